@@ -1,0 +1,1 @@
+"""Verify JWT access tokens in an API."""

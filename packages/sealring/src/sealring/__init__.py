@@ -1,0 +1,1 @@
+"""Sealring: a self-hosted token service."""
