@@ -1,0 +1,100 @@
+"""Every reason for which a token is refused.
+
+    TokenRefused                    code, claim, message; `status` is the HTTP status to answer
+    ├── InvalidToken           401  the caller needs another token
+    ├── InsufficientScope      403  the token is good, but not for this
+    └── IssuerUnavailable      503  the token could not be judged: `retry_after` says when to ask again
+        ├── KeysUnavailable
+        └── IntrospectionUnavailable
+
+`CODES` is the one table of codes. A code never changes its meaning. No message ever holds the token or a part of it.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "token_missing": "The request carries no access token in its Authorization header.",
+        "token_transport": "The request carries an access token in more than one place, or outside the Authorization "
+        "header.",
+        "token_malformed": "The token is not a compact JWS: three parts of canonical base64url, a flat JSON header and "
+        "a JSON payload.",
+        "token_too_large": "The token is longer than 16 KiB, or its header longer than 4 KiB.",
+        "duplicate_member": "A JSON object in the token names a member twice.",
+        "critical_header": "The token demands header extensions (`crit`), and none is understood here.",
+        "algorithm_not_allowed": "The token's algorithm is not on the verifier's list, or not the one of its key.",
+        "unknown_key": "The issuer publishes no usable key with the token's key id.",
+        "bad_signature": "The signature does not fit the token and its key.",
+        "wrong_type": "The token's `typ` is not at+jwt: it is another kind of token than an access token.",
+        "missing_claim": "A claim that an access token must have is missing.",
+        "invalid_claim": "A claim has the wrong type, or a value that makes no sense.",
+        "wrong_issuer": "The token was issued by somebody else than this verifier's issuer.",
+        "wrong_audience": "The token is meant for another API than this verifier's audience.",
+        "token_expired": "The token has expired.",
+        "token_not_yet_valid": "The token is not valid yet, or was issued in the future: compare the clocks.",
+        "proof_of_possession_required": "The token is bound to a key (`cnf`) and was presented as a plain bearer "
+        "token.",
+        "token_inactive": "The issuer says that the token is no longer active: its session ended or it was revoked.",
+        "insufficient_scope": "The token lacks a scope that this operation needs.",
+        "keys_unavailable": "The issuer's keys could not be fetched, and none that are fresh enough are held.",
+        "introspection_unavailable": "The issuer could not be asked whether the token is still active.",
+    }
+)
+
+
+class TokenRefused(Exception):  # noqa: N818 - it reads as what happened, and is public
+    """A token was not accepted. `code` is a key of `CODES`; `claim` names the claim at fault where there is one.
+
+    `message` is a sentence for the author of the API; it holds no part of the token and may be sent to the caller.
+    """
+
+    status: ClassVar[int] = 401
+
+    def __init__(self, code: str, claim: str | None = None, message: str | None = None) -> None:
+        super().__init__(code, claim, message)
+        self.code = code
+        self.claim = claim
+        self.message = message or CODES[code]
+
+    def __str__(self) -> str:
+        return f"{self.code} ({self.claim}): {self.message}" if self.claim else f"{self.code}: {self.message}"
+
+
+class InvalidToken(TokenRefused):
+    """The token is missing, malformed, forged, foreign, expired or ended: HTTP 401, RFC 6750 §3.1 `invalid_token`."""
+
+
+class InsufficientScope(TokenRefused):
+    """The token is good and lacks a scope: HTTP 403, RFC 6750 §3.1. `required` are the scopes to ask for, sorted."""
+
+    status: ClassVar[int] = 403
+
+    def __init__(self, required: Iterable[str]) -> None:
+        self.required = tuple(sorted(required))
+        scopes = " ".join(self.required)
+        super().__init__("insufficient_scope", "scope", f"This operation needs the scope: {scopes}.")
+        self.args = (self.required,)
+
+
+class IssuerUnavailable(TokenRefused):
+    """The issuer could not be asked: HTTP 503, to be asked again after `retry_after` seconds.
+
+    It says nothing about the token, so it must not become a 401, which would send every client to refresh at once.
+    """
+
+    status: ClassVar[int] = 503
+
+    def __init__(self, code: str, message: str | None = None, retry_after: int = 5) -> None:
+        super().__init__(code, None, message)
+        self.retry_after = retry_after
+        self.args = (code, message, retry_after)
+
+
+class KeysUnavailable(IssuerUnavailable):
+    """No key set that is fresh enough is held, and none could be fetched (code `keys_unavailable`)."""
+
+
+class IntrospectionUnavailable(IssuerUnavailable):
+    """The introspection endpoint gave no usable answer (code `introspection_unavailable`)."""

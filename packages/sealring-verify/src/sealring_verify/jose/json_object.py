@@ -1,0 +1,75 @@
+"""JSON objects, read so that no two readers can disagree about them (RFC 8259, RFC 7493)."""
+
+import json
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+MAX_DEPTH = 16
+
+FlatValue = str | int | float | bool | list[str] | None
+
+_nested_object = msgspec.json.Decoder(dict[str, object])
+_flat_object = msgspec.json.Decoder(dict[str, FlatValue])
+_encode = msgspec.json.Encoder().encode
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+
+
+class DuplicateMember(ValueError):  # noqa: N818 - it reads as what was found
+    """An object names one of its members twice (RFC 7515 §4, RFC 7519 §4: reject, because parsers disagree)."""
+
+
+def parse_json_object(data: bytes) -> dict[str, object]:
+    """Read one JSON object. Raises `DuplicateMember` or another ValueError.
+
+    It is UTF-8 without byte order mark, at most `MAX_DEPTH` deep, has no member twice at any depth, no NaN or Infinity,
+    no lone surrogate, no number beyond a double's range.
+    """
+    _refuse_depth(data)
+    try:
+        members = _nested_object.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # No cause: its text could quote what was parsed.
+        raise ValueError("not a JSON object") from None
+    _refuse_duplicates(data, members)
+    return members
+
+
+def parse_flat_json_object(data: bytes) -> dict[str, FlatValue]:
+    """Read one JSON object as `parse_json_object` does, whose values are scalars or lists of strings.
+
+    This is the form of a token's header, which is read before anything about it is known to be authentic.
+    """
+    try:
+        members = _flat_object.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ValueError("not a flat JSON object") from None
+    _refuse_duplicates(data, members)
+    return members
+
+
+def _refuse_depth(data: bytes) -> None:
+    # msgspec answers deep nesting with RecursionError, at a depth that depends on the caller's own stack.
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for byte in _STRING.sub(b"", data):
+        if byte in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError("JSON is nested too deep")
+        elif byte in b"]}":
+            depth -= 1
+
+
+def _refuse_duplicates(data: bytes, members: Mapping[str, object]) -> None:
+    # msgspec takes the last of two members. What it writes has each member once, so data that equals what it writes
+    # is free of duplicates; this holds for what most issuers send. Anything else is read again by a slower parser.
+    if _encode(members) != data:
+        json.loads(data.decode(), object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise DuplicateMember("an object names a member twice")

@@ -1,0 +1,138 @@
+"""JSON Web Keys (RFC 7517): read, written, named by thumbprint (RFC 7638). Private members are never written."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import load_der_private_key as load_der
+
+from sealring_verify.jose import algorithms, base64url
+
+# RFC 7638 §3.2, RFC 8037 §2: the members that make a key what it is, in lexicographic order.
+_THUMBPRINT_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+_MAX_KID_LENGTH = 256
+
+
+class PrivateKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that signs: `kid`, its one `alg`, and `sign` (message -> signature). Its repr shows no secret."""
+
+    kid: str
+    alg: str
+    material: algorithms.PrivateMaterial
+    sign: algorithms.Sign
+
+    def public_jwk(self) -> dict[str, str]:
+        """Give the public half as a JWK, ready for a JWKS."""
+        return public_jwk(self.material.public_key(), kid=self.kid, alg=self.alg)
+
+    def __repr__(self) -> str:
+        return f"PrivateKey(kid={self.kid!r}, alg={self.alg!r})"
+
+
+class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that verifies: `kid` (if it has one), its one `alg`, and `verify` (message, signature -> bool)."""
+
+    kid: str | None
+    alg: str
+    verify: algorithms.Verify
+
+
+def generate_private_key(alg: str, *, kid: str | None = None) -> PrivateKey:
+    """Make a key; its id is its thumbprint unless `kid` names another. ValueError for an unknown algorithm."""
+    material = algorithms.generate_private_key(alg)
+    kid = kid or thumbprint(_public_members(material.public_key()))
+    return PrivateKey(kid=kid, alg=alg, material=material, sign=algorithms.bind_sign(material))
+
+
+def import_private_key(pkcs8_der: bytes, *, kid: str, alg: str) -> PrivateKey:
+    """Read an unencrypted PKCS #8 key. ValueError where it cannot be read or is not of the kind that `alg` needs."""
+    material = load_der(pkcs8_der, password=None)
+    if algorithms.algorithm_of(material) != alg:
+        raise ValueError(f"the private key is not one for {alg}")
+    material = cast("algorithms.PrivateMaterial", material)
+    return PrivateKey(kid=kid, alg=alg, material=material, sign=algorithms.bind_sign(material))
+
+
+def export_private_key(key: PrivateKey) -> bytes:
+    """Write the key as unencrypted PKCS #8, DER: to be sealed by the caller before it is stored."""
+    return key.material.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def public_jwk(key: algorithms.PublicMaterial, kid: str, alg: str) -> dict[str, str]:
+    """Write a public key as a JWK with `kid`, `alg` and `use`, ready for a JWKS."""
+    return {**_public_members(key), "kid": kid, "alg": alg, "use": "sig"}
+
+
+def thumbprint(members: Mapping[str, object]) -> str:
+    """Give the SHA-256 thumbprint of a JWK (RFC 7638): base64url, 43 characters, private members left out.
+
+    ValueError where `kty` is unknown or a member that counts is missing or not a string.
+    """
+    kty = members.get("kty")
+    names = _THUMBPRINT_MEMBERS.get(kty) if isinstance(kty, str) else None
+    if names is None:
+        raise ValueError("no thumbprint is defined for this kty")
+    required = {name: _string(members, name) for name in names}
+    return base64url.encode(hashlib.sha256(msgspec.json.encode(required)).digest()).decode()
+
+
+def parse_jwk(members: Mapping[str, object]) -> PublicKey:
+    """Read a public signature key (RFC 7517 §4).
+
+    ValueError, in words, where `kty`, `crv`, `alg`, `use` or `key_ops` make it something else, where a member is
+    malformed or the point is off the curve, and where private members lie open.
+    """
+    if not _PRIVATE_MEMBERS.isdisjoint(members):
+        raise ValueError("it is published with private members")
+    material, alg = _public_material(members)
+    if members.get("alg", alg) != alg:
+        raise ValueError("its alg is not one that is used here with such a key")
+    if members.get("use", "sig") != "sig":
+        raise ValueError("its use is not sig")
+    key_ops = members.get("key_ops", ["verify"])
+    if not isinstance(key_ops, list) or "verify" not in key_ops:
+        raise ValueError("its key_ops do not contain verify")
+    kid = _string(members, "kid") if "kid" in members else None
+    if kid is not None and len(kid) > _MAX_KID_LENGTH:
+        raise ValueError("its kid is too long")
+    return PublicKey(kid=kid, alg=alg, verify=algorithms.bind_verify(material))
+
+
+def _public_members(key: algorithms.PublicMaterial) -> dict[str, str]:
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        x = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(x).decode()}
+    numbers = key.public_numbers()
+    # RFC 7518 §6.2.1.2: the full size of a coordinate, leading zeros included.
+    x, y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
+    return {"kty": "EC", "crv": "P-256", "x": base64url.encode(x).decode(), "y": base64url.encode(y).decode()}
+
+
+def _public_material(members: Mapping[str, object]) -> tuple[algorithms.PublicMaterial, str]:
+    match members.get("kty"), members.get("crv"):
+        case "EC", "P-256":
+            x, y = _coordinate(members, "x"), _coordinate(members, "y")
+            numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), ec.SECP256R1())
+            return numbers.public_key(), "ES256"  # refuses a point that is not on the curve
+        case "OKP", "Ed25519":
+            return ed25519.Ed25519PublicKey.from_public_bytes(_coordinate(members, "x")), "Ed25519"
+        case _:
+            raise ValueError("its kty and crv are not ones that are used here")
+
+
+def _coordinate(members: Mapping[str, object], name: str) -> bytes:
+    octets = base64url.decode(_string(members, name).encode())
+    if len(octets) != 32:
+        raise ValueError(f"its {name} is not 32 octets long")
+    return octets
+
+
+def _string(members: Mapping[str, object], name: str) -> str:
+    value = members.get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"its {name} is missing or not a string")  # noqa: TRY004 - one outcome for all unusable keys
+    return value
