@@ -1,0 +1,476 @@
+"""What the services need from outside: stores, signing, hashing, limits, clocks and dice.
+
+Each method of a store is one atomic act: it is durable, with its audit events, when it returns, or nothing of it is.
+An exception (`StoreUnavailable`) means that nothing happened or that repeating is harmless.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from sealring.credentials.password_hash import Match, MatchNeedsRehash, NoMatch
+from sealring.protocol.api import Api
+from sealring.protocol.audit_chain import AuditLink, AuditRow
+from sealring.protocol.audit_event import AuditEvent, RecordedEvent
+from sealring.protocol.client import Client
+from sealring.protocol.instant import Instant, Seconds, ServiceInstant
+from sealring.protocol.key_schedule import StoredKey
+from sealring.protocol.refresh_token import PresentedRefreshToken, RefreshFamily
+from sealring.protocol.refresh_token_format import TokenRealm
+from sealring.protocol.secret import Randomness
+from sealring.protocol.user import Subject, User, UserCredentials
+
+__all__ = ["Randomness"]
+
+Clock = Callable[[], Instant]
+"""Tell the wall clock's now; read once per act."""
+
+ServiceClock = Callable[[], ServiceInstant]
+"""Tell the service clock's now: it counts only while some node serves (SECURITY A5)."""
+
+
+class StoreUnavailable(Exception):  # noqa: N818 -- a state of the store, not a mistake of the caller
+    """The store cannot take an act now (disk full, locked away, gone): 503, and the act may be repeated."""
+
+
+class NewSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session to be opened, with the epochs under which user and client were proven.
+
+    `key`: of the refresh family (also where the client gets no refresh token). Expiries are instants.
+    """
+
+    key: bytes
+    sid: str
+    sub: str
+    client_id: str
+    subject_epoch: int
+    client_epoch: int
+    mac_key_id: int
+    scope: frozenset[str]
+    resource: str
+    resources: frozenset[str]
+    auth_time: Instant
+    amr: tuple[str, ...]
+    claims: bytes | None
+    idle_expires_at: Instant
+    absolute_expires_at: Instant
+    binding_digest: bytes | None
+    network: str | None
+    user_agent: str | None
+
+
+class SessionGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session's next access token needs: the grant, and its user as the same statement read it.
+
+    `generation`, `mac_key_id`: of the current refresh token.
+    """
+
+    sid: str
+    generation: int
+    mac_key_id: int
+    scope: frozenset[str]
+    resource: str
+    auth_time: Instant
+    amr: tuple[str, ...]
+    claims: bytes | None
+    subject: Subject
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A session as its user and the operator see it."""
+
+    sid: str
+    sub: str
+    client_id: str
+    scope: frozenset[str]
+    resource: str
+    created_at: Instant
+    last_used_at: Instant
+    expires_at: Instant
+    network: str | None
+    user_agent: str | None
+    refreshes: int
+
+
+class SessionStore(Protocol):
+    """Sessions and their refresh families: one row each."""
+
+    async def create(self, session: NewSession, *, now: Instant, events: Sequence[AuditEvent]) -> bool:
+        """Open a session if user and client still stand under their epochs; False where they do not."""
+        ...
+
+    async def advance(
+        self,
+        presented: PresentedRefreshToken,
+        *,
+        mac_key_id: int,
+        idle_lifetime: Seconds,
+        now: Instant,
+        service_now: ServiceInstant,
+    ) -> SessionGrant | None:
+        """Rotate: change the row if and only if `decide_refresh` says `Rotate`; None where it does not."""
+        ...
+
+    async def find_family(self, key: bytes) -> RefreshFamily | None:
+        """Read a family with today's epochs of its user and client, from the primary."""
+        ...
+
+    async def repeat(
+        self, family: RefreshFamily, *, shared_generation: int | None, now: Instant, events: Sequence[AuditEvent]
+    ) -> SessionGrant | None:
+        """Count a repeat if the row is still as `family` has it; None where it has moved on."""
+        ...
+
+    async def end(self, sid: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> bool:
+        """End a session; False (and no event) where it had ended or never was."""
+        ...
+
+    async def end_all_of(self, sub: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> int:
+        """Raise the subject's epoch and end its sessions; return how many lived."""
+        ...
+
+    async def end_everything(self, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> int:
+        """Raise every epoch and end every session; return how many lived."""
+        ...
+
+    async def find(self, sid: str, *, now: Instant) -> Session | None:
+        """Read a live session: not ended, not expired, its user and client standing under their epochs."""
+        ...
+
+    async def list_live(self, *, sub: str | None, now: Instant, limit: int) -> tuple[Session, ...]:
+        """List live sessions, of one subject or of everybody, newest first."""
+        ...
+
+    async def count_live(self, *, sub: str | None, now: Instant) -> int:
+        """Count live sessions."""
+        ...
+
+    async def forget_expired(self, *, now: Instant, limit: int) -> int:
+        """Delete rows whose last token expired; an ended family stays until then, or a replay would look unknown."""
+        ...
+
+
+class UserStore(Protocol):
+    """People, their names and password hashes."""
+
+    async def add(
+        self,
+        user: User,
+        *,
+        username_key: str | None,
+        email_key: str | None,
+        password_hash: str | None,
+        events: Sequence[AuditEvent],
+    ) -> bool:
+        """Add a user; False where the sub or one of the names is taken."""
+        ...
+
+    async def add_subject(self, user: User, *, events: Sequence[AuditEvent]) -> User:
+        """Return the user of a subject that a trusted back-end names, added as `user` where it is new."""
+        ...
+
+    async def find(self, sub: str) -> User | None:
+        """Read a user by `sub`."""
+        ...
+
+    async def find_by_login(self, key: str) -> UserCredentials | None:
+        """Read a user by the normalised user name or e-mail address, hash and epoch in one statement."""
+        ...
+
+    async def find_credentials(self, sub: str) -> UserCredentials | None:
+        """Read a user by `sub`, hash and epoch in one statement."""
+        ...
+
+    async def list_all(self, *, after: str | None, limit: int) -> tuple[User, ...]:
+        """List users in the order of their `sub`."""
+        ...
+
+    async def set_password(
+        self,
+        sub: str,
+        *,
+        password_hash: str,
+        proven_epoch: int | None,
+        keep: NewSession | None,
+        now: Instant,
+        events: Sequence[AuditEvent],
+    ) -> int | None:
+        """Set a password, raise the epoch and end the sessions; return the new epoch.
+
+        `proven_epoch`: the epoch under which the old password was checked, None for an operator; where it no longer
+        holds nothing happens and the answer is None. `keep`: the session that made the change, with its old sid and
+        a new family; it lives on, stamped with the new epoch, and where it has ended nothing happens.
+        """
+        ...
+
+    async def rehash(self, sub: str, *, old: str, new: str, events: Sequence[AuditEvent]) -> bool:
+        """Replace a hash by one of the same password under today's parameters, if it is still `old`."""
+        ...
+
+    async def set_disabled(self, sub: str, *, disabled: bool, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Disable (raise the epoch, end the sessions) or enable; return sessions ended, None for an unknown user."""
+        ...
+
+    async def set_roles(self, sub: str, roles: tuple[str, ...], *, events: Sequence[AuditEvent]) -> bool:
+        """Replace a user's roles."""
+        ...
+
+    async def set_claims(self, sub: str, claims: bytes, *, events: Sequence[AuditEvent]) -> bool:
+        """Replace a user's custom claims (a JSON object)."""
+        ...
+
+    async def delete(self, sub: str, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Delete a user and end the sessions; return sessions ended, None for an unknown user."""
+        ...
+
+    async def add_link(self, digest: bytes, *, expires_at: Instant, events: Sequence[AuditEvent]) -> None:
+        """Keep the SHA-256 of a one-use administrator link."""
+        ...
+
+    async def spend_link(
+        self,
+        digest: bytes,
+        *,
+        user: User,
+        username_key: str | None,
+        email_key: str | None,
+        password_hash: str,
+        now: Instant,
+        events: Sequence[AuditEvent],
+    ) -> bool | None:
+        """Spend a link and add its administrator in one act; None for a bad link, False for a taken name."""
+        ...
+
+
+class ClientStore(Protocol):
+    """Registered clients."""
+
+    async def add(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
+        """Register a client; False where the id is taken."""
+        ...
+
+    async def find(self, client_id: str) -> Client | None:
+        """Read a client."""
+        ...
+
+    async def list_all(self) -> tuple[Client, ...]:
+        """List all clients."""
+        ...
+
+    async def replace(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
+        """Replace everything but epoch, state and birth; False for an unknown client."""
+        ...
+
+    async def set_disabled(
+        self, client_id: str, *, disabled: bool, now: Instant, events: Sequence[AuditEvent]
+    ) -> int | None:
+        """Disable (raise the epoch, end its sessions) or enable; return sessions ended, None for an unknown client."""
+        ...
+
+    async def delete(self, client_id: str, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Delete a client and end its sessions; return sessions ended, None for an unknown client."""
+        ...
+
+    async def origin_is_registered(self, origin: str) -> bool:
+        """Say whether any enabled client registered this Origin (for CORS preflights)."""
+        ...
+
+
+class ApiStore(Protocol):
+    """Registered APIs."""
+
+    async def add(self, api: Api, *, events: Sequence[AuditEvent]) -> bool:
+        """Register an API; False where the identifier is taken."""
+        ...
+
+    async def find(self, identifier: str) -> Api | None:
+        """Read an API."""
+        ...
+
+    async def list_all(self) -> tuple[Api, ...]:
+        """List all APIs."""
+        ...
+
+    async def replace(self, api: Api, *, events: Sequence[AuditEvent]) -> bool:
+        """Replace an API's registration; False for an unknown one."""
+        ...
+
+    async def delete(self, identifier: str, *, events: Sequence[AuditEvent]) -> bool:
+        """Delete an API; False for an unknown one."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Signing and MAC keys, sealed."""
+
+    async def add(self, key: StoredKey, *, events: Sequence[AuditEvent]) -> bool:
+        """Keep a key, unless one of its purpose and state stands already (two nodes may start at once): then False."""
+        ...
+
+    async def list_all(self) -> tuple[StoredKey, ...]:
+        """List all keys."""
+        ...
+
+
+class AuditChain(msgspec.Struct, frozen=True, kw_only=True):
+    """The chain of one writer, whole and in order."""
+
+    writer: str
+    rows: tuple[AuditRow, ...]
+    links: tuple[AuditLink, ...]
+
+
+class AuditStore(Protocol):
+    """The chain of events (SECURITY F1)."""
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        """Record events that belong to no change: refusals, starts and stops."""
+        ...
+
+    async def list_events(self, *, after: int, limit: int) -> tuple[tuple[int, RecordedEvent], ...]:
+        """List events with their position in the store, from the one after `after` on; -1 means the last `limit`."""
+        ...
+
+    async def chains(self) -> tuple[AuditChain, ...]:
+        """Read every chain whole, for checking."""
+        ...
+
+
+class StoreIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Which store this is (SECURITY A9): `incarnation` (16 octets) and how far its ends have been counted."""
+
+    incarnation: bytes
+    feed_number: int
+    service_now: ServiceInstant
+    demo: bool
+
+
+class StateStore(Protocol):
+    """What the store knows about itself."""
+
+    async def identity(self) -> StoreIdentity:
+        """Read the store's identity."""
+        ...
+
+    async def beat(self, service_now: ServiceInstant) -> None:
+        """Move the kept service clock forward to `service_now`; never back."""
+        ...
+
+    async def recover(self, incarnation: bytes, *, now: Instant, events: Sequence[AuditEvent]) -> int:
+        """Begin a new incarnation: raise all epochs, end all sessions; return how many lived."""
+        ...
+
+
+class Store(Protocol):
+    """Everything that lasts, by noun."""
+
+    @property
+    def sessions(self) -> SessionStore:
+        """Sessions and refresh families."""
+        ...
+
+    @property
+    def users(self) -> UserStore:
+        """People."""
+        ...
+
+    @property
+    def clients(self) -> ClientStore:
+        """Clients."""
+        ...
+
+    @property
+    def apis(self) -> ApiStore:
+        """APIs."""
+        ...
+
+    @property
+    def keys(self) -> KeyStore:
+        """Keys."""
+        ...
+
+    @property
+    def audit(self) -> AuditStore:
+        """Audit."""
+        ...
+
+    @property
+    def state(self) -> StateStore:
+        """The store itself."""
+        ...
+
+
+class MacKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The key under which refresh tokens are made, derived for that purpose alone."""
+
+    mac_key_id: int
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"MacKey(mac_key_id={self.mac_key_id}, …)"
+
+
+class Signer(Protocol):
+    """Keys at work: access tokens are signed and refresh tokens made here, and only here."""
+
+    @property
+    def realm(self) -> TokenRealm:
+        """Issuer and incarnation, to which every refresh token is bound."""
+        ...
+
+    def sign_access_token(self, payload: bytes) -> str:
+        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key."""
+        ...
+
+    def current_mac_key(self) -> MacKey:
+        """Return the newest MAC key."""
+        ...
+
+    def find_mac_key(self, mac_key_id: int) -> MacKey | None:
+        """Return a MAC key that is still accepted, or None."""
+        ...
+
+    def key_set(self) -> bytes:
+        """Return the JWK set (RFC 7517 §5) as JSON."""
+        ...
+
+    def find_public_key(self, kid: str) -> bytes | None:
+        """Return the public JWK of a key that we sign with, as JSON, or None."""
+        ...
+
+
+class HashingBusy(msgspec.Struct, frozen=True):
+    """The queue in front of the hashing threads is full: try again."""
+
+
+class PasswordHashing(Protocol):
+    """Argon2id off the event loop, behind a bounded queue (SECURITY F3)."""
+
+    async def hash(self, prepared: bytes) -> str | HashingBusy:
+        """Hash a prepared password under today's parameters."""
+        ...
+
+    async def verify(
+        self, password_hash: str | None, prepared: bytes
+    ) -> Match | MatchNeedsRehash | NoMatch | HashingBusy:
+        """Check a prepared password; None costs the same time as a hash and never matches."""
+        ...
+
+
+class Limited(msgspec.Struct, frozen=True):
+    """Too many failures: wait that many seconds."""
+
+    retry_after: Seconds
+
+
+class SignInLimit(Protocol):
+    """Counts failed sign-ins per account *and* network, and per network; never by account alone (SECURITY F3)."""
+
+    def admit(self, account: str, network: str) -> Limited | None:
+        """Say whether an attempt may be made now."""
+        ...
+
+    def count_failure(self, account: str, network: str) -> None:
+        """Count a failed attempt."""
+        ...

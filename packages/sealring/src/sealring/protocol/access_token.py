@@ -1,0 +1,124 @@
+"""The claims of an access token (RFC 9068 §2.2) and the rules for what else may stand in it."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from sealring.protocol.api import Api
+from sealring.protocol.instant import Instant, numeric_date
+from sealring.protocol.scope import scope_text
+from sealring.protocol.user import Subject
+
+REGISTERED_CLAIMS = frozenset(
+    {
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "client_id",
+        "scope",
+        "sid",
+        "sub_epoch",
+        "client_epoch",
+        "auth_time",
+        "acr",
+        "amr",
+        "azp",
+        "cnf",
+        "act",
+        "may_act",
+        "nonce",
+        "at_hash",
+        "c_hash",
+        "s_hash",
+        "typ",
+        "events",
+        "sub_id",
+        "token_introspection",
+        "authorization_details",
+        "roles",
+        "groups",
+        "entitlements",
+        "admin",
+        "administrator",
+    }
+)
+"""Names that no custom claim may take; `roles` comes from the user's roles, by the API's configuration."""
+
+PERSONAL_CLAIMS = frozenset(
+    {
+        "email",
+        "email_verified",
+        "phone",
+        "phone_number",
+        "phone_number_verified",
+        "birthdate",
+        "address",
+        "name",
+        "given_name",
+        "family_name",
+        "middle_name",
+        "nickname",
+        "preferred_username",
+        "profile",
+        "picture",
+        "gender",
+    }
+)
+"""Names that are personal data: refused in a token that is only signed (anybody who sees it can read it)."""
+
+
+class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session tells its access tokens. `claims`: from a trusted back-end, beside the user's own."""
+
+    sid: str
+    client_id: str
+    client_epoch: int
+    auth_time: Instant
+    amr: tuple[str, ...]
+    claims: Mapping[str, object]
+
+
+class AccessTokenTooLarge(msgspec.Struct, frozen=True, kw_only=True):
+    """The token would be longer than the API's byte budget."""
+
+    octets: int
+    byte_budget: int
+
+
+_SIGNATURE_AND_HEADER_OCTETS = 86 + 120
+
+
+def access_token_payload(
+    *, issuer: str, api: Api, subject: Subject, session: SessionFacts, scope: frozenset[str], jti: str, now: Instant
+) -> bytes | AccessTokenTooLarge:
+    """Write the JSON claims of an access token for `api`, or say that it would not fit its byte budget."""
+    issued_at = numeric_date(now)
+    claims: dict[str, object] = {
+        "iss": issuer,
+        "sub": subject.sub,
+        "aud": api.identifier,
+        "exp": issued_at + api.access_token_lifetime,
+        "iat": issued_at,
+        "jti": jti,
+        "client_id": session.client_id,
+        "scope": scope_text(scope),
+        "sid": session.sid,
+        "sub_epoch": subject.epoch,
+        "client_epoch": session.client_epoch,
+        "auth_time": numeric_date(session.auth_time),
+        "amr": session.amr,
+    }
+    for name in api.claims:
+        if name == "roles":
+            claims["roles"] = subject.roles
+        elif name in session.claims:
+            claims[name] = session.claims[name]
+        elif name in subject.claims:
+            claims[name] = subject.claims[name]
+    payload = msgspec.json.encode(claims)
+    octets = (len(payload) * 4 + 2) // 3 + _SIGNATURE_AND_HEADER_OCTETS
+    return payload if octets <= api.byte_budget else AccessTokenTooLarge(octets=octets, byte_budget=api.byte_budget)

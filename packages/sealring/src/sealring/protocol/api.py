@@ -1,0 +1,29 @@
+"""APIs: the audiences of access tokens, their scopes and what their tokens may carry (RFC 8707, RFC 9068)."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from sealring.protocol.instant import Instant, Seconds
+
+SESSIONS_SCOPE = "sessions"
+"""The scope of the issuer's own API: people list and end their sessions and change their password with it."""
+
+
+class Api(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered API.
+
+    `identifier`: the audience of its tokens. `scopes`: name → description. `claims`: names of user claims that reach
+    its tokens (`roles` among them). `byte_budget`: the longest access token in octets. `secret_digests`: SHA-256 of
+    its `sla_` secrets, at most two.
+    """
+
+    identifier: str
+    scopes: Mapping[str, str]
+    access_token_lifetime: Seconds = Seconds(600)
+    byte_budget: int = 4096
+    claims: tuple[str, ...] = ()
+    secret_digests: tuple[bytes, ...] = ()
+    insecure_long_access_tokens: bool = False
+    insecure_allow_personal_claims: bool = False
+    created_at: Instant

@@ -1,0 +1,46 @@
+"""Authorization server metadata (RFC 8414): only what exists."""
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class IssuerProblem(msgspec.Struct, frozen=True):
+    """Why a text cannot be the issuer, and what to write instead."""
+
+    sentence: str
+
+
+def issuer_problem(issuer: str) -> IssuerProblem | None:
+    """Say what is wrong with an issuer (RFC 8414 §2): https without query or fragment, or http on loopback."""
+    parts = urlsplit(issuer)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment or "@" in issuer:
+        return IssuerProblem(f"The issuer {issuer!r} must look like https://auth.example.com: no query, no fragment.")
+    if issuer.endswith("/"):
+        return IssuerProblem(f"The issuer {issuer!r} must not end with a slash: write {issuer.rstrip('/')!r}.")
+    if parts.scheme == "http" and not is_loopback(issuer):
+        return IssuerProblem(
+            f"The issuer {issuer!r} sends tokens over plain HTTP on a public address. "
+            "Use https:// with a TLS proxy in front, or an issuer on localhost for trying things out."
+        )
+    return None
+
+
+def is_loopback(issuer: str) -> bool:
+    """Say whether the issuer's host is this machine only."""
+    return urlsplit(issuer).hostname in _LOOPBACK_HOSTS
+
+
+def authorization_server_metadata(issuer: str) -> dict[str, object]:
+    """Return the metadata document (RFC 8414 §2)."""
+    return {
+        "issuer": issuer,
+        "jwks_uri": f"{issuer}/jwks",
+        "response_types_supported": [],
+        "grant_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
+        "introspection_endpoint": f"{issuer}/introspect",
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+    }

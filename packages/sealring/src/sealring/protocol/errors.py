@@ -1,0 +1,132 @@
+"""Every refusal of the server: one stable code, the RFC's word for it, a status and a sentence.
+
+An outcome that a client can cause is a value of this module, never an exception.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+
+class OAuthError(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client is told (RFC 6749 §5.2) and, in `code`, what happened, in a word that stays the same.
+
+    `status`: HTTP. `retry_after`: seconds or None. `error_id`: a random name under which the operator finds the event.
+    """
+
+    error: str
+    code: str
+    description: str
+    status: int = 400
+    retry_after: int | None = None
+    error_id: str | None = None
+
+
+class _Meaning(msgspec.Struct, frozen=True):
+    error: str
+    status: int
+    description: str
+
+
+CODES: Mapping[str, _Meaning] = MappingProxyType(
+    {
+        # the message itself
+        "malformed_http": _Meaning("invalid_request", 400, "The request is not valid HTTP."),
+        "malformed_json": _Meaning("invalid_request", 400, "The body is not one plain JSON object in UTF-8."),
+        "invalid_member": _Meaning("invalid_request", 400, "The JSON body does not fit."),
+        "body_too_large": _Meaning("invalid_request", 413, "The body is larger than 16 KiB."),
+        "wrong_content_type": _Meaning("invalid_request", 415, "Send the body as this endpoint's content type."),
+        "method_not_allowed": _Meaning("invalid_request", 405, "This endpoint does not take that method."),
+        "not_found": _Meaning("invalid_request", 404, "There is nothing at this address."),
+        "wrong_host": _Meaning("invalid_request", 421, "This server answers under its issuer's host only."),
+        "forwarded_request": _Meaning("invalid_request", 400, "The demo answers direct requests only."),
+        "duplicate_parameter": _Meaning("invalid_request", 400, "A parameter was sent more than once."),
+        "malformed_form": _Meaning("invalid_request", 400, "The body is not a form in UTF-8."),
+        "missing_parameter": _Meaning("invalid_request", 400, "A required parameter is missing."),
+        "invalid_parameter": _Meaning("invalid_request", 400, "A parameter has a value that it cannot have."),
+        # the client
+        "client_authentication_failed": _Meaning("invalid_client", 401, "The client could not be authenticated."),
+        "several_authentication_methods": _Meaning("invalid_request", 400, "Use one client authentication method."),
+        "client_not_first_party": _Meaning("unauthorized_client", 403, "This client may not sign people in itself."),
+        "confidential_client_required": _Meaning(
+            "unauthorized_client", 403, "Without a registered Origin this endpoint takes confidential clients only."
+        ),
+        "cookie_delivery_not_available": _Meaning(
+            "unauthorized_client", 403, "Cookie delivery is not served yet: register the client for body delivery."
+        ),
+        "permission_required": _Meaning("unauthorized_client", 403, "This client lacks the permission for that."),
+        "origin_required": _Meaning("invalid_request", 403, "A request from a page must carry its Origin."),
+        "origin_not_registered": _Meaning("invalid_request", 403, "This Origin is not registered for the client."),
+        # scope and audience
+        "invalid_scope": _Meaning("invalid_scope", 400, "Ask for at least one scope that this client may have."),
+        "scope_exceeds_grant": _Meaning("invalid_scope", 400, "The session was not granted that scope."),
+        "invalid_target": _Meaning(
+            "invalid_target", 400, "No single API owns the requested scopes: name its resource."
+        ),
+        "access_token_over_budget": _Meaning(
+            "invalid_request", 400, "This user's access token would exceed the byte budget of the API."
+        ),
+        # the person
+        "wrong_credentials": _Meaning("invalid_grant", 400, "The name or the password is wrong."),
+        "account_disabled": _Meaning("invalid_grant", 400, "This account is disabled."),
+        "mfa_required": _Meaning("mfa_required", 403, "A second factor is needed to finish signing in."),
+        "too_many_attempts": _Meaning("temporarily_unavailable", 429, "Too many failed attempts from here: wait."),
+        "sign_in_busy": _Meaning("temporarily_unavailable", 503, "Too many people are signing in: try again."),
+        "invalid_login_name": _Meaning("invalid_request", 400, "That cannot be a user name or an e-mail address."),
+        "login_name_taken": _Meaning("invalid_request", 409, "Somebody has that user name or e-mail address already."),
+        "password_refused": _Meaning("invalid_request", 400, "This password cannot be used: try a passphrase."),
+        "invalid_subject": _Meaning(
+            "invalid_request", 400, "A subject is 1 to 255 printable ASCII characters, no '@'."
+        ),
+        "invalid_auth_time": _Meaning("invalid_request", 400, "auth_time lies in the future or over a day back."),
+        # refresh tokens: to clients all of them are refresh_refused
+        "refresh_refused": _Meaning("invalid_grant", 400, "The refresh token is not valid: sign in again."),
+        "refresh_malformed": _Meaning("invalid_grant", 400, "Not one of our refresh tokens, or altered."),
+        "refresh_unknown": _Meaning("invalid_grant", 400, "The session of this refresh token is not known any more."),
+        "refresh_wrong_client": _Meaning("invalid_grant", 400, "The refresh token belongs to another client."),
+        "refresh_wrong_binding": _Meaning("invalid_grant", 400, "The refresh token belongs to another browser."),
+        "refresh_ended": _Meaning("invalid_grant", 400, "The session has ended."),
+        "refresh_ahead": _Meaning("invalid_grant", 400, "The store is older than this token: it was rolled back."),
+        "refresh_reused": _Meaning("invalid_grant", 400, "The refresh token was used before: the session is ended."),
+        "refresh_expired": _Meaning("invalid_grant", 400, "The session has expired."),
+        # bearer tokens at our own endpoints
+        "token_missing": _Meaning("invalid_token", 401, "Send an access token as Authorization: Bearer."),
+        "token_refused": _Meaning("invalid_token", 401, "The access token is not valid here."),
+        "session_ended": _Meaning("invalid_token", 401, "The session of this access token has ended."),
+        "insufficient_scope": _Meaning("insufficient_scope", 403, "The access token lacks the scope for that."),
+        "session_not_found": _Meaning("invalid_request", 404, "There is no such session of yours."),
+        # the operator's side
+        "unknown_user": _Meaning("invalid_request", 404, "There is no such user."),
+        "unknown_client": _Meaning("invalid_request", 404, "There is no such client."),
+        "unknown_api": _Meaning("invalid_request", 404, "There is no such API."),
+        "unknown_act": _Meaning("invalid_request", 404, "There is no such act."),
+        "already_registered": _Meaning("invalid_request", 409, "That name is registered already."),
+        "invalid_registration": _Meaning("invalid_request", 400, "The registration does not hold together."),
+        "personal_claims_refused": _Meaning(
+            "invalid_request", 400, "Personal data does not belong in a signed-only token."
+        ),
+        "long_access_tokens_refused": _Meaning("invalid_request", 400, "Access tokens live at most one hour."),
+        "reserved_claim": _Meaning("invalid_request", 400, "A custom claim may not take a registered claim's name."),
+        "link_refused": _Meaning("invalid_grant", 400, "The link is spent, expired or not ours: make a new one."),
+        # the house
+        "store_unavailable": _Meaning("temporarily_unavailable", 503, "The store cannot take this now: try again."),
+        "store_rolled_back": _Meaning("temporarily_unavailable", 503, "The store needs `sealring recover` first."),
+        "internal_error": _Meaning("server_error", 500, "Something went wrong on our side."),
+    }
+)
+
+
+def refuse(
+    code: str, *, description: str | None = None, error_id: str | None = None, retry_after: int | None = None
+) -> OAuthError:
+    """Make the refusal of `code` (a member of CODES); `description` replaces its sentence and never holds a secret."""
+    meaning = CODES[code]
+    return OAuthError(
+        error=meaning.error,
+        code=code,
+        description=meaning.description if description is None else description,
+        status=meaning.status,
+        error_id=error_id,
+        retry_after=retry_after,
+    )

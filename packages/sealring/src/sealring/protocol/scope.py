@@ -1,0 +1,49 @@
+"""Scopes and the one API that a token names (RFC 6749 §3.3, RFC 8707)."""
+
+import re
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from sealring.protocol.errors import OAuthError, refuse
+
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
+_MAXIMUM_SCOPES = 64
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """The API that a token is for, and the scopes of it that the token carries."""
+
+    audience: str
+    scope: frozenset[str]
+
+
+def parse_scope(text: str) -> frozenset[str] | OAuthError:
+    """Parse a space-delimited scope list (RFC 6749 §3.3); empty, malformed or over 64 scopes is `invalid_scope`."""
+    words = text.split(" ")
+    if len(words) > _MAXIMUM_SCOPES or not all(_SCOPE_TOKEN.fullmatch(word) for word in words):
+        return refuse("invalid_scope")
+    return frozenset(words)
+
+
+def scope_text(scope: Collection[str]) -> str:
+    """Write scopes in the one order in which we always write them."""
+    return " ".join(sorted(scope))
+
+
+def decide_target(
+    scope: frozenset[str], resource: str | None, *, allowed: Mapping[str, frozenset[str]]
+) -> Target | OAuthError:
+    """Find the one API that a token is for (RFC 8707 §2.2). `allowed`: API identifier → scopes within reach.
+
+    With a resource the token carries the scopes of that API only; without one, the one API must own them all.
+    """
+    if not scope:
+        return refuse("invalid_scope")
+    if not scope <= frozenset().union(*allowed.values()):
+        return refuse("invalid_scope")
+    if resource is not None:
+        within = scope & allowed.get(resource, frozenset())
+        return Target(audience=resource, scope=within) if within else refuse("invalid_target")
+    owners = [identifier for identifier, scopes in allowed.items() if scope <= scopes]
+    return Target(audience=owners[0], scope=scope) if len(owners) == 1 else refuse("invalid_target")

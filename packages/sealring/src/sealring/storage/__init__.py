@@ -1,0 +1,1 @@
+"""Rows ↔ frozen records, one atomic act per method; no judgement. May import `ports` and `protocol`."""

@@ -1,0 +1,62 @@
+"""APIs on SQLite."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import apsw
+import msgspec
+
+from sealring.protocol.api import Api
+from sealring.protocol.audit_event import AuditEvent
+from sealring.storage.sql import api as sql
+from sealring.storage.sqlite.database import SqliteDatabase
+from sealring.storage.sqlite.group_commit import Journal
+
+
+class SqliteApis:
+    """`ports.ApiStore` on SQLite."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def add(self, api: Api, *, events: Sequence[AuditEvent]) -> bool:
+        """Register an API; False where the identifier is taken."""
+        return await self._change(sql.ADD_API, _row(api), events=events)
+
+    async def find(self, identifier: str) -> Api | None:
+        """Read an API."""
+        row = self._database.read(sql.FIND_API, {"identifier": identifier})
+        return None if row is None else _api(row[0])
+
+    async def list_all(self) -> tuple[Api, ...]:
+        """List all APIs."""
+        return tuple(_api(row[0]) for row in self._database.read_all(sql.LIST_APIS, {}))
+
+    async def replace(self, api: Api, *, events: Sequence[AuditEvent]) -> bool:
+        """Replace an API's registration; False for an unknown one."""
+        return await self._change(sql.REPLACE_API, _row(api), events=events)
+
+    async def delete(self, identifier: str, *, events: Sequence[AuditEvent]) -> bool:
+        """Delete an API; False for an unknown one."""
+        return await self._change(sql.DELETE_API, {"identifier": identifier}, events=events)
+
+    async def _change(self, statement: str, values: dict[str, Any], *, events: Sequence[AuditEvent]) -> bool:
+        def act(connection: apsw.Connection, journal: Journal) -> bool:
+            if connection.execute(statement, values).get is None:
+                return False
+            journal.record(events)
+            return True
+
+        return bool(await self._database.act(act, key=values["identifier"]))
+
+
+def _row(api: Api) -> dict[str, Any]:
+    registration = msgspec.json.encode(api, order="sorted").decode()
+    return {"identifier": api.identifier, "registration": registration, "created_at": api.created_at}
+
+
+# As for clients: the same text from one request to the next.
+@lru_cache(maxsize=1024)
+def _api(registration: str) -> Api:
+    return msgspec.json.decode(registration, type=Api)

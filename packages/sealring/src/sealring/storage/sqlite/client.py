@@ -1,0 +1,98 @@
+"""Clients on SQLite."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import apsw
+import msgspec
+
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.client import Client
+from sealring.protocol.instant import Instant
+from sealring.storage.sql import client as sql
+from sealring.storage.sql import session as session_sql
+from sealring.storage.sqlite.database import SqliteDatabase
+from sealring.storage.sqlite.group_commit import Journal
+
+
+class SqliteClients:
+    """`ports.ClientStore` on SQLite."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def add(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
+        """Register a client; False where the id is taken."""
+        return await self._change(sql.ADD_CLIENT, _row(client), events=events)
+
+    async def find(self, client_id: str) -> Client | None:
+        """Read a client."""
+        row = self._database.read(sql.FIND_CLIENT, {"client_id": client_id})
+        return None if row is None else _client(*row)
+
+    async def list_all(self) -> tuple[Client, ...]:
+        """List all clients."""
+        return tuple(_client(*row) for row in self._database.read_all(sql.LIST_CLIENTS, {}))
+
+    async def replace(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
+        """Replace everything but epoch, state and birth; False for an unknown client."""
+        return await self._change(sql.REPLACE_CLIENT, _row(client), events=events)
+
+    async def set_disabled(
+        self, client_id: str, *, disabled: bool, now: Instant, events: Sequence[AuditEvent]
+    ) -> int | None:
+        """Disable (raise the epoch, end its sessions) or enable; None for an unknown client."""
+        if not disabled:
+            return 0 if await self._change(sql.ENABLE_CLIENT, {"client_id": client_id}, events=events) else None
+        return await self._end_with(sql.DISABLE_CLIENT, client_id, reason="client_disabled", now=now, events=events)
+
+    async def delete(self, client_id: str, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Delete a client and end its sessions; None for an unknown client."""
+        return await self._end_with(sql.DELETE_CLIENT, client_id, reason="client_deleted", now=now, events=events)
+
+    async def origin_is_registered(self, origin: str) -> bool:
+        """Say whether any enabled client registered this Origin."""
+        return self._database.read(sql.FIND_ORIGIN, {"origin": origin}) is not None
+
+    async def _change(self, statement: str, values: dict[str, Any], *, events: Sequence[AuditEvent]) -> bool:
+        def act(connection: apsw.Connection, journal: Journal) -> bool:
+            if connection.execute(statement, values).get is None:
+                return False
+            journal.record(events)
+            return True
+
+        return bool(await self._database.act(act, key=values["client_id"]))
+
+    async def _end_with(
+        self, statement: str, client_id: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]
+    ) -> int | None:
+        values = {"client_id": client_id, "now": now, "reason": reason}
+
+        def act(connection: apsw.Connection, journal: Journal) -> int | None:
+            # The sessions first, while they still stand under the client's old epoch.
+            ended = len(connection.execute(session_sql.END_SESSIONS_OF_CLIENT, values).fetchall())
+            if connection.execute(statement, values).get is None:
+                return None
+            journal.count_ends(1)
+            journal.record(events)
+            return ended
+
+        ended: int | None = await self._database.act(act, key=client_id)
+        return ended
+
+
+def _row(client: Client) -> dict[str, Any]:
+    return {
+        "client_id": client.client_id,
+        "registration": msgspec.json.encode(client, order="sorted").decode(),
+        "epoch": client.epoch,
+        "created_at": client.created_at,
+    }
+
+
+# The registration is the same text from one request to the next, so it is decoded once.
+@lru_cache(maxsize=1024)
+def _client(registration: str, epoch: int, disabled_at: Instant | None, created_at: Instant) -> Client:
+    client = msgspec.json.decode(registration, type=Client)
+    return msgspec.structs.replace(client, epoch=epoch, disabled_at=disabled_at, created_at=created_at)

@@ -1,0 +1,128 @@
+"""One SQLite file: its lock, its two connections, its migrations (DESIGN §4)."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, Final
+
+import apsw
+import msgspec
+
+from sealring.ports import StoreUnavailable
+from sealring.protocol.secret import Randomness
+from sealring.storage.migrations.apply import apply_migrations
+from sealring.storage.sqlite.audit_writer import AuditWriter
+from sealring.storage.sqlite.group_commit import Act, GroupCommit
+
+_PAGE_CACHE_KIB: Final = 64 * 1024
+_Values = Mapping[str, Any]
+
+
+class StoreProblem(msgspec.Struct, frozen=True):
+    """Why a store cannot be opened, as a sentence for the operator that says what to do."""
+
+    sentence: str
+
+
+class SqliteDatabase:
+    """A writing connection behind group commit, and a reading one that sees only what is durable."""
+
+    def __init__(
+        self, *, writing: apsw.Connection, reading: apsw.Connection, lock: IO[bytes] | None, audit: AuditWriter
+    ) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._lock = lock
+        self._group = GroupCommit(writing, audit, commit_in_thread=reading is not writing)
+
+    async def act(self, act: Act, *, key: str | bytes | None = None) -> Any:  # noqa: ANN401 -- an act's own result
+        """Run an act in the next commit group; see GroupCommit.act."""
+        return await self._group.act(act, key=key)
+
+    def read(self, statement: str, values: _Values) -> Any:  # noqa: ANN401 -- a row
+        """Read at most one row, straight on the loop: a point look-up costs a few microseconds."""
+        try:
+            return self._reading.execute(statement, values).fetchone()
+        except (apsw.IOError, apsw.BusyError, apsw.CantOpenError, apsw.LockedError) as problem:
+            raise StoreUnavailable(type(problem).__name__) from problem
+
+    def read_all(self, statement: str, values: _Values) -> list[Any]:
+        """Read all rows of a statement that bounds itself."""
+        try:
+            return self._reading.execute(statement, values).fetchall()
+        except (apsw.IOError, apsw.BusyError, apsw.CantOpenError, apsw.LockedError) as problem:
+            raise StoreUnavailable(type(problem).__name__) from problem
+
+    async def close(self) -> None:
+        """Finish what waits, close the file and release the lock."""
+        await self._group.close()
+        self._reading.close()
+        if self._writing is not self._reading:
+            await asyncio.to_thread(self._writing.close)
+        if self._lock is not None:
+            self._lock.close()
+
+
+def open_database(
+    path: Path | None, *, audit_key: bytes, writer: str, randomness: Randomness, demo: bool
+) -> SqliteDatabase | StoreProblem:
+    """Open (and where it is new, make) the database at `path`, bringing its tables up to date; None is in memory.
+
+    `demo`: marks a new file as the demo's. `writer`: the name of this run of this node in the audit.
+    """
+    audit = AuditWriter(writer=writer, audit_key=audit_key, randomness=randomness)
+    if path is None:
+        memory = apsw.Connection(":memory:")
+        _configure(memory)
+        apply_migrations(memory, randomness=randomness, demo=demo)
+        return SqliteDatabase(writing=memory, reading=memory, lock=None, audit=audit)
+    lock = _take_lock(path)
+    if isinstance(lock, StoreProblem):
+        return lock
+    try:
+        writing = apsw.Connection(str(path))
+        _configure(writing)
+        problem = apply_migrations(writing, randomness=randomness, demo=demo)
+        reading = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        reading.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
+    except apsw.Error as failure:
+        lock.close()
+        return StoreProblem(f"The database {path} cannot be opened: {failure}.")
+    if problem is not None:
+        lock.close()
+        return StoreProblem(problem)
+    return SqliteDatabase(writing=writing, reading=reading, lock=lock, audit=audit)
+
+
+def _configure(connection: apsw.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL: what was answered survives a power loss; the group commit shares its price.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
+    connection.execute("PRAGMA trusted_schema = OFF")
+
+
+def _take_lock(path: Path) -> IO[bytes] | StoreProblem:
+    """Hold the file for this process alone: two writers on one file gain nothing, and one of them starves."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.with_name(path.name + ".lock").open("ab")
+    except OSError as failure:
+        return StoreProblem(
+            f"The data directory {path.parent} cannot be written ({failure.strerror}): make it writable."
+        )
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return StoreProblem(
+            f"Another Sealring process has the database {path} open. One process serves one SQLite file: "
+            "stop the other one, or use its control socket (the same command with the same sealring.toml)."
+        )
+    if path.exists() and not os.access(path, os.W_OK):
+        lock.close()
+        return StoreProblem(f"The database {path} is not writable for this user.")
+    return lock

@@ -1,0 +1,172 @@
+"""Group commit (SECURITY A8): acts that arrive together share one transaction, durable before any answer leaves.
+
+Statements run on the event loop, where they cost microseconds; only COMMIT, which waits for the disk, runs in a thread.
+Meanwhile the next batch gathers. An act that raises, or a COMMIT that fails, undoes the batch, and its acts are tried
+again one by one, so that only the guilty one fails.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import apsw
+
+from sealring.ports import StoreUnavailable
+from sealring.protocol.audit_event import AuditEvent
+from sealring.storage.sqlite.audit_writer import AuditWriter
+
+_LARGEST_BATCH: Final = 256
+
+
+class Journal:
+    """What an act leaves behind besides its rows: audit events, and how many ends it made known."""
+
+    __slots__ = ("ended", "events")
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+        self.ended = 0
+
+    def record(self, events: Sequence[AuditEvent]) -> None:
+        """Add events to the chain, in the commit of this act."""
+        self.events.extend(events)
+
+    def count_ends(self, count: int) -> None:
+        """Advance the feed number by the ends that this act made."""
+        self.ended += count
+
+
+Act = Callable[[apsw.Connection, Journal], Any]
+"""The statements of one act. It may be run again from the start, so it keeps nothing outside the connection."""
+
+
+class _Waiting:
+    __slots__ = ("act", "future", "key")
+
+    def __init__(self, key: str | bytes | None, act: Act, future: asyncio.Future[Any]) -> None:
+        self.key = key
+        self.act = act
+        self.future = future
+
+
+class GroupCommit:
+    """Runs acts on the one writing connection of a file.
+
+    `commit_in_thread`: False for a database in memory, whose readers share the connection.
+    """
+
+    def __init__(self, connection: apsw.Connection, audit: AuditWriter, *, commit_in_thread: bool) -> None:
+        self._connection = connection
+        self._audit = audit
+        self._thread = ThreadPoolExecutor(1, "commit") if commit_in_thread else None
+        self._waiting: list[_Waiting] = []
+        self._running: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def act(self, act: Act, *, key: str | bytes | None = None) -> Any:  # noqa: ANN401 -- an act's own result
+        """Run `act` and return its result once it is durable.
+
+        `key`: of the family, user or client that it touches: in one batch each occurs once, the second waits for the
+        next. Raises StoreUnavailable where the disk or the file refuses.
+        """
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(key, act, future))
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._run())
+        return await future
+
+    async def close(self) -> None:
+        """Finish what waits and take nothing more."""
+        self._closed = True
+        if self._running is not None:
+            await self._running
+        if self._thread is not None:
+            self._thread.shutdown()
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._take_batch()
+                if batch:
+                    await self._run_batch(batch)
+        finally:
+            self._running = None
+
+    def _take_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        later: list[_Waiting] = []
+        keys: set[str | bytes] = set()
+        for waiting in self._waiting:
+            if waiting.future.done():  # the caller went away: its act is not begun
+                continue
+            if len(batch) == _LARGEST_BATCH or waiting.key in keys:
+                later.append(waiting)
+                continue
+            if waiting.key is not None:
+                keys.add(waiting.key)
+            batch.append(waiting)
+        self._waiting = later
+        return batch
+
+    async def _run_batch(self, batch: list[_Waiting]) -> None:
+        try:
+            results = await self._transact([waiting.act for waiting in batch])
+        except Exception as problem:  # noqa: BLE001 -- whatever it was, only the guilty act shall feel it
+            if len(batch) == 1:
+                _fail(batch[0].future, problem)
+                return
+            for waiting in batch:
+                await self._run_batch([waiting])
+            return
+        for waiting, result in zip(batch, results, strict=True):
+            if not waiting.future.done():
+                waiting.future.set_result(result)
+
+    async def _transact(self, acts: Sequence[Act]) -> list[Any]:
+        connection, journal = self._connection, Journal()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results = [act(connection, journal) for act in acts]
+            head = self._audit.write(connection, journal.events)
+            if journal.ended:
+                self._audit.add_feed_numbers(connection, journal.ended)
+            await self._commit()
+        except BaseException:
+            # SQLite has rolled back by itself after some errors (disk full, I/O); elsewhere we do.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self._audit.adopt(head)
+        return results
+
+    async def _commit(self) -> None:
+        if self._thread is None:
+            self._connection.execute("COMMIT")
+            return
+        loop = asyncio.get_running_loop()
+        # Shielded: the connection belongs to the thread until COMMIT is over, cancelled or not.
+        await asyncio.shield(loop.run_in_executor(self._thread, self._connection.execute, "COMMIT"))
+
+
+def _fail(future: asyncio.Future[Any], problem: Exception) -> None:
+    if future.done():
+        return
+    if isinstance(problem, _OUT_OF_REACH):
+        unavailable = StoreUnavailable(type(problem).__name__)
+        unavailable.__cause__ = problem
+        future.set_exception(unavailable)
+    else:
+        future.set_exception(problem)
+
+
+_OUT_OF_REACH = (
+    apsw.BusyError,
+    apsw.CantOpenError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.LockedError,
+    apsw.ReadOnlyError,
+)

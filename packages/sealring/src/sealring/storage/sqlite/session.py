@@ -1,0 +1,246 @@
+"""Sessions and refresh families on SQLite."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from sealring.ports import NewSession, Session, SessionGrant
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.instant import Instant, Seconds, ServiceInstant
+from sealring.protocol.refresh_token import PresentedRefreshToken, RefreshFamily
+from sealring.protocol.user import Subject
+from sealring.storage.sql import client as client_sql
+from sealring.storage.sql import session as sql
+from sealring.storage.sql import user as user_sql
+from sealring.storage.sqlite.database import SqliteDatabase
+from sealring.storage.sqlite.group_commit import Journal
+
+
+class SqliteSessions:
+    """`ports.SessionStore` on SQLite."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def create(self, session: NewSession, *, now: Instant, events: Sequence[AuditEvent]) -> bool:
+        """Open a session if user and client still stand under their epochs."""
+        row = session_row(session) | {"now": now}
+
+        def act(connection: apsw.Connection, journal: Journal) -> bool:
+            if connection.execute(sql.CREATE_SESSION, row).get is None:
+                return False
+            journal.record(events)
+            return True
+
+        return bool(await self._database.act(act, key=session.sub))
+
+    async def advance(
+        self,
+        presented: PresentedRefreshToken,
+        *,
+        mac_key_id: int,
+        idle_lifetime: Seconds,
+        now: Instant,
+        service_now: ServiceInstant,
+    ) -> SessionGrant | None:
+        """Rotate if the one statement finds every condition of `Rotate` true."""
+        values = {
+            "key": presented.key,
+            "generation": presented.generation,
+            "client_id": presented.client_id,
+            "binding_digest": presented.binding_digest,
+            "scope": None if presented.scope is None else words(presented.scope),
+            "resource": presented.resource,
+            "network": presented.network,
+            "user_agent": presented.user_agent,
+            "mac_key_id": mac_key_id,
+            "idle": idle_lifetime * 1000,
+            "now": now,
+            "service_now": service_now,
+        }
+
+        def act(connection: apsw.Connection, _journal: Journal) -> Any:  # noqa: ANN401 -- a row
+            return connection.execute(sql.ADVANCE_FAMILY, values).get
+
+        row = await self._database.act(act, key=presented.key)
+        return None if row is None else _grant(row)
+
+    async def find_family(self, key: bytes) -> RefreshFamily | None:
+        """Read a family with today's epochs of its user and client."""
+        row = self._database.read(sql.FIND_FAMILY, {"key": key})
+        return None if row is None else _family(row)
+
+    async def repeat(
+        self, family: RefreshFamily, *, shared_generation: int | None, now: Instant, events: Sequence[AuditEvent]
+    ) -> SessionGrant | None:
+        """Count a repeat if the row is still as `family` has it."""
+        values = {
+            "key": family.key,
+            "generation": family.generation,
+            "repeats": family.repeats,
+            "shared_generation": shared_generation,
+            "now": now,
+        }
+
+        def act(connection: apsw.Connection, journal: Journal) -> Any:  # noqa: ANN401 -- a row
+            row = connection.execute(sql.COUNT_REPEAT, values).get
+            if row is not None:
+                journal.record(events)
+            return row
+
+        row = await self._database.act(act, key=family.key)
+        return None if row is None else _grant(row)
+
+    async def end(self, sid: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> bool:
+        """End a session; False (and no event) where it had ended or never was."""
+        values = {"sid": sid, "reason": reason, "now": now}
+
+        def act(connection: apsw.Connection, journal: Journal) -> bool:
+            if connection.execute(sql.END_SESSION, values).get is None:
+                return False
+            journal.count_ends(1)
+            journal.record(events)
+            return True
+
+        return bool(await self._database.act(act, key=sid))
+
+    async def end_all_of(self, sub: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> int:
+        """Raise the subject's epoch and end its sessions; return how many lived."""
+        values = {"sub": sub, "reason": reason, "now": now}
+
+        def act(connection: apsw.Connection, journal: Journal) -> int:
+            ended = end_sessions_of(connection, sub, reason=reason, now=now)
+            if connection.execute(user_sql.RAISE_EPOCH, values).get is None:
+                return 0
+            journal.count_ends(1)
+            journal.record(events)
+            return ended
+
+        return int(await self._database.act(act, key=sub))
+
+    async def end_everything(self, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> int:
+        """Raise every epoch and end every session; return how many lived."""
+
+        def act(connection: apsw.Connection, journal: Journal) -> int:
+            ended = len(connection.execute(sql.END_ALL_SESSIONS, {"now": now, "reason": reason}).fetchall())
+            connection.execute(user_sql.RAISE_ALL_EPOCHS, {"now": now})
+            connection.execute(client_sql.RAISE_ALL_CLIENT_EPOCHS, {"now": now})
+            journal.count_ends(1)
+            journal.record(events)
+            return ended
+
+        return int(await self._database.act(act))
+
+    async def find(self, sid: str, *, now: Instant) -> Session | None:
+        """Read a live session."""
+        row = self._database.read(sql.FIND_LIVE, {"sid": sid, "now": now})
+        return None if row is None else _session(row)
+
+    async def list_live(self, *, sub: str | None, now: Instant, limit: int) -> tuple[Session, ...]:
+        """List live sessions, newest first."""
+        rows = self._database.read_all(sql.LIST_LIVE, {"sub": sub, "now": now, "limit": limit})
+        return tuple(_session(row) for row in rows)
+
+    async def count_live(self, *, sub: str | None, now: Instant) -> int:
+        """Count live sessions."""
+        row = self._database.read(sql.COUNT_LIVE, {"sub": sub, "now": now})
+        return int(row[0]) if row is not None else 0
+
+    async def forget_expired(self, *, now: Instant, limit: int) -> int:
+        """Delete rows whose last token expired."""
+
+        def act(connection: apsw.Connection, _journal: Journal) -> int:
+            connection.execute(sql.FORGET_EXPIRED, {"now": now, "limit": limit})
+            return connection.changes()
+
+        return int(await self._database.act(act))
+
+
+def end_sessions_of(
+    connection: apsw.Connection, sub: str, *, kept: str | None = None, reason: str, now: Instant
+) -> int:
+    """End the live sessions of a subject but `kept`; to be called before its epoch is raised, while they stand."""
+    values = {"sub": sub, "kept": kept, "reason": reason, "now": now}
+    return len(connection.execute(sql.END_SESSIONS_OF_SUBJECT, values).fetchall())
+
+
+def session_row(session: NewSession) -> dict[str, Any]:
+    """Write a new session as the values of its row."""
+    return msgspec.structs.asdict(session) | {
+        "scope": words(session.scope),
+        "resources": words(session.resources),
+        "amr": msgspec.json.encode(session.amr).decode(),
+        "claims": None if session.claims is None else session.claims.decode(),
+    }
+
+
+def words(items: frozenset[str]) -> str:
+    """Write a set as a JSON array in one order."""
+    return msgspec.json.encode(sorted(items)).decode()
+
+
+_decode_words = msgspec.json.Decoder(frozenset[str]).decode
+_decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_claims = msgspec.json.Decoder(dict[str, object]).decode
+
+
+def _grant(row: Any) -> SessionGrant:  # noqa: ANN401 -- a row
+    sub, sid, generation, mac_key_id, scope, resource, auth_time, amr, claims, roles, user_claims, epoch = row
+    return SessionGrant(
+        sid=sid,
+        generation=generation,
+        mac_key_id=mac_key_id,
+        scope=_decode_words(scope),
+        resource=resource,
+        auth_time=auth_time,
+        amr=_decode_texts(amr),
+        claims=None if claims is None else claims.encode(),
+        subject=Subject(sub=sub, roles=_decode_texts(roles), claims=_decode_claims(user_claims), epoch=epoch),
+    )
+
+
+def _family(row: Any) -> RefreshFamily:  # noqa: ANN401 -- a row
+    return RefreshFamily(
+        key=row[0],
+        sid=row[1],
+        sub=row[2],
+        client_id=row[3],
+        generation=row[4],
+        mac_key_id=row[5],
+        scope=_decode_words(row[6]),
+        resource=row[7],
+        resources=_decode_words(row[8]),
+        created_at=row[9],
+        idle_expires_at=row[10],
+        absolute_expires_at=row[11],
+        rotated=(row[12], row[13], row[14], row[15]),
+        repeats=row[16],
+        shared_generation=row[17],
+        binding_digest=row[18],
+        network=row[19],
+        user_agent=row[20],
+        subject_epoch=row[21],
+        granted_client_epoch=row[22],
+        user_epoch=row[23],
+        client_epoch=row[24],
+        ended_at=row[25],
+        ended_reason=row[26],
+    )
+
+
+def _session(row: Any) -> Session:  # noqa: ANN401 -- a row
+    return Session(
+        sid=row[0],
+        sub=row[1],
+        client_id=row[2],
+        scope=_decode_words(row[3]),
+        resource=row[4],
+        created_at=row[5],
+        last_used_at=row[6],
+        expires_at=row[7],
+        network=row[8],
+        user_agent=row[9],
+        refreshes=row[10],
+    )

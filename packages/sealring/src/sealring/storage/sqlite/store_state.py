@@ -1,0 +1,52 @@
+"""What the store knows about itself, on SQLite."""
+
+from collections.abc import Sequence
+
+import apsw
+
+from sealring.ports import StoreIdentity
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.instant import Instant, ServiceInstant
+from sealring.storage.sql import client as client_sql
+from sealring.storage.sql import session as session_sql
+from sealring.storage.sql import store_state as sql
+from sealring.storage.sql import user as user_sql
+from sealring.storage.sqlite.database import SqliteDatabase
+from sealring.storage.sqlite.group_commit import Journal
+
+
+class SqliteState:
+    """`ports.StateStore` on SQLite."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def identity(self) -> StoreIdentity:
+        """Read the store's identity."""
+        incarnation, feed_number, service_clock, demo = self._database.read(sql.FIND_STATE, {})
+        return StoreIdentity(
+            incarnation=incarnation, feed_number=feed_number, service_now=service_clock, demo=bool(demo)
+        )
+
+    async def beat(self, service_now: ServiceInstant) -> None:
+        """Move the kept service clock forward; never back."""
+
+        def act(connection: apsw.Connection, _journal: Journal) -> None:
+            connection.execute(sql.BEAT, {"service_now": service_now})
+
+        await self._database.act(act)
+
+    async def recover(self, incarnation: bytes, *, now: Instant, events: Sequence[AuditEvent]) -> int:
+        """Begin a new incarnation: raise all epochs, end all sessions; return how many lived."""
+        values = {"incarnation": incarnation, "now": now, "reason": "store_recovered"}
+
+        def act(connection: apsw.Connection, journal: Journal) -> int:
+            ended = len(connection.execute(session_sql.END_ALL_SESSIONS, values).fetchall())
+            connection.execute(user_sql.RAISE_ALL_EPOCHS, values)
+            connection.execute(client_sql.RAISE_ALL_CLIENT_EPOCHS, values)
+            connection.execute(sql.REPLACE_INCARNATION, values)
+            journal.count_ends(1)
+            journal.record(events)
+            return ended
+
+        return int(await self._database.act(act))

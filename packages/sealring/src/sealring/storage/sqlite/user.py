@@ -1,0 +1,222 @@
+"""People on SQLite."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from sealring.ports import NewSession
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.instant import Instant
+from sealring.protocol.user import User, UserCredentials
+from sealring.storage.sql import session as session_sql
+from sealring.storage.sql import user as sql
+from sealring.storage.sqlite.database import SqliteDatabase
+from sealring.storage.sqlite.group_commit import Journal
+from sealring.storage.sqlite.session import end_sessions_of, session_row
+
+
+class SqliteUsers:
+    """`ports.UserStore` on SQLite."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def add(
+        self,
+        user: User,
+        *,
+        username_key: str | None,
+        email_key: str | None,
+        password_hash: str | None,
+        events: Sequence[AuditEvent],
+    ) -> bool:
+        """Add a user; False where the sub or one of the names is taken."""
+        row = _row(user, username_key=username_key, email_key=email_key, password_hash=password_hash)
+
+        def act(connection: apsw.Connection, journal: Journal) -> bool:
+            if connection.execute(sql.ADD_USER, row).get is None:
+                return False
+            journal.record(events)
+            return True
+
+        return bool(await self._database.act(act, key=user.sub))
+
+    async def add_subject(self, user: User, *, events: Sequence[AuditEvent]) -> User:
+        """Return the user of a subject that a trusted back-end names, added as `user` where it is new."""
+        row = _row(user, username_key=None, email_key=None, password_hash=None)
+
+        def act(connection: apsw.Connection, journal: Journal) -> Any:  # noqa: ANN401 -- a row
+            if connection.execute(sql.ADD_USER, row).get is not None:
+                journal.record(events)
+            return connection.execute(sql.FIND_SUBJECT, {"sub": user.sub}).fetchone()
+
+        return _user(await self._database.act(act, key=user.sub))
+
+    async def find(self, sub: str) -> User | None:
+        """Read a user by `sub`."""
+        row = self._database.read(sql.FIND_USER, {"sub": sub})
+        return None if row is None else _user(row)
+
+    async def find_by_login(self, key: str) -> UserCredentials | None:
+        """Read a user by the normalised user name or e-mail address, hash and epoch in one statement."""
+        # User names hold no '@', so the two name spaces never meet.
+        statement = sql.FIND_BY_EMAIL if "@" in key else sql.FIND_BY_USERNAME
+        return _credentials(self._database.read(statement, {"key": key}))
+
+    async def find_credentials(self, sub: str) -> UserCredentials | None:
+        """Read a user by `sub`, hash and epoch in one statement."""
+        return _credentials(self._database.read(sql.FIND_CREDENTIALS, {"sub": sub}))
+
+    async def list_all(self, *, after: str | None, limit: int) -> tuple[User, ...]:
+        """List users in the order of their `sub`."""
+        rows = self._database.read_all(sql.LIST_USERS, {"after": after or "", "limit": limit})
+        return tuple(_user(row) for row in rows)
+
+    async def set_password(
+        self,
+        sub: str,
+        *,
+        password_hash: str,
+        proven_epoch: int | None,
+        keep: NewSession | None,
+        now: Instant,
+        events: Sequence[AuditEvent],
+    ) -> int | None:
+        """Set a password, raise the epoch, end the other sessions, carry `keep` over: one transaction."""
+        proven = {"sub": sub, "proven_epoch": proven_epoch}
+        kept = None if keep is None else keep.sid
+
+        def act(connection: apsw.Connection, journal: Journal) -> int | None:
+            if connection.execute(sql.STILL_PROVEN, proven).get is None:
+                return None
+            if kept is not None and connection.execute(session_sql.FIND_LIVE, {"sid": kept, "now": now}).get is None:
+                return None
+            end_sessions_of(connection, sub, kept=kept, reason="password_changed", now=now)
+            change = {"sub": sub, "password_hash": password_hash, "now": now}
+            epoch = int(connection.execute(sql.SET_PASSWORD, change).get)
+            if keep is not None:
+                row = session_row(keep) | {"subject_epoch": epoch, "now": now}
+                connection.execute(session_sql.REPLACE_FAMILY, row)
+            journal.count_ends(1)
+            journal.record(events)
+            return epoch
+
+        changed: int | None = await self._database.act(act, key=sub)
+        return changed
+
+    async def rehash(self, sub: str, *, old: str, new: str, events: Sequence[AuditEvent]) -> bool:
+        """Replace a hash by one of the same password under today's parameters, if it is still `old`."""
+        return await self._change(sql.REHASH_PASSWORD, {"sub": sub, "old": old, "new": new}, events=events)
+
+    async def set_disabled(self, sub: str, *, disabled: bool, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Disable (raise the epoch, end the sessions) or enable; None for an unknown user."""
+        if not disabled:
+            return 0 if await self._change(sql.ENABLE_USER, {"sub": sub}, events=events) else None
+        return await self._end_with(sql.DISABLE_USER, sub, reason="user_disabled", now=now, events=events)
+
+    async def set_roles(self, sub: str, roles: tuple[str, ...], *, events: Sequence[AuditEvent]) -> bool:
+        """Replace a user's roles."""
+        values = {"sub": sub, "roles": msgspec.json.encode(roles).decode()}
+        return await self._change(sql.SET_ROLES, values, events=events)
+
+    async def set_claims(self, sub: str, claims: bytes, *, events: Sequence[AuditEvent]) -> bool:
+        """Replace a user's custom claims (a JSON object)."""
+        return await self._change(sql.SET_CLAIMS, {"sub": sub, "claims": claims.decode()}, events=events)
+
+    async def delete(self, sub: str, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Delete a user, end the sessions, erase the personal part of the audit; None for an unknown user."""
+        return await self._end_with(
+            sql.DELETE_USER, sub, reason="user_deleted", now=now, events=events, erase=sql.ERASE_PERSONAL_EVENTS
+        )
+
+    async def add_link(self, digest: bytes, *, expires_at: Instant, events: Sequence[AuditEvent]) -> None:
+        """Keep the SHA-256 of a one-use administrator link."""
+
+        def act(connection: apsw.Connection, journal: Journal) -> None:
+            connection.execute(sql.ADD_LINK, {"digest": digest, "expires_at": expires_at})
+            journal.record(events)
+
+        await self._database.act(act, key=digest)
+
+    async def spend_link(
+        self,
+        digest: bytes,
+        *,
+        user: User,
+        username_key: str | None,
+        email_key: str | None,
+        password_hash: str,
+        now: Instant,
+        events: Sequence[AuditEvent],
+    ) -> bool | None:
+        """Spend a link and add its administrator in one act; None for a bad link, False for a taken name."""
+        row = _row(user, username_key=username_key, email_key=email_key, password_hash=password_hash)
+
+        def act(connection: apsw.Connection, journal: Journal) -> bool | None:
+            link = {"digest": digest, "now": now}
+            if connection.execute(sql.FIND_LINK, link).get is None:
+                return None
+            if connection.execute(sql.ADD_USER, row).get is None:
+                return False  # the link stays good: the person tries another name
+            connection.execute(sql.SPEND_LINK, link)
+            journal.record(events)
+            return True
+
+        added: bool | None = await self._database.act(act, key=digest)
+        return added
+
+    async def _change(self, statement: str, values: dict[str, Any], *, events: Sequence[AuditEvent]) -> bool:
+        def act(connection: apsw.Connection, journal: Journal) -> bool:
+            if connection.execute(statement, values).get is None:
+                return False
+            journal.record(events)
+            return True
+
+        return bool(await self._database.act(act, key=values["sub"]))
+
+    async def _end_with(
+        self, statement: str, sub: str, *, reason: str, now: Instant, events: Sequence[AuditEvent], erase: str = ""
+    ) -> int | None:
+        def act(connection: apsw.Connection, journal: Journal) -> int | None:
+            ended = end_sessions_of(connection, sub, reason=reason, now=now)
+            if connection.execute(statement, {"sub": sub, "now": now}).get is None:
+                return None
+            if erase:
+                connection.execute(erase, {"sub": sub})
+            journal.count_ends(1)
+            journal.record(events)
+            return ended
+
+        ended: int | None = await self._database.act(act, key=sub)
+        return ended
+
+
+def _row(user: User, *, username_key: str | None, email_key: str | None, password_hash: str | None) -> dict[str, Any]:
+    return msgspec.structs.asdict(user) | {
+        "username_key": username_key,
+        "email_key": email_key,
+        "password_hash": password_hash,
+        "roles": msgspec.json.encode(user.roles).decode(),
+        "claims": msgspec.json.encode(user.claims).decode(),
+    }
+
+
+def _user(row: Any) -> User:  # noqa: ANN401 -- a row
+    return User(
+        sub=row[0],
+        username=row[1],
+        email=row[2],
+        roles=msgspec.json.decode(row[3], type=tuple[str, ...]),
+        claims=msgspec.json.decode(row[4], type=dict[str, object]),
+        administrator=bool(row[5]),
+        demo=bool(row[6]),
+        epoch=row[7],
+        disabled_at=row[8],
+        created_at=row[9],
+    )
+
+
+def _credentials(row: Any) -> UserCredentials | None:  # noqa: ANN401 -- a row
+    return None if row is None else UserCredentials(user=_user(row), password_hash=row[10])
