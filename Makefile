@@ -37,7 +37,7 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/vulture
-	! $(BIN)/vulture --min-confidence 60 packages tests bench examples | grep -E '/src/.*unused (function|method|class|property)'
+	! $(BIN)/vulture --min-confidence 60 packages tests $(wildcard bench examples) | grep -E '/src/.*unused (function|method|class|property)'
 
 format: .venv/.dev
 	@$(BIN)/ruff check --fix-only --quiet
