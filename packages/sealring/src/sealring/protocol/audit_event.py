@@ -27,8 +27,8 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
     network: str | None = None
     country: str | None = None
     error_id: str | None = None
-    details: Mapping[str, str | int] = MappingProxyType({})
-    personal: Mapping[str, str] = MappingProxyType({})
+    details: Mapping[str, str | int] = {}
+    personal: Mapping[str, str] = {}
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -152,7 +151,7 @@ def _parse_assertion(
         subject=subject,
         auth_time=Instant(members.auth_time * 1000),
         amr=tuple(members.amr),
-        claims=MappingProxyType(claims),
+        claims=claims,
         scope=scope,
         resource=members.resource,
     )
