@@ -86,9 +86,9 @@ def parse_jwk(members: Mapping[str, object]) -> PublicKey:
     ValueError, in words, where `kty`, `crv`, `alg`, `use` or `key_ops` make it something else, where a member is
     malformed or the point is off the curve, and where private members lie open.
     """
+    material, alg = _public_material(members)
     if not _PRIVATE_MEMBERS.isdisjoint(members):
         raise ValueError("it is published with private members")
-    material, alg = _public_material(members)
     if members.get("alg", alg) != alg:
         raise ValueError("its alg is not one that is used here with such a key")
     if members.get("use", "sig") != "sig":
