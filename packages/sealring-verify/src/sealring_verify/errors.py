@@ -1,6 +1,7 @@
 """Every reason for which a token is refused.
 
     TokenRefused                    code, claim, message; `status` is the HTTP status to answer
+    ├── InvalidRequest         400  the token came by a way that is not allowed
     ├── InvalidToken           401  the caller needs another token
     ├── InsufficientScope      403  the token is good, but not for this
     └── IssuerUnavailable      503  the token could not be judged: `retry_after` says when to ask again
@@ -60,6 +61,12 @@ class TokenRefused(Exception):  # noqa: N818 - it reads as what happened, and is
 
     def __str__(self) -> str:
         return f"{self.code} ({self.claim}): {self.message}" if self.claim else f"{self.code}: {self.message}"
+
+
+class InvalidRequest(TokenRefused):
+    """The request carries its token in several places or a forbidden one: HTTP 400, RFC 6750 §3.1."""
+
+    status: ClassVar[int] = 400
 
 
 class InvalidToken(TokenRefused):

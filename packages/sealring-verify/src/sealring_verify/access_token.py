@@ -1,0 +1,52 @@
+"""The check of an access token (RFC 9068 §4, RFC 8725), pure: keys and time are arguments."""
+
+from collections.abc import Collection
+
+from sealring_verify.claims import AccessToken, parse_access_token
+from sealring_verify.errors import InvalidToken
+from sealring_verify.jose.jwks import KeySet
+from sealring_verify.jose.jws import verify_compact
+
+# RFC 9068 §4; media types are compared without regard to case (RFC 7515 §4.1.9, RFC 2045 §5.1).
+_TYPES = frozenset({"at+jwt", "application/at+jwt"})
+
+
+def check_access_token(
+    token: str | bytes,
+    *,
+    keys: KeySet,
+    issuer: str,
+    audience: str,
+    algorithms: Collection[str],
+    leeway: int,
+    now: float,
+) -> AccessToken:
+    """Say what a presented bearer token is worth: signature first, then type, issuer, audience, binding and time.
+
+    `issuer` is compared octet by octet; `audience` must be one of the token's; `leeway` (seconds) is granted to `exp`,
+    `nbf` and `iat`; `now` is seconds since 1970. Raises InvalidToken and nothing else, whatever the token.
+    """
+    jws = verify_compact(token, keys=keys, algorithms=algorithms)
+    # RFC 8725 §3.11: an ID token or a log-out token of the same issuer must never pass.
+    if jws.header.typ is None or jws.header.typ.lower() not in _TYPES:
+        raise InvalidToken("wrong_type")
+    access_token = parse_access_token(jws.payload)
+    if access_token.iss != issuer:
+        raise InvalidToken("wrong_issuer", "iss")
+    if audience not in access_token.aud:
+        raise InvalidToken("wrong_audience", "aud")
+    # RFC 7800 §3, RFC 9449 §7.1: without the proof, a bound token is only a stolen one.
+    if "cnf" in access_token.claims:
+        raise InvalidToken("proof_of_possession_required", "cnf")
+    check_time(access_token, leeway=leeway, now=now)
+    return access_token
+
+
+def check_time(access_token: AccessToken, *, leeway: int, now: float) -> None:
+    """Refuse a token outside of its time. Raises InvalidToken: token_expired, token_not_yet_valid."""
+    if now >= access_token.exp + leeway:
+        raise InvalidToken("token_expired", "exp")
+    if access_token.nbf is not None and now < access_token.nbf - leeway:
+        raise InvalidToken("token_not_yet_valid", "nbf")
+    if now < access_token.iat - leeway:
+        raise InvalidToken("token_not_yet_valid", "iat")

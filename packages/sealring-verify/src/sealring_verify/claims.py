@@ -1,0 +1,148 @@
+"""The claims of an access token (RFC 9068 §2.2), read strictly: the type that only verification makes."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from sealring_verify.errors import InvalidToken
+from sealring_verify.jose.json_object import DuplicateMember, parse_json_object
+
+# RFC 6749 §3.3: scope tokens of visible ASCII without quote and backslash, one space between them.
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
+# The year 5138. A date beyond it counts milliseconds, or is an attack on arithmetic.
+_LATEST_DATE = 99_999_999_999
+_NO_CLAIMS: Mapping[str, object] = MappingProxyType({})
+
+
+class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verified access token says. Dates are whole seconds since 1970, UTC.
+
+    `aud` names every API that the token is for, the verifier's among them. `sub_epoch` and `client_epoch` rise when the
+    issuer ends everything of a person or a client. `claims` holds whatever else the token says, unchangeable.
+    """
+
+    iss: str
+    sub: str
+    aud: tuple[str, ...]
+    exp: int
+    iat: int
+    jti: str
+    client_id: str
+    scope: frozenset[str]
+    nbf: int | None = None
+    sid: str | None = None
+    sub_epoch: int | None = None
+    client_epoch: int | None = None
+    auth_time: int | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    claims: Mapping[str, object] = _NO_CLAIMS
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes in alphabetical order, for printing."""
+        return tuple(sorted(self.scope))
+
+
+_NAMED = frozenset(AccessToken.__struct_fields__) - {"claims"}
+
+
+def parse_access_token(payload: bytes) -> AccessToken:
+    """Read a payload whose signature held. Says nothing yet about issuer, audience and time.
+
+    Raises InvalidToken: token_malformed, duplicate_member, missing_claim, invalid_claim (with the claim's name).
+    """
+    try:
+        members = parse_json_object(payload)
+    except DuplicateMember:
+        raise InvalidToken("duplicate_member") from None
+    except ValueError:
+        raise InvalidToken("token_malformed") from None
+    return AccessToken(
+        iss=_text(members, "iss"),
+        sub=_text(members, "sub"),
+        aud=_audience(members),
+        exp=_whole_number(_required(members, "exp"), "exp"),
+        iat=_whole_number(_required(members, "iat"), "iat"),
+        jti=_text(members, "jti"),
+        client_id=_text(members, "client_id"),
+        scope=_scope(members),
+        nbf=_optional_whole_number(members, "nbf"),
+        sid=_optional_text(members, "sid"),
+        sub_epoch=_optional_whole_number(members, "sub_epoch"),
+        client_epoch=_optional_whole_number(members, "client_epoch"),
+        auth_time=_optional_whole_number(members, "auth_time"),
+        acr=_optional_text(members, "acr"),
+        amr=_texts(members, "amr"),
+        roles=_texts(members, "roles"),
+        claims=_other_claims(members),
+    )
+
+
+def _required(members: Mapping[str, object], claim: str) -> object:
+    if claim not in members:
+        raise InvalidToken("missing_claim", claim)
+    return members[claim]
+
+
+def _text(members: Mapping[str, object], claim: str) -> str:
+    value = _required(members, claim)
+    if not isinstance(value, str) or not value:
+        raise InvalidToken("invalid_claim", claim)
+    return value
+
+
+def _optional_text(members: Mapping[str, object], claim: str) -> str | None:
+    return _text(members, claim) if claim in members else None
+
+
+def _texts(members: Mapping[str, object], claim: str) -> tuple[str, ...]:
+    values = members.get(claim, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InvalidToken("invalid_claim", claim)
+    return tuple(values)
+
+
+def _whole_number(value: object, claim: str) -> int:
+    # `type`, because True is an int to isinstance; 17.0 is refused too, as parsers disagree about large floats.
+    if type(value) is not int or not 0 <= value <= _LATEST_DATE:
+        raise InvalidToken("invalid_claim", claim)
+    return value
+
+
+def _optional_whole_number(members: Mapping[str, object], claim: str) -> int | None:
+    return _whole_number(members[claim], claim) if claim in members else None
+
+
+def _audience(members: Mapping[str, object]) -> tuple[str, ...]:
+    value = _required(members, "aud")
+    audience = _texts(members, "aud") if isinstance(value, list) else (_text(members, "aud"),)
+    if not all(audience) or not audience:
+        raise InvalidToken("invalid_claim", "aud")
+    return audience
+
+
+def _scope(members: Mapping[str, object]) -> frozenset[str]:
+    value = members.get("scope", "")
+    if value == "":
+        return frozenset()
+    if not isinstance(value, str) or not _SCOPE.fullmatch(value):
+        raise InvalidToken("invalid_claim", "scope")
+    return frozenset(value.split(" "))
+
+
+def _other_claims(members: Mapping[str, object]) -> Mapping[str, object]:
+    others = {name: _frozen(value) for name, value in members.items() if name not in _NAMED}
+    return MappingProxyType(others) if others else _NO_CLAIMS
+
+
+def _frozen(value: object) -> object:
+    # A verified token is shared by all requests that carry it: what one of them changed, the next would believe.
+    if isinstance(value, dict):
+        return MappingProxyType({name: _frozen(member) for name, member in value.items()})
+    if isinstance(value, list):
+        return tuple(_frozen(member) for member in value)
+    return value

@@ -1,0 +1,122 @@
+"""The only sockets of a verifier: bounded in size and time, no redirects, no proxy or netrc from the environment."""
+
+import asyncio
+import functools
+import ssl
+import time
+
+import httpx
+import msgspec
+
+from sealring_verify.errors import IntrospectionUnavailable
+from sealring_verify.introspection import IntrospectionRequest
+from sealring_verify.issuer_metadata import metadata_url, parse_metadata
+from sealring_verify.jwks import FetchedJwks
+
+MAX_DOCUMENT_LENGTH = 256 * 1024
+TIMEOUT_SECONDS = 5.0
+
+# A compressed answer could be small on the wire and huge in memory.
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+# OSError holds TimeoutError and unreadable certificate files.
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
+
+
+class FetchFailed(Exception):  # noqa: N818 - it reads as what happened
+    """The issuer gave no usable document; the text says why, for the operator."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP answer of bounded size."""
+
+    status: int
+    cache_control: str | None
+    body: bytes
+
+
+def fetch_jwks(issuer: str) -> FetchedJwks:
+    """Fetch an issuer's metadata and then its keys. Raises FetchFailed and nothing else."""
+    try:
+        with httpx.Client(verify=_tls(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
+            metadata = parse_metadata(_get(client, metadata_url(issuer)).body, issuer=issuer)
+            answer = _get(client, metadata.jwks_uri)
+    except _FAILURES as error:
+        raise FetchFailed(f"{type(error).__name__}: {error}") from error
+    return FetchedJwks(metadata=metadata, document=answer.body, cache_control=answer.cache_control)
+
+
+def ask_introspection(question: IntrospectionRequest) -> Answer:
+    """Send an introspection request. Raises IntrospectionUnavailable where no answer comes."""
+    try:
+        with httpx.Client(verify=_tls(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
+            return _send(client, _introspection(client, question))
+    except (*_FAILURES, FetchFailed):
+        raise IntrospectionUnavailable("introspection_unavailable") from None
+
+
+async def ask_introspection_async(question: IntrospectionRequest) -> Answer:
+    """Send an introspection request without blocking the event loop. Raises as `ask_introspection` does."""
+    try:
+        async with (
+            asyncio.timeout(TIMEOUT_SECONDS),
+            httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client,
+        ):
+            return await _send_async(client, _introspection(client, question))
+    except (*_FAILURES, FetchFailed):
+        raise IntrospectionUnavailable("introspection_unavailable") from None
+
+
+def _introspection(client: httpx.Client | httpx.AsyncClient, question: IntrospectionRequest) -> httpx.Request:
+    headers = {"Authorization": question.authorization, "Content-Type": "application/x-www-form-urlencoded"}
+    return client.build_request("POST", question.url, content=question.body, headers=headers)
+
+
+def _get(client: httpx.Client, url: str) -> Answer:
+    answer = _send(client, client.build_request("GET", url))
+    # A redirect is refused here as well: keys come from the address that the metadata names, or not at all.
+    if answer.status != 200:
+        raise FetchFailed(f"{url} answered {answer.status}")
+    return answer
+
+
+def _send(client: httpx.Client, request: httpx.Request) -> Answer:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    response = client.send(request, stream=True)
+    try:
+        body = bytearray()
+        for chunk in response.iter_raw():
+            body += chunk
+            _bound(len(body))
+            # The client's own timeout is per read, so a body of one byte a second would never end.
+            if time.monotonic() > deadline:
+                raise FetchFailed(f"{request.url} took longer than {TIMEOUT_SECONDS:g} s")
+        return _answer(response, bytes(body))
+    finally:
+        response.close()
+
+
+async def _send_async(client: httpx.AsyncClient, request: httpx.Request) -> Answer:
+    response = await client.send(request, stream=True)
+    try:
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            _bound(len(body))
+        return _answer(response, bytes(body))
+    finally:
+        await response.aclose()
+
+
+def _bound(length: int) -> None:
+    if length > MAX_DOCUMENT_LENGTH:
+        raise FetchFailed(f"the answer is longer than {MAX_DOCUMENT_LENGTH} bytes")
+
+
+def _answer(response: httpx.Response, body: bytes) -> Answer:
+    return Answer(status=response.status_code, cache_control=response.headers.get("cache-control"), body=body)
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    # Made once: reading the certificate store takes some 20 ms. SSL_CERT_FILE and SSL_CERT_DIR are honoured.
+    return httpx.create_ssl_context()

@@ -1,0 +1,73 @@
+"""An issuer's identifier and metadata (RFC 8414), pure."""
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from sealring_verify.jose.json_object import parse_json_object
+
+
+class IssuerMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an issuer answers: its keys, and its introspection endpoint if it has one. Both on its own origin."""
+
+    jwks_uri: str
+    introspection_endpoint: str | None
+
+
+def parse_issuer(issuer: str) -> str:
+    """Check an issuer identifier and give it back unchanged. ValueError, in a sentence for the API's author.
+
+    RFC 8414 §2: https, no query, no fragment. http is for loopback alone, where nobody listens in.
+    """
+    try:
+        parts = urlsplit(issuer)
+        host = parts.hostname
+        _ = parts.port  # refuses a port that is no number
+    except ValueError:
+        raise ValueError(f"issuer is not a URL: {issuer!r}") from None
+    if not host or parts.scheme not in {"https", "http"} or any(c.isspace() or not c.isprintable() for c in issuer):
+        raise ValueError(f"issuer must be a URL such as https://id.example.com, not {issuer!r}")
+    if "?" in issuer or "#" in issuer or parts.username is not None:
+        raise ValueError(f"issuer must have no query, fragment or user name: {issuer!r}")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError(f"issuer must be https, http is for loopback only: {issuer!r}")
+    return issuer
+
+
+def metadata_url(issuer: str) -> str:
+    """Give the address of the metadata: the well-known part goes between host and path (RFC 8414 §3.1)."""
+    parts = urlsplit(issuer)
+    return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{parts.path.rstrip('/')}"
+
+
+def parse_metadata(document: bytes, *, issuer: str) -> IssuerMetadata:
+    """Read the metadata. ValueError where it is another issuer's (RFC 8414 §3.3) or sends elsewhere for keys."""
+    members = parse_json_object(document)
+    if members.get("issuer") != issuer:
+        raise ValueError("the metadata names another issuer than the one configured")
+    jwks_uri = members.get("jwks_uri")
+    if not isinstance(jwks_uri, str):
+        raise ValueError("the metadata has no jwks_uri")  # noqa: TRY004 - one outcome for all bad metadata
+    endpoint = members.get("introspection_endpoint")
+    if endpoint is not None and not isinstance(endpoint, str):
+        raise ValueError("the metadata's introspection_endpoint is not a string")
+    for url in (jwks_uri, endpoint):
+        # Keys, and the API's own secret, go no further than the origin that the configuration trusts.
+        if url is not None and _origin(urlsplit(url)) != _origin(urlsplit(issuer)):
+            raise ValueError("the metadata sends to another origin than the issuer's")
+    return IssuerMetadata(jwks_uri=jwks_uri, introspection_endpoint=endpoint)
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    default = {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or default
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,254 @@
+"""The verifier: joins keys, the pure check, its memory and introspection behind two calls."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Self, TypedDict
+
+import msgspec
+
+from sealring_verify.access_token import check_access_token, check_time
+from sealring_verify.claims import AccessToken
+from sealring_verify.errors import IntrospectionUnavailable, InvalidToken
+from sealring_verify.fetch import Answer, ask_introspection, ask_introspection_async
+from sealring_verify.introspection import (
+    IntrospectionAnswers,
+    IntrospectionRequest,
+    introspection_request,
+    parse_introspection,
+)
+from sealring_verify.issuer_keys import IssuerKeys
+from sealring_verify.issuer_metadata import parse_issuer
+from sealring_verify.jose.algorithms import ALGORITHMS
+from sealring_verify.jose.jwks import KeySet, parse_jwks
+from sealring_verify.jwks import Freshness, JwksPolicy
+from sealring_verify.verified_tokens import VerifiedTokens
+
+_MAX_LEEWAY = 300
+
+
+class VerifierStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verifier knows at this moment, for a health page. It holds no token and no credential.
+
+    `keys` are key ids; `skipped_keys` says in words which of the issuer's keys are unusable here;
+    `keys_age_seconds` counts from the last good fetch, None before it and for keys given at construction.
+    """
+
+    issuer: str
+    audience: str
+    introspects: bool
+    freshness: Freshness
+    keys: tuple[str | None, ...]
+    skipped_keys: tuple[str, ...]
+    keys_age_seconds: float | None
+    last_error: str | None
+    remembered_tokens: int
+
+
+class VerifierOptions(TypedDict, total=False):
+    """What a `Verifier` takes beside issuer and audience."""
+
+    api_key: str | None
+    jwks: Mapping[str, object] | str | bytes | None
+    algorithms: Collection[str] | None
+    leeway: int
+    introspect: bool
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+class Verifier:
+    """Verifies the access tokens (RFC 9068) of one issuer for one API; any number of threads and event loops share one.
+
+    `issuer` is its identifier, exactly; `audience` this API's identifier, which a token must name. `api_key` is the
+    API's secret, `introspect=True` asks the issuer about each token as well, so that ended sessions are refused within
+    two seconds. `jwks`, a JWK set, takes the place of fetching one. `algorithms` narrows the list, ES256 and Ed25519.
+    `leeway` is in seconds, 0 to 300. What cannot work is a ValueError here, in a sentence.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        *,
+        api_key: str | None = None,
+        jwks: Mapping[str, object] | str | bytes | None = None,
+        algorithms: Collection[str] | None = None,
+        leeway: int = 30,
+        introspect: bool = False,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.issuer = parse_issuer(issuer)
+        self.audience = _checked_audience(audience)
+        self._algorithms = _checked_algorithms(algorithms)
+        self._leeway = _checked_leeway(leeway)
+        if introspect and not api_key:
+            raise ValueError("introspect=True needs api_key, the secret that `sealring apis add` printed")
+        if introspect and jwks is not None:
+            raise ValueError("introspect=True needs the issuer's metadata, so leave jwks out")
+        self._api_key = api_key
+        self._introspects = introspect
+        self._clock = clock
+        self._monotonic = monotonic
+        self._static_keys = None if jwks is None else _parsed_jwks(jwks)
+        self._issuer_keys = IssuerKeys(self.issuer, monotonic=monotonic, policy=JwksPolicy())
+        self._verified = VerifiedTokens()
+        self._answers = IntrospectionAnswers()
+
+    @classmethod
+    def from_environment(cls, *, introspect_with_api_key: bool = False) -> Self:
+        """Make one from SEALRING_ISSUER, SEALRING_AUDIENCE and, if it is set, SEALRING_API_KEY.
+
+        `introspect_with_api_key=True` turns introspection on where SEALRING_API_KEY is set.
+        """
+        issuer, audience, options = options_from_environment(introspect_with_api_key=introspect_with_api_key)
+        return cls(issuer, audience, **options)
+
+    def verify(self, token: str) -> AccessToken:
+        """Verify a token. Raises InvalidToken, KeysUnavailable, or IntrospectionUnavailable; nothing else.
+
+        It may wait for the network, so a coroutine awaits `verify_async`.
+        """
+        digest = _digest(token)
+        keys = self._static_keys or self._issuer_keys.obtain()
+        try:
+            access_token = self._check(token, digest, keys)
+        except InvalidToken as refusal:
+            if refusal.code != "unknown_key" or self._static_keys is not None:
+                raise
+            access_token = self._check(token, digest, self._issuer_keys.obtain(unknown_key=True))
+        question = self._question(token, digest)
+        if question is not None:
+            asked_at = self._monotonic()
+            self._take_answer(ask_introspection(question), digest, asked_at=asked_at)
+        return access_token
+
+    async def verify_async(self, token: str) -> AccessToken:
+        """Verify a token as `verify` does, without ever blocking the event loop."""
+        digest = _digest(token)
+        keys = self._static_keys or await self._issuer_keys.obtain_async()
+        try:
+            access_token = self._check(token, digest, keys)
+        except InvalidToken as refusal:
+            if refusal.code != "unknown_key" or self._static_keys is not None:
+                raise
+            access_token = self._check(token, digest, await self._issuer_keys.obtain_async(unknown_key=True))
+        question = self._question(token, digest)
+        if question is not None:
+            asked_at = self._monotonic()
+            self._take_answer(await ask_introspection_async(question), digest, asked_at=asked_at)
+        return access_token
+
+    def status(self) -> VerifierStatus:
+        """Say what this verifier knows; it fetches nothing."""
+        now = self._monotonic()
+        state = self._issuer_keys.state
+        keys = self._static_keys or state.keys
+        return VerifierStatus(
+            issuer=self.issuer,
+            audience=self.audience,
+            introspects=self._introspects,
+            freshness="fresh" if self._static_keys else state.freshness(policy=self._issuer_keys.policy, now=now),
+            keys=tuple(key.kid for key in keys.keys) if keys else (),
+            skipped_keys=keys.skipped if keys else (),
+            keys_age_seconds=now - state.fetched_at if state.keys is not None else None,
+            last_error=state.last_error,
+            remembered_tokens=len(self._verified),
+        )
+
+    def _check(self, token: str, digest: bytes, keys: KeySet) -> AccessToken:
+        now = self._clock()
+        remembered = self._verified.recall(digest, keys=keys)
+        if remembered is not None:
+            check_time(remembered, leeway=self._leeway, now=now)
+            return remembered
+        access_token = check_access_token(
+            token,
+            keys=keys,
+            issuer=self.issuer,
+            audience=self.audience,
+            algorithms=self._algorithms,
+            leeway=self._leeway,
+            now=now,
+        )
+        self._verified.note(digest, access_token, keys=keys)
+        return access_token
+
+    def _question(self, token: str, digest: bytes) -> IntrospectionRequest | None:
+        # None: nothing needs to be asked. Asked only about tokens that passed, so garbage makes no requests.
+        if not self._introspects:
+            return None
+        active = self._answers.recall(digest, now=self._monotonic())
+        if active is None:
+            return self._ask(token)
+        if not active:
+            raise InvalidToken("token_inactive")
+        return None
+
+    def _ask(self, token: str) -> IntrospectionRequest:
+        metadata = self._issuer_keys.state.metadata
+        if metadata is None or metadata.introspection_endpoint is None or self._api_key is None:
+            raise IntrospectionUnavailable(
+                "introspection_unavailable", "The issuer's metadata has no introspection_endpoint."
+            )
+        return introspection_request(
+            token, endpoint=metadata.introspection_endpoint, audience=self.audience, api_key=self._api_key
+        )
+
+    def _take_answer(self, answer: Answer, digest: bytes, *, asked_at: float) -> None:
+        active = parse_introspection(answer.status, answer.body)
+        self._answers.note(digest, active=active, asked_at=asked_at)
+        if not active:
+            raise InvalidToken("token_inactive")
+
+
+def options_from_environment(*, introspect_with_api_key: bool) -> tuple[str, str, VerifierOptions]:
+    """Read issuer, audience and the rest from SEALRING_ISSUER, SEALRING_AUDIENCE, SEALRING_API_KEY.
+
+    ValueError names the variables that are missing.
+    """
+    missing = [name for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE") if not os.environ.get(name)]
+    if missing:
+        raise ValueError(f"set {' and '.join(missing)} in the environment")
+    api_key = os.environ.get("SEALRING_API_KEY") or None
+    options = VerifierOptions(api_key=api_key, introspect=introspect_with_api_key and api_key is not None)
+    return os.environ["SEALRING_ISSUER"], os.environ["SEALRING_AUDIENCE"], options
+
+
+def _digest(token: str) -> bytes:
+    # Whatever a caller passes on has a digest; what is no ASCII is refused by the check.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _checked_audience(audience: str) -> str:
+    if not audience or audience != audience.strip():
+        raise ValueError("audience must be this API's identifier, as `sealring apis list` shows it")
+    return audience
+
+
+def _checked_algorithms(algorithms: Collection[str] | None) -> frozenset[str]:
+    if algorithms is None:
+        return ALGORITHMS
+    if isinstance(algorithms, str) or not algorithms or not ALGORITHMS.issuperset(algorithms):
+        raise ValueError(f"algorithms must be a list of some of: {', '.join(sorted(ALGORITHMS))}")
+    return frozenset(algorithms)
+
+
+def _checked_leeway(leeway: int) -> int:
+    if not 0 <= leeway <= _MAX_LEEWAY:
+        raise ValueError(f"leeway must be between 0 and {_MAX_LEEWAY} seconds")
+    return leeway
+
+
+def _parsed_jwks(jwks: Mapping[str, object] | str | bytes) -> KeySet:
+    document = json.dumps(jwks) if isinstance(jwks, Mapping) else jwks
+    try:
+        keys = parse_jwks(document if isinstance(document, bytes) else document.encode())
+    except ValueError as error:
+        raise ValueError(f"jwks is not a JWK set: {error}") from None
+    if not keys.keys:
+        raise ValueError(f"jwks holds no key that can be used here: {'; '.join(keys.skipped) or 'it is empty'}")
+    return keys
