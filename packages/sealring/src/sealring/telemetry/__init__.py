@@ -1,0 +1,1 @@
+"""Telemetry: logs, metrics and traces, which hear audit events; may import ports."""
