@@ -80,13 +80,13 @@ UPDATE sessions SET ended_at = :now, ended_reason = :reason WHERE {_LIVES} RETUR
 # the old refresh token holds nothing.
 REPLACE_FAMILY = """
 UPDATE sessions SET key = :key, subject_epoch = :subject_epoch, generation = 0, mac_key_id = :mac_key_id, repeats = 0,
-  last_used_at = :now
+  last_used_at = :now, auth_time = :auth_time, amr = :amr
 WHERE sid = :sid AND sub = :sub RETURNING sid
 """
 
 _SEEN = """sid, sub, client_id, scope, resource, created_at, last_used_at,
   CASE WHEN idle_expires_at < absolute_expires_at THEN idle_expires_at ELSE absolute_expires_at END,
-  network, user_agent, generation"""
+  network, user_agent, generation, auth_time, amr, claims"""
 
 FIND_LIVE = f"SELECT {_SEEN} FROM sessions WHERE sid = :sid AND {_LIVES}"  # noqa: S608 -- as above
 

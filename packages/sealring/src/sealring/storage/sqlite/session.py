@@ -243,4 +243,7 @@ def _session(row: Any) -> Session:  # noqa: ANN401 -- a row
         network=row[8],
         user_agent=row[9],
         refreshes=row[10],
+        auth_time=row[11],
+        amr=_decode_texts(row[12]),
+        claims=None if row[13] is None else row[13].encode(),
     )

@@ -6,7 +6,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from sealring.ports import NewSession
+from sealring.ports import RenewedSession
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
 from sealring.protocol.user import User, UserCredentials
@@ -14,7 +14,7 @@ from sealring.storage.sql import session as session_sql
 from sealring.storage.sql import user as sql
 from sealring.storage.sqlite.database import SqliteDatabase
 from sealring.storage.sqlite.group_commit import Journal
-from sealring.storage.sqlite.session import end_sessions_of, session_row
+from sealring.storage.sqlite.session import end_sessions_of
 
 
 class SqliteUsers:
@@ -80,7 +80,7 @@ class SqliteUsers:
         *,
         password_hash: str,
         proven_epoch: int | None,
-        keep: NewSession | None,
+        keep: RenewedSession | None,
         now: Instant,
         events: Sequence[AuditEvent],
     ) -> int | None:
@@ -97,7 +97,8 @@ class SqliteUsers:
             change = {"sub": sub, "password_hash": password_hash, "now": now}
             epoch = int(connection.execute(sql.SET_PASSWORD, change).get)
             if keep is not None:
-                row = session_row(keep) | {"subject_epoch": epoch, "now": now}
+                row = msgspec.structs.asdict(keep) | {"sub": sub, "subject_epoch": epoch, "now": now}
+                row["amr"] = msgspec.json.encode(keep.amr).decode()
                 connection.execute(session_sql.REPLACE_FAMILY, row)
             journal.count_ends(1)
             journal.record(events)

@@ -1,15 +1,13 @@
-"""What the services need from outside: stores, signing, hashing, limits, clocks and dice.
+"""The store, by noun: each method is one atomic act, durable with its audit events when it returns, or undone.
 
-Each method of a store is one atomic act: it is durable, with its audit events, when it returns, or nothing of it is.
 An exception (`StoreUnavailable`) means that nothing happened or that repeating is harmless.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
-from sealring.credentials.password_hash import Match, MatchNeedsRehash, NoMatch
 from sealring.protocol.api import Api
 from sealring.protocol.audit_chain import AuditLink, AuditRow
 from sealring.protocol.audit_event import AuditEvent, RecordedEvent
@@ -17,17 +15,7 @@ from sealring.protocol.client import Client
 from sealring.protocol.instant import Instant, Seconds, ServiceInstant
 from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.refresh_token import PresentedRefreshToken, RefreshFamily
-from sealring.protocol.refresh_token_format import TokenRealm
-from sealring.protocol.secret import Randomness
 from sealring.protocol.user import Subject, User, UserCredentials
-
-__all__ = ["Randomness"]
-
-Clock = Callable[[], Instant]
-"""Tell the wall clock's now; read once per act."""
-
-ServiceClock = Callable[[], ServiceInstant]
-"""Tell the service clock's now: it counts only while some node serves (SECURITY A5)."""
 
 
 class StoreUnavailable(Exception):  # noqa: N818 -- a state of the store, not a mistake of the caller
@@ -58,6 +46,16 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     binding_digest: bytes | None
     network: str | None
     user_agent: str | None
+
+
+class RenewedSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that goes on under a new family, proven again: its expiries and grant stay as they were."""
+
+    sid: str
+    key: bytes
+    mac_key_id: int
+    auth_time: Instant
+    amr: tuple[str, ...]
 
 
 class SessionGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +89,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     network: str | None
     user_agent: str | None
     refreshes: int
+    auth_time: Instant
+    amr: tuple[str, ...]
+    claims: bytes | None
 
 
 class SessionStore(Protocol):
@@ -109,7 +110,7 @@ class SessionStore(Protocol):
         now: Instant,
         service_now: ServiceInstant,
     ) -> SessionGrant | None:
-        """Rotate: change the row if and only if `decide_refresh` says `Rotate`; None where it does not."""
+        """Rotate if and only if `decide_refresh` says `Rotate`; None where it does not."""
         ...
 
     async def find_family(self, key: bytes) -> RefreshFamily | None:
@@ -192,15 +193,15 @@ class UserStore(Protocol):
         *,
         password_hash: str,
         proven_epoch: int | None,
-        keep: NewSession | None,
+        keep: RenewedSession | None,
         now: Instant,
         events: Sequence[AuditEvent],
     ) -> int | None:
         """Set a password, raise the epoch and end the sessions; return the new epoch.
 
         `proven_epoch`: the epoch under which the old password was checked, None for an operator; where it no longer
-        holds nothing happens and the answer is None. `keep`: the session that made the change, with its old sid and
-        a new family; it lives on, stamped with the new epoch, and where it has ended nothing happens.
+        holds nothing happens and the answer is None. `keep`: the session that made the change; it lives on, stamped
+        with the new epoch, and where it has ended nothing happens.
         """
         ...
 
@@ -398,79 +399,4 @@ class Store(Protocol):
     @property
     def state(self) -> StateStore:
         """The store itself."""
-        ...
-
-
-class MacKey(msgspec.Struct, frozen=True, kw_only=True):
-    """The key under which refresh tokens are made, derived for that purpose alone."""
-
-    mac_key_id: int
-    secret: bytes
-
-    def __repr__(self) -> str:
-        return f"MacKey(mac_key_id={self.mac_key_id}, …)"
-
-
-class Signer(Protocol):
-    """Keys at work: access tokens are signed and refresh tokens made here, and only here."""
-
-    @property
-    def realm(self) -> TokenRealm:
-        """Issuer and incarnation, to which every refresh token is bound."""
-        ...
-
-    def sign_access_token(self, payload: bytes) -> str:
-        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key."""
-        ...
-
-    def current_mac_key(self) -> MacKey:
-        """Return the newest MAC key."""
-        ...
-
-    def find_mac_key(self, mac_key_id: int) -> MacKey | None:
-        """Return a MAC key that is still accepted, or None."""
-        ...
-
-    def key_set(self) -> bytes:
-        """Return the JWK set (RFC 7517 §5) as JSON."""
-        ...
-
-    def find_public_key(self, kid: str) -> bytes | None:
-        """Return the public JWK of a key that we sign with, as JSON, or None."""
-        ...
-
-
-class HashingBusy(msgspec.Struct, frozen=True):
-    """The queue in front of the hashing threads is full: try again."""
-
-
-class PasswordHashing(Protocol):
-    """Argon2id off the event loop, behind a bounded queue (SECURITY F3)."""
-
-    async def hash(self, prepared: bytes) -> str | HashingBusy:
-        """Hash a prepared password under today's parameters."""
-        ...
-
-    async def verify(
-        self, password_hash: str | None, prepared: bytes
-    ) -> Match | MatchNeedsRehash | NoMatch | HashingBusy:
-        """Check a prepared password; None costs the same time as a hash and never matches."""
-        ...
-
-
-class Limited(msgspec.Struct, frozen=True):
-    """Too many failures: wait that many seconds."""
-
-    retry_after: Seconds
-
-
-class SignInLimit(Protocol):
-    """Counts failed sign-ins per account *and* network, and per network; never by account alone (SECURITY F3)."""
-
-    def admit(self, account: str, network: str) -> Limited | None:
-        """Say whether an attempt may be made now."""
-        ...
-
-    def count_failure(self, account: str, network: str) -> None:
-        """Count a failed attempt."""
         ...

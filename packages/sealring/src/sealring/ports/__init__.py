@@ -1,0 +1,66 @@
+"""What the services need from outside: stores, signing, hashing, limits, clocks and dice.
+
+A seam is a Protocol with two real implementations, or with a test that needs it. May import `protocol`, `credentials`.
+"""
+
+from sealring.ports.clock import (
+    Clock,
+    ServiceClock,
+)
+from sealring.ports.sign_in import (
+    HashingBusy,
+    Limited,
+    PasswordHashing,
+    SignInLimit,
+)
+from sealring.ports.signer import (
+    KeyForge,
+    MacKey,
+    Signer,
+)
+from sealring.ports.store import (
+    ApiStore,
+    AuditChain,
+    AuditStore,
+    ClientStore,
+    KeyStore,
+    NewSession,
+    RenewedSession,
+    Session,
+    SessionGrant,
+    SessionStore,
+    StateStore,
+    Store,
+    StoreIdentity,
+    StoreUnavailable,
+    UserStore,
+)
+from sealring.protocol.secret import Randomness
+
+__all__ = [
+    "ApiStore",
+    "AuditChain",
+    "AuditStore",
+    "ClientStore",
+    "Clock",
+    "HashingBusy",
+    "KeyForge",
+    "KeyStore",
+    "Limited",
+    "MacKey",
+    "NewSession",
+    "PasswordHashing",
+    "Randomness",
+    "RenewedSession",
+    "ServiceClock",
+    "Session",
+    "SessionGrant",
+    "SessionStore",
+    "SignInLimit",
+    "Signer",
+    "StateStore",
+    "Store",
+    "StoreIdentity",
+    "StoreUnavailable",
+    "UserStore",
+]

@@ -1,0 +1,44 @@
+"""What signing in needs besides the store: hashing off the loop, and counters that slow down guessing."""
+
+from typing import Protocol
+
+import msgspec
+
+from sealring.credentials.password_hash import Match, MatchNeedsRehash, NoMatch
+from sealring.protocol.instant import Seconds
+
+
+class HashingBusy(msgspec.Struct, frozen=True):
+    """The queue in front of the hashing threads is full: try again."""
+
+
+class PasswordHashing(Protocol):
+    """Argon2id off the event loop, behind a bounded queue (SECURITY F3)."""
+
+    async def hash(self, prepared: bytes) -> str | HashingBusy:
+        """Hash a prepared password under today's parameters."""
+        ...
+
+    async def verify(
+        self, password_hash: str | None, prepared: bytes
+    ) -> Match | MatchNeedsRehash | NoMatch | HashingBusy:
+        """Check a prepared password; None costs the same time as a hash and never matches."""
+        ...
+
+
+class Limited(msgspec.Struct, frozen=True):
+    """Too many failures: wait that many seconds."""
+
+    retry_after: Seconds
+
+
+class SignInLimit(Protocol):
+    """Counts failed sign-ins per account *and* network, and per network; never by account alone (SECURITY F3)."""
+
+    def admit(self, account: str, network: str) -> Limited | None:
+        """Say whether an attempt may be made now."""
+        ...
+
+    def count_failure(self, account: str, network: str) -> None:
+        """Count a failed attempt."""
+        ...

@@ -1,0 +1,53 @@
+"""Keys at work, and where fresh ones come from."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from sealring.protocol.instant import Instant
+from sealring.protocol.key_schedule import KeyPurpose, KeyState, StoredKey
+from sealring.protocol.refresh_token_format import TokenRealm
+from sealring_verify.jose.jwks import KeySet
+
+KeyForge = Callable[[KeyPurpose, KeyState, Instant], StoredKey]
+"""Make a fresh key of a purpose, sealed, to stand in a state."""
+
+
+class MacKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The key under which refresh tokens are made, derived for that purpose alone."""
+
+    mac_key_id: int
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"MacKey(mac_key_id={self.mac_key_id}, …)"
+
+
+class Signer(Protocol):
+    """Keys at work: access tokens are signed and refresh tokens made here, and only here."""
+
+    @property
+    def realm(self) -> TokenRealm:
+        """Issuer and incarnation, to which every refresh token is bound."""
+        ...
+
+    def sign_access_token(self, payload: bytes) -> str:
+        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key."""
+        ...
+
+    def current_mac_key(self) -> MacKey:
+        """Return the newest MAC key."""
+        ...
+
+    def find_mac_key(self, mac_key_id: int) -> MacKey | None:
+        """Return a MAC key that is still accepted, or None."""
+        ...
+
+    def key_set(self) -> bytes:
+        """Return the JWK set (RFC 7517 §5) as JSON."""
+        ...
+
+    def verification_keys(self) -> KeySet:
+        """Return the published keys in the form that `sealring_verify` checks with."""
+        ...

@@ -1,0 +1,12 @@
+"""Where a request came from, as far as decisions and the audit need to know."""
+
+import msgspec
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """`address`: textual IP. `network`: its /24 or /48. `user_agent`: the family, coarse. `country`: two letters."""
+
+    address: str
+    network: str
+    user_agent: str
+    country: str | None = None

@@ -1,0 +1,1 @@
+"""The acts: one file per act. May import `ports`, `protocol`, `credentials`, `watch` and `browser`."""

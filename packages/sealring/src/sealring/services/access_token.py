@@ -1,0 +1,102 @@
+"""Access tokens: made for a session's grant, and taken as Bearer by our own endpoints (RFC 9068, SECURITY B6)."""
+
+from base64 import urlsafe_b64encode
+
+import msgspec
+
+from sealring.ports import Randomness, Session, Signer, Store
+from sealring.protocol.access_token import AccessTokenTooLarge, SessionFacts, access_token_payload
+from sealring.protocol.api import Api
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant
+from sealring.protocol.scope import scope_text
+from sealring.protocol.token_response import TokenResponse
+from sealring.protocol.user import Subject
+from sealring_verify.access_token import check_access_token
+from sealring_verify.claims import AccessToken
+from sealring_verify.errors import TokenRefused
+
+
+class Bearer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who calls one of our own endpoints: the token's claims and the live session behind it."""
+
+    token: AccessToken
+    session: Session
+
+
+def make_access_token(
+    *,
+    api: Api,
+    subject: Subject,
+    session: SessionFacts,
+    scope: frozenset[str],
+    signer: Signer,
+    now: Instant,
+    randomness: Randomness,
+) -> TokenResponse | OAuthError:
+    """Sign an access token for `api`; a token over the API's byte budget is refused."""
+    payload = access_token_payload(
+        issuer=signer.realm.issuer,
+        api=api,
+        subject=subject,
+        session=session,
+        scope=scope,
+        jti=urlsafe_b64encode(randomness(15)).decode(),
+        now=now,
+    )
+    if isinstance(payload, AccessTokenTooLarge):
+        return refuse("access_token_over_budget")
+    return TokenResponse(
+        access_token=signer.sign_access_token(payload),
+        token_type="Bearer",
+        expires_in=api.access_token_lifetime,
+        scope=scope_text(scope),
+        sid=session.sid,
+    )
+
+
+async def authenticate_bearer(
+    authorization: str | None, *, scope: str, store: Store, signer: Signer, now: Instant
+) -> Bearer | OAuthError:
+    """Take an access token of the issuer's own API, and read its session's row: not the feed, the row (SECURITY B6)."""
+    token = None if authorization is None else _bearer_token(authorization)
+    if token is None:
+        return refuse("token_missing")
+    claims = check_own_token(token, audience=signer.realm.issuer, signer=signer, now=now)
+    if claims is None or claims.sid is None:
+        return refuse("token_refused")
+    if scope not in claims.scope:
+        return refuse("insufficient_scope", description=f"The access token lacks the scope {scope}.")
+    session = await find_session_of(claims, store=store, now=now)
+    return refuse("session_ended") if session is None else Bearer(token=claims, session=session)
+
+
+def check_own_token(token: str, *, audience: str, signer: Signer, now: Instant) -> AccessToken | None:
+    """Check one of our own access tokens for `audience`, or return None."""
+    try:
+        return check_access_token(
+            token,
+            keys=signer.verification_keys(),
+            issuer=signer.realm.issuer,
+            audience=audience,
+            algorithms=frozenset({"ES256"}),
+            leeway=0,
+            now=now // 1000,
+        )
+    except TokenRefused:
+        return None
+
+
+async def find_session_of(claims: AccessToken, *, store: Store, now: Instant) -> Session | None:
+    """Return the live session behind a checked token: same subject, same client, same epoch."""
+    session = None if claims.sid is None else await store.sessions.find(claims.sid, now=now)
+    if session is None or session.sub != claims.sub or session.client_id != claims.client_id:
+        return None
+    user = await store.users.find(claims.sub)
+    # A password change keeps the session that made it, but not the tokens made before it.
+    return session if user is not None and user.epoch == claims.sub_epoch else None
+
+
+def _bearer_token(authorization: str) -> str | None:
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None

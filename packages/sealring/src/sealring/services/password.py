@@ -1,0 +1,133 @@
+"""People change their own password: the other sessions end, the one that did it gets new tokens (SECURITY A4)."""
+
+import msgspec
+
+from sealring.credentials.password_policy import PasswordPolicy, PasswordRefused, judge_password
+from sealring.ports import (
+    HashingBusy,
+    PasswordHashing,
+    Randomness,
+    RenewedSession,
+    Signer,
+    SignInLimit,
+    Store,
+)
+from sealring.protocol.access_token import SessionFacts
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.caller import Caller
+from sealring.protocol.client import Client
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant
+from sealring.protocol.refresh_token_format import family_key
+from sealring.protocol.session import PasswordChangeRequest
+from sealring.protocol.token_response import TokenResponse
+from sealring.protocol.user import User, subject_of
+from sealring.services.access_token import Bearer, make_access_token
+from sealring.services.session import OpenedFamily, open_family, prove_password, with_refresh_token
+
+
+async def change_password(
+    request: PasswordChangeRequest,
+    bearer: Bearer,
+    caller: Caller,
+    *,
+    store: Store,
+    signer: Signer,
+    hashing: PasswordHashing,
+    limit: SignInLimit,
+    policy: PasswordPolicy,
+    now: Instant,
+    randomness: Randomness,
+) -> TokenResponse | OAuthError:
+    """Set a new password after checking the old one; answer with new tokens for the session that asked.
+
+    Beside the outcomes of a sign-in: password_refused, whose sentence says what would be taken.
+    """
+    known = await store.users.find(bearer.session.sub)
+    client = await store.clients.find(bearer.session.client_id)
+    login_names = [] if known is None else [name for name in (known.username, known.email) if name is not None]
+    if known is None or client is None or not login_names:
+        return refuse("wrong_credentials")
+    proven = await prove_password(
+        login_names[0],
+        request.current_password.reveal(),
+        caller,
+        store=store,
+        hashing=hashing,
+        limit=limit,
+        now=now,
+    )
+    if isinstance(proven, OAuthError):
+        return proven
+    judged = judge_password(request.new_password.reveal(), policy=policy, second_factor=False, login_names=login_names)
+    if isinstance(judged, PasswordRefused):
+        return refuse("password_refused", description=judged.sentence)
+    fresh = await hashing.hash(judged.prepared)
+    if isinstance(fresh, HashingBusy):
+        return refuse("sign_in_busy", retry_after=1)
+    family = open_family(now=now, randomness=randomness)
+    epoch = await store.users.set_password(
+        proven.user.sub,
+        password_hash=fresh,
+        proven_epoch=proven.user.epoch,
+        keep=RenewedSession(
+            sid=bearer.session.sid,
+            key=family_key(born=family.born, secret=family.secret),
+            mac_key_id=signer.current_mac_key().mac_key_id,
+            auth_time=now,
+            amr=("pwd",),
+        ),
+        now=now,
+        events=[_event(bearer, caller, now=now)],
+    )
+    if epoch is None:
+        return refuse("wrong_credentials")  # another change, or the end of this session, came first
+    changed = msgspec.structs.replace(proven.user, epoch=epoch)
+    return await _answer(bearer, client, changed, family, store=store, signer=signer, now=now, randomness=randomness)
+
+
+async def _answer(
+    bearer: Bearer,
+    client: Client,
+    user: User,
+    family: OpenedFamily,
+    *,
+    store: Store,
+    signer: Signer,
+    now: Instant,
+    randomness: Randomness,
+) -> TokenResponse | OAuthError:
+    session = bearer.session
+    api = await store.apis.find(session.resource)
+    if api is None:
+        return refuse("invalid_target")
+    scope = session.scope & client.allowed.get(session.resource, frozenset()) & api.scopes.keys()
+    facts = SessionFacts(
+        sid=session.sid,
+        client_id=client.client_id,
+        client_epoch=client.epoch,
+        auth_time=now,
+        amr=("pwd",),
+        claims={} if session.claims is None else msgspec.json.decode(session.claims),
+    )
+    response = make_access_token(
+        api=api, subject=subject_of(user), session=facts, scope=scope, signer=signer, now=now, randomness=randomness
+    )
+    if isinstance(response, OAuthError) or not client.refresh:
+        return response
+    return with_refresh_token(response, family, signer=signer)
+
+
+def _event(bearer: Bearer, caller: Caller, *, now: Instant) -> AuditEvent:
+    session = bearer.session
+    return AuditEvent(
+        event="password_changed",
+        at=now,
+        actor=f"user:{session.sub}",
+        sub=session.sub,
+        client_id=session.client_id,
+        sid=session.sid,
+        network=caller.network,
+        country=caller.country,
+        personal={"user_agent": caller.user_agent},
+    )

@@ -1,0 +1,264 @@
+"""Redeeming a refresh token: one statement when all is well, an explanation when it is not (SECURITY A)."""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, assert_never
+
+import msgspec
+
+from sealring.ports import Randomness, ServiceClock, SessionGrant, Signer, Store
+from sealring.protocol.access_token import SessionFacts
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.caller import Caller
+from sealring.protocol.client import Client
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant
+from sealring.protocol.refresh_token import (
+    Ahead,
+    Ended,
+    Expired,
+    PresentedRefreshToken,
+    RefreshFamily,
+    RefreshPolicy,
+    Repeat,
+    Reused,
+    Rotate,
+    ScopeExceeded,
+    WrongBinding,
+    WrongClient,
+    decide_refresh,
+)
+from sealring.protocol.refresh_token_format import (
+    RefreshToken,
+    family_key,
+    mac_holds,
+    mint_refresh_token,
+    parse_refresh_token,
+)
+from sealring.protocol.scope import decide_target
+from sealring.protocol.session import RefreshRequest
+from sealring.protocol.token_response import TokenResponse
+from sealring.services.access_token import make_access_token
+
+# Two holders of one family can move the row between our reading and our writing, but not for ever.
+_TRIES: Final = 16
+
+_REFUSALS: Mapping[type, str] = MappingProxyType(
+    {
+        WrongClient: "refresh_wrong_client",
+        WrongBinding: "refresh_wrong_binding",
+        Ended: "refresh_ended",
+        Expired: "refresh_expired",
+    }
+)
+
+
+class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One redemption on its way through this module. `impossible`: why its scope and resource can never be met."""
+
+    token: RefreshToken
+    presented: PresentedRefreshToken
+    client: Client
+    caller: Caller
+    impossible: OAuthError | None
+    now: Instant
+
+
+async def redeem_refresh_token(
+    request: RefreshRequest,
+    client: Client,
+    caller: Caller,
+    *,
+    store: Store,
+    signer: Signer,
+    now: Instant,
+    service_clock: ServiceClock,
+    randomness: Randomness,
+) -> TokenResponse | OAuthError:
+    """Give the successor of a refresh token with a new access token (RFC 6749 §6).
+
+    The same token presented again in good faith gets the same successor; anything later ends the session. Clients
+    are told `refresh_refused` with an `error_id` for all but scope; the code behind it stands in the audit.
+    """
+    token = find_authentic_token(request.refresh_token.reveal(), signer=signer)
+    if token is None:
+        return _refused(randomness)
+    attempt = _attempt(request, token, client, caller, now=now)
+    grant: SessionGrant | OAuthError | None = None
+    for _ in range(_TRIES):
+        if attempt.impossible is None:
+            grant = await store.sessions.advance(
+                attempt.presented,
+                mac_key_id=signer.current_mac_key().mac_key_id,
+                idle_lifetime=client.idle_lifetime,
+                now=now,
+                service_now=service_clock(),
+            )
+        if grant is None:
+            grant = await _explain(attempt, store=store, service_clock=service_clock, randomness=randomness)
+        if grant is not None:
+            break
+    if grant is None:
+        return refuse("store_unavailable", retry_after=1)
+    if isinstance(grant, OAuthError):
+        return grant
+    return await _answer(attempt, grant, store=store, signer=signer, randomness=randomness)
+
+
+def find_authentic_token(text: str, *, signer: Signer) -> RefreshToken | None:
+    """Take a refresh token apart and check its MAC; None for anything that we did not make."""
+    token = parse_refresh_token(text)
+    mac_key = None if token is None else signer.find_mac_key(token.mac_key_id)
+    if token is None or mac_key is None or not mac_holds(token, mac_key=mac_key.secret, realm=signer.realm):
+        return None
+    return token
+
+
+def _attempt(request: RefreshRequest, token: RefreshToken, client: Client, caller: Caller, *, now: Instant) -> _Attempt:
+    resource, impossible = request.resource, None
+    if request.scope is not None:
+        target = decide_target(request.scope, request.resource, allowed=client.allowed)
+        if isinstance(target, OAuthError):
+            impossible = target
+        else:
+            resource = target.audience
+    elif resource is not None and resource not in client.allowed:
+        impossible = refuse("invalid_target")
+    presented = PresentedRefreshToken(
+        key=family_key(born=token.born, secret=token.secret),
+        generation=token.generation,
+        client_id=client.client_id,
+        scope=request.scope,
+        resource=resource,
+        network=caller.network,
+        user_agent=caller.user_agent,
+    )
+    return _Attempt(token=token, presented=presented, client=client, caller=caller, impossible=impossible, now=now)
+
+
+async def _explain(
+    attempt: _Attempt, *, store: Store, service_clock: ServiceClock, randomness: Randomness
+) -> SessionGrant | OAuthError | None:
+    """Say why the statement changed nothing, and persist what that demands; None: the row has moved, try again."""
+    now = attempt.now
+    family = await store.sessions.find_family(attempt.presented.key)
+    if family is None:
+        return _refused(randomness)
+    policy = RefreshPolicy(grace_window=attempt.client.grace_window, idle_lifetime=attempt.client.idle_lifetime)
+    outcome = decide_refresh(family, attempt.presented, now=now, service_now=service_clock(), policy=policy)
+    match outcome:
+        case Rotate():
+            return attempt.impossible
+        case Repeat():
+            return attempt.impossible or await _repeat(attempt, family, outcome, store=store)
+        case Reused():
+            return await _end(
+                attempt, family, "session_reuse_detected", "refresh_reused", store=store, randomness=randomness
+            )
+        case Ahead():
+            return await _end(
+                attempt, family, "store_rollback_detected", "refresh_ahead", store=store, randomness=randomness
+            )
+        case ScopeExceeded():
+            event = _event(attempt, family, "session_refresh_refused", code="scope_exceeds_grant")
+            await store.audit.record([event])
+            return attempt.impossible or refuse("scope_exceeds_grant")
+        case WrongClient() | WrongBinding() | Ended() | Expired():
+            refusal = _refused(randomness)
+            code = _REFUSALS[type(outcome)]
+            event = _event(attempt, family, "session_refresh_refused", code=code, error_id=refusal.error_id)
+            await store.audit.record([event])
+            return refusal
+        case _:
+            assert_never(outcome)
+
+
+async def _repeat(attempt: _Attempt, family: RefreshFamily, outcome: Repeat, *, store: Store) -> SessionGrant | None:
+    events = [_event(attempt, family, "session_repeated")]
+    if outcome.shared:
+        events.append(_event(attempt, family, "refresh_shared"))
+    shared_generation = family.generation if outcome.elsewhere else family.shared_generation
+    return await store.sessions.repeat(family, shared_generation=shared_generation, now=attempt.now, events=events)
+
+
+async def _end(
+    attempt: _Attempt, family: RefreshFamily, event: str, code: str, *, store: Store, randomness: Randomness
+) -> OAuthError:
+    """End the family and refuse: the end is committed before the refusal leaves."""
+    refusal = _refused(randomness)
+    events = [_event(attempt, family, event, code=code, error_id=refusal.error_id)]
+    await store.sessions.end(family.sid, reason=code, now=attempt.now, events=events)
+    return refusal
+
+
+async def _answer(
+    attempt: _Attempt, grant: SessionGrant, *, store: Store, signer: Signer, randomness: Randomness
+) -> TokenResponse | OAuthError:
+    resource = attempt.presented.resource or grant.resource
+    api = await store.apis.find(resource)
+    if api is None:
+        return refuse("invalid_target")
+    # What was granted, as far as client and API may still have it.
+    asked = grant.scope if attempt.presented.scope is None else attempt.presented.scope
+    scope = asked & attempt.client.allowed.get(resource, frozenset()) & api.scopes.keys()
+    if not scope:
+        return refuse("invalid_scope")
+    facts = SessionFacts(
+        sid=grant.sid,
+        client_id=attempt.client.client_id,
+        client_epoch=attempt.client.epoch,
+        auth_time=grant.auth_time,
+        amr=grant.amr,
+        claims={} if grant.claims is None else msgspec.json.decode(grant.claims),
+    )
+    response = make_access_token(
+        api=api,
+        subject=grant.subject,
+        session=facts,
+        scope=scope,
+        signer=signer,
+        now=attempt.now,
+        randomness=randomness,
+    )
+    if isinstance(response, OAuthError):
+        return response
+    return msgspec.structs.replace(response, refresh_token=_successor(attempt.token, grant, signer=signer))
+
+
+def _successor(token: RefreshToken, grant: SessionGrant, *, signer: Signer) -> str:
+    mac_key = signer.find_mac_key(grant.mac_key_id)
+    if mac_key is None:
+        raise LookupError("a live session names a MAC key that is gone")
+    return mint_refresh_token(
+        mac_key_id=mac_key.mac_key_id,
+        mac_key=mac_key.secret,
+        realm=signer.realm,
+        born=token.born,
+        secret=token.secret,
+        generation=grant.generation,
+    )
+
+
+def _refused(randomness: Randomness) -> OAuthError:
+    return refuse("refresh_refused", error_id=urlsafe_b64encode(randomness(9)).decode())
+
+
+def _event(
+    attempt: _Attempt, family: RefreshFamily, event: str, *, code: str | None = None, error_id: str | None = None
+) -> AuditEvent:
+    return AuditEvent(
+        event=event,
+        at=attempt.now,
+        actor=f"client:{attempt.client.client_id}",
+        outcome="done" if code is None else "refused",
+        code=code,
+        sub=family.sub,
+        client_id=family.client_id,
+        sid=family.sid,
+        network=attempt.caller.network,
+        country=attempt.caller.country,
+        error_id=error_id,
+        details={"generation": attempt.presented.generation, "current": family.generation},
+        personal={"user_agent": attempt.caller.user_agent},
+    )

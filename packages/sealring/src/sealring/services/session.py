@@ -1,0 +1,310 @@
+"""Opening a session: a person with a password, or one whom a trusted back-end has checked itself (SECURITY D4)."""
+
+from base64 import urlsafe_b64encode
+from typing import assert_never
+
+import msgspec
+
+from sealring.credentials.login_name import LoginNameRefused, parse_login_name
+from sealring.credentials.password_hash import Match, MatchNeedsRehash, NoMatch
+from sealring.credentials.password_policy import PasswordRefused, prepare_password
+from sealring.ports import (
+    HashingBusy,
+    NewSession,
+    PasswordHashing,
+    Randomness,
+    Signer,
+    SignInLimit,
+    Store,
+)
+from sealring.protocol.access_token import SessionFacts
+from sealring.protocol.api import Api
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.caller import Caller
+from sealring.protocol.client import Client
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant, later
+from sealring.protocol.refresh_token_format import family_key, mint_refresh_token
+from sealring.protocol.scope import Target, decide_target
+from sealring.protocol.session import AssertedSessionRequest, PasswordSessionRequest
+from sealring.protocol.token_response import TokenResponse
+from sealring.protocol.user import User, UserCredentials, next_epoch, subject_of
+from sealring.services.access_token import make_access_token
+
+
+class OpenedFamily(msgspec.Struct, frozen=True, kw_only=True):
+    """A new refresh family: the secret is here once and nowhere else. `born`: 4 octets."""
+
+    born: bytes
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return "OpenedFamily(…)"
+
+
+class SessionTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session is opened on: who, how proven, for which API and scopes."""
+
+    user: User
+    auth_time: Instant
+    amr: tuple[str, ...]
+    claims: dict[str, object]
+    scope: frozenset[str]
+    target: Target
+    api: Api
+
+
+async def sign_in(
+    request: PasswordSessionRequest,
+    client: Client,
+    caller: Caller,
+    *,
+    store: Store,
+    signer: Signer,
+    hashing: PasswordHashing,
+    limit: SignInLimit,
+    now: Instant,
+    randomness: Randomness,
+) -> TokenResponse | OAuthError:
+    """Sign a person in with name and password, and open a session of `client`.
+
+    Outcomes beside the tokens: invalid_login_name, wrong_credentials, account_disabled (told only after the right
+    password), too_many_attempts, sign_in_busy, invalid_scope, invalid_target.
+    """
+    target = await _find_target(client, request.scope, request.resource, store=store)
+    if isinstance(target, OAuthError):
+        return target
+    proven = await prove_password(
+        request.login_name, request.password.reveal(), caller, store=store, hashing=hashing, limit=limit, now=now
+    )
+    if isinstance(proven, OAuthError):
+        refused = _event(
+            "sign_in", client, caller, now=now, code=proven.code, personal={"name": request.login_name[:128]}
+        )
+        await store.audit.record([refused])
+        return proven
+    terms = SessionTerms(
+        user=proven.user, auth_time=now, amr=("pwd",), claims={}, scope=request.scope, target=target[0], api=target[1]
+    )
+    event = _event("sign_in", client, caller, now=now, sub=proven.user.sub)
+    return await _open(terms, client, caller, event=event, store=store, signer=signer, now=now, randomness=randomness)
+
+
+async def assert_session(
+    request: AssertedSessionRequest,
+    client: Client,
+    caller: Caller,
+    *,
+    store: Store,
+    signer: Signer,
+    now: Instant,
+    randomness: Randomness,
+) -> TokenResponse | OAuthError:
+    """Open a session for a subject that a trusted back-end names; it needs the permission `sessions:create`."""
+    if "sessions:create" not in client.permissions:
+        return refuse("permission_required")
+    target = await _find_target(client, request.scope, request.resource, store=store)
+    if isinstance(target, OAuthError):
+        return target
+    newcomer = User(sub=request.subject, claims={}, epoch=next_epoch(0, now=now), created_at=now)
+    added = _event("user_added", client, caller, now=now, sub=request.subject)
+    user = await store.users.add_subject(newcomer, events=[added])
+    if user.disabled_at is not None:
+        refused = _event("session_asserted", client, caller, now=now, sub=user.sub, code="account_disabled")
+        await store.audit.record([refused])
+        return refuse("account_disabled")
+    terms = SessionTerms(
+        user=user,
+        auth_time=request.auth_time,
+        amr=request.amr,
+        claims=dict(request.claims),
+        scope=request.scope,
+        target=target[0],
+        api=target[1],
+    )
+    event = _event("session_asserted", client, caller, now=now, sub=user.sub)
+    return await _open(terms, client, caller, event=event, store=store, signer=signer, now=now, randomness=randomness)
+
+
+async def prove_password(
+    login_name: str,
+    password: str,
+    caller: Caller,
+    *,
+    store: Store,
+    hashing: PasswordHashing,
+    limit: SignInLimit,
+    now: Instant,
+) -> UserCredentials | OAuthError:
+    """Check name and password: an unknown name costs the same time and gets the same words (SECURITY A10)."""
+    name = parse_login_name(login_name)
+    if isinstance(name, LoginNameRefused):
+        return refuse("invalid_login_name", description=name.sentence)
+    prepared = prepare_password(password)
+    if isinstance(prepared, PasswordRefused):
+        return refuse("wrong_credentials")
+    limited = limit.admit(name.key, caller.network)
+    if limited is not None:
+        return refuse("too_many_attempts", retry_after=limited.retry_after)
+    known = await store.users.find_by_login(name.key)
+    verdict = await hashing.verify(None if known is None else known.password_hash, prepared)
+    match verdict:
+        case HashingBusy():
+            return refuse("sign_in_busy", retry_after=1)
+        case NoMatch():
+            limit.count_failure(name.key, caller.network)
+            return refuse("wrong_credentials")
+        case Match() | MatchNeedsRehash():
+            pass
+        case _:
+            assert_never(verdict)
+    if known is None:  # a dummy hash never matches; if it did, nobody would be signed in
+        return refuse("wrong_credentials")
+    if known.user.disabled_at is not None:
+        return refuse("account_disabled")
+    if isinstance(verdict, MatchNeedsRehash):
+        await _rehash(known, prepared, store=store, hashing=hashing, now=now)
+    return known
+
+
+async def _rehash(
+    known: UserCredentials, prepared: bytes, *, store: Store, hashing: PasswordHashing, now: Instant
+) -> None:
+    """Bring the hash up to today's parameters; where the queue is full, the next sign-in will."""
+    fresh = await hashing.hash(prepared)
+    if isinstance(fresh, HashingBusy) or known.password_hash is None:
+        return
+    event = AuditEvent(event="password_rehashed", at=now, actor="sealring", sub=known.user.sub)
+    await store.users.rehash(known.user.sub, old=known.password_hash, new=fresh, events=[event])
+
+
+async def _find_target(
+    client: Client, scope: frozenset[str], resource: str | None, *, store: Store
+) -> tuple[Target, Api] | OAuthError:
+    target = decide_target(scope, resource, allowed=client.allowed)
+    if isinstance(target, OAuthError):
+        return target
+    api = await store.apis.find(target.audience)
+    if api is None or not target.scope <= api.scopes.keys():
+        return refuse("invalid_scope")
+    return target, api
+
+
+async def _open(
+    terms: SessionTerms,
+    client: Client,
+    caller: Caller,
+    *,
+    event: AuditEvent,
+    store: Store,
+    signer: Signer,
+    now: Instant,
+    randomness: Randomness,
+) -> TokenResponse | OAuthError:
+    sid = urlsafe_b64encode(randomness(15)).decode()
+    facts = SessionFacts(
+        sid=sid,
+        client_id=client.client_id,
+        client_epoch=client.epoch,
+        auth_time=terms.auth_time,
+        amr=terms.amr,
+        claims=terms.claims,
+    )
+    # Made before the row, so that a token that would not fit its budget opens nothing.
+    response = make_access_token(
+        api=terms.api,
+        subject=subject_of(terms.user),
+        session=facts,
+        scope=terms.target.scope,
+        signer=signer,
+        now=now,
+        randomness=randomness,
+    )
+    if isinstance(response, OAuthError):
+        return response
+    family = open_family(now=now, randomness=randomness)
+    session = _new_session(terms, client, caller, sid=sid, family=family, signer=signer, now=now)
+    opened = msgspec.structs.replace(event, sid=sid, api=terms.api.identifier)
+    if not await store.sessions.create(session, now=now, events=[opened]):
+        # A password change, a disabling or a deletion came in between: whatever was proven is worth nothing now.
+        return refuse("wrong_credentials")
+    return with_refresh_token(response, family, signer=signer) if client.refresh else response
+
+
+def open_family(*, now: Instant, randomness: Randomness) -> OpenedFamily:
+    """Throw the dice for a new refresh family."""
+    return OpenedFamily(born=(now // 1000).to_bytes(4, "big"), secret=randomness(16))
+
+
+def with_refresh_token(response: TokenResponse, family: OpenedFamily, *, signer: Signer) -> TokenResponse:
+    """Add the first refresh token of a family to an answer."""
+    mac_key = signer.current_mac_key()
+    token = mint_refresh_token(
+        mac_key_id=mac_key.mac_key_id,
+        mac_key=mac_key.secret,
+        realm=signer.realm,
+        born=family.born,
+        secret=family.secret,
+        generation=0,
+    )
+    return msgspec.structs.replace(response, refresh_token=token)
+
+
+def _new_session(
+    terms: SessionTerms,
+    client: Client,
+    caller: Caller,
+    *,
+    sid: str,
+    family: OpenedFamily,
+    signer: Signer,
+    now: Instant,
+) -> NewSession:
+    # Without a refresh token a session is over when its only access token is.
+    idle = client.idle_lifetime if client.refresh else terms.api.access_token_lifetime
+    absolute = client.absolute_lifetime if client.refresh else terms.api.access_token_lifetime
+    owners = [identifier for identifier, scopes in client.allowed.items() if scopes & terms.scope]
+    return NewSession(
+        key=family_key(born=family.born, secret=family.secret),
+        sid=sid,
+        sub=terms.user.sub,
+        client_id=client.client_id,
+        subject_epoch=terms.user.epoch,
+        client_epoch=client.epoch,
+        mac_key_id=signer.current_mac_key().mac_key_id,
+        scope=terms.scope,
+        resource=terms.target.audience,
+        resources=frozenset(owners),
+        auth_time=terms.auth_time,
+        amr=terms.amr,
+        claims=msgspec.json.encode(terms.claims) if terms.claims else None,
+        idle_expires_at=later(now, min(idle, absolute)),
+        absolute_expires_at=later(now, absolute),
+        binding_digest=None,
+        network=caller.network,
+        user_agent=caller.user_agent,
+    )
+
+
+def _event(
+    event: str,
+    client: Client,
+    caller: Caller,
+    *,
+    now: Instant,
+    sub: str | None = None,
+    code: str | None = None,
+    personal: dict[str, str] | None = None,
+) -> AuditEvent:
+    return AuditEvent(
+        event=event,
+        at=now,
+        actor=f"client:{client.client_id}",
+        outcome="done" if code is None else "refused",
+        code=code,
+        sub=sub,
+        client_id=client.client_id,
+        network=caller.network,
+        country=caller.country,
+        personal={"user_agent": caller.user_agent} | (personal or {}),
+    )
