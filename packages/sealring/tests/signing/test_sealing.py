@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealring.signing.master_key import MasterKey
 from sealring.signing.sealing import (
-    MasterKey,
     SealBroken,
     SealingContext,
     derive,

@@ -16,27 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 
-from sealring.signing.master_key import (
-    MasterKey,
-    MasterKeyProblem,
-    generate_master_key,
-    load_master_key,
-    write_master_key,
-)
-
-__all__ = [
-    "MasterKey",
-    "MasterKeyProblem",
-    "SealBroken",
-    "SealingContext",
-    "derive",
-    "generate_master_key",
-    "load_master_key",
-    "seal",
-    "sealing_key_id",
-    "unseal",
-    "write_master_key",
-]
+from sealring.signing.master_key import MasterKey
 
 _SEAL_VERSION: Final = b"\x01"
 _KEY_ID_LENGTH: Final = 4  # bytes, 8 hex digits
