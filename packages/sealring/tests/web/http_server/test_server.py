@@ -84,7 +84,7 @@ async def test_the_port_is_free_once_stopped() -> None:
 
 
 async def test_stop_lets_the_request_in_flight_finish_and_drops_idle_connections_at_once() -> None:
-    server = await started(slow(0.3))
+    server = await started(slow(0.6))
     idle_reader, idle_writer = await connect(server)
     reader, writer = await connect(server)
     writer.write(GET)
@@ -92,12 +92,12 @@ async def test_stop_lets_the_request_in_flight_finish_and_drops_idle_connections
     stopping = asyncio.create_task(server.stop(5))
     began = time.monotonic()
     assert await idle_reader.read() == b""
-    assert time.monotonic() - began < 0.15
+    assert not stopping.done()
     with pytest.raises(ConnectionError):
         await connect(server)
     assert (await reader.read()).endswith(b"connection: close\r\n\r\nok")
     assert await stopping == 0
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
     idle_writer.close()
     writer.close()
 
@@ -127,7 +127,7 @@ async def test_stop_cuts_off_what_outlasts_the_grace() -> None:
     await asyncio.sleep(0.05)
     began = time.monotonic()
     assert await server.stop(0.2) == 1
-    assert 0.2 <= time.monotonic() - began < 1.2
+    assert 0.2 <= time.monotonic() - began < 3
     assert cancelled.is_set()
     assert await reader.read() == b""
     writer.close()

@@ -116,8 +116,12 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect a header of the head; a trailer after a chunked body must not join it (RFC 9110 §6.5.1)."""
-        if self.reading is not Reading.BODY:
-            super().on_header(name, value)
+        if self.reading is Reading.BODY:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Check the head as a whole, then start its exchange or queue it behind the one being answered."""
