@@ -1,0 +1,69 @@
+import pytest
+
+from sealring_verify.bearer import bearer_token, challenge, refusal_body, refusal_headers
+from sealring_verify.errors import (
+    InsufficientScope,
+    InvalidRequest,
+    InvalidToken,
+    KeysUnavailable,
+    TokenRefused,
+)
+
+
+@pytest.mark.parametrize("value", ["Bearer a.b.c", "bearer a.b.c", "BEARER a.b.c"])
+def test_the_scheme_is_compared_without_regard_to_case(value: str) -> None:
+    assert bearer_token([value], other_transport=False) == "a.b.c"
+
+
+@pytest.mark.parametrize(
+    ("values", "other", "kind", "code"),
+    [
+        ([], False, InvalidToken, "token_missing"),
+        (["Basic YTpi"], False, InvalidToken, "token_missing"),
+        (["DPoP a.b.c"], False, InvalidToken, "token_missing"),
+        ([""], False, InvalidToken, "token_missing"),
+        (["a.b.c"], False, InvalidToken, "token_missing"),
+        (["Bearer"], False, InvalidToken, "token_malformed"),
+        (["Bearer "], False, InvalidToken, "token_malformed"),
+        (["Bearer a", "Bearer a"], False, InvalidRequest, "token_transport"),
+        (["Bearer a", "Basic YTpi"], False, InvalidRequest, "token_transport"),
+        (["Bearer a"], True, InvalidRequest, "token_transport"),
+        ([], True, InvalidRequest, "token_transport"),
+    ],
+)
+def test_a_token_comes_once_and_in_the_header(
+    values: list[str],
+    other: bool,  # noqa: FBT001 - a case, not a switch
+    kind: type[TokenRefused],
+    code: str,
+) -> None:
+    with pytest.raises(kind) as refused:
+        bearer_token(values, other_transport=other)
+    assert refused.value.code == code
+
+
+def test_each_refusal_has_the_challenge_of_rfc_6750() -> None:
+    assert challenge(InvalidToken("token_missing")) == "Bearer"
+    assert challenge(InvalidToken("token_expired")) == (
+        'Bearer error="invalid_token", error_description="The token has expired."'
+    )
+    assert challenge(InsufficientScope({"b", "a"})) == (
+        'Bearer error="insufficient_scope", error_description="This operation needs the scope: a b.", scope="a b"'
+    )
+    assert str(challenge(InvalidRequest("token_transport"))).startswith('Bearer error="invalid_request"')
+    assert challenge(KeysUnavailable("keys_unavailable")) is None
+
+
+def test_an_unavailable_issuer_says_when_to_ask_again() -> None:
+    headers = refusal_headers(KeysUnavailable("keys_unavailable", retry_after=7))
+    assert headers == {"Cache-Control": "no-store", "Retry-After": "7"}
+    assert refusal_body(KeysUnavailable("keys_unavailable"))["error"] == "temporarily_unavailable"
+
+
+def test_the_body_is_flat_and_has_error_description_and_code() -> None:
+    assert refusal_body(InvalidToken("token_expired", "exp")) == {
+        "error": "invalid_token",
+        "error_description": "The token has expired.",
+        "code": "token_expired",
+    }
+    assert refusal_body(InsufficientScope({"a"}))["scope"] == "a"

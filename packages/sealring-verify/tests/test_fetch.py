@@ -1,0 +1,109 @@
+import gzip
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sealring_verify import fetch
+from sealring_verify.errors import IntrospectionUnavailable
+from sealring_verify.fetch import FetchFailed, ask_introspection, ask_introspection_async, fetch_jwks
+from sealring_verify.introspection import introspection_request
+
+if TYPE_CHECKING:
+    from conftest import LocalIssuer
+
+
+def test_metadata_leads_to_the_keys(issuer_with_path: "LocalIssuer") -> None:
+    answer = fetch_jwks(issuer_with_path.url)
+    assert issuer_with_path.requests == ["/.well-known/oauth-authorization-server/auth/eu", "/auth/eu/jwks"]
+    assert b'"kid": "k1"' in answer.document
+    assert answer.cache_control == "max-age=300"
+    assert answer.metadata.introspection_endpoint == f"{issuer_with_path.url}/introspect"
+
+
+@pytest.mark.parametrize("path", ["metadata", "keys"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        (404, {}, b"{}"),
+        (500, {}, b"{}"),
+        (204, {}, b""),
+        (302, {"Location": "/jwks"}, b""),
+        (301, {"Location": "http://127.0.0.1:1/jwks"}, b""),
+        (200, {}, b"x" * (256 * 1024 + 1)),
+        (200, {"Content-Length": "5000"}, b"{}"),  # truncated: the connection closes early
+    ],
+    ids=lambda reply: f"{reply[0]}-{len(reply[2])}",
+)
+def test_any_other_answer_is_a_failed_fetch(
+    issuer: "LocalIssuer", path: str, reply: tuple[int, dict[str, str], bytes]
+) -> None:
+    faulty = issuer.metadata_path if path == "metadata" else "/jwks"
+    issuer.faults[faulty] = lambda: (reply[0], {**reply[1], "Connection": "close"}, reply[2])
+    with pytest.raises(FetchFailed):
+        fetch_jwks(issuer.url)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"issuer":"https://evil.example"}'])
+def test_metadata_of_another_kind_is_a_failed_fetch(issuer: "LocalIssuer", body: bytes) -> None:
+    issuer.faults[issuer.metadata_path] = lambda: (200, {}, body)
+    with pytest.raises(FetchFailed):
+        fetch_jwks(issuer.url)
+    assert issuer.requests == [issuer.metadata_path]
+
+
+def test_compressed_answers_are_not_unpacked(issuer: "LocalIssuer") -> None:
+    bomb = gzip.compress(b" " * 10_000_000)
+    issuer.faults[issuer.metadata_path] = lambda: (200, {"Content-Encoding": "gzip"}, bomb)
+    with pytest.raises(FetchFailed, match="JSON"):
+        fetch_jwks(issuer.url)
+
+
+def test_an_issuer_that_is_down_is_a_failed_fetch(issuer: "LocalIssuer") -> None:
+    issuer.stop()
+    with pytest.raises(FetchFailed, match="ConnectError"):
+        fetch_jwks(issuer.url)
+    issuer.start(issuer.port)
+
+
+def test_a_slow_issuer_is_given_up(issuer: "LocalIssuer", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 0.1)
+    issuer.delay_once("/jwks", 0.5)
+    with pytest.raises(FetchFailed, match="ReadTimeout"):
+        fetch_jwks(issuer.url)
+
+
+def test_proxies_of_the_environment_are_ignored(issuer: "LocalIssuer", monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert fetch_jwks(issuer.url).document
+
+
+async def test_introspection_is_asked_alike_by_both_ways(issuer: "LocalIssuer") -> None:
+    question = introspection_request("a.b.c", endpoint=f"{issuer.url}/introspect", audience="orders", api_key="k")
+    answers = ask_introspection(question), await ask_introspection_async(question)
+    assert answers[0] == answers[1]
+    assert (answers[0].status, answers[0].body) == (200, b'{"active": true}')
+    assert issuer.introspections[0] == issuer.introspections[1]
+
+
+@pytest.mark.parametrize("fault", ["down", "slow", "huge"])
+async def test_introspection_without_an_answer_is_unavailable(
+    issuer: "LocalIssuer", monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    question = introspection_request("a.b.c", endpoint=f"{issuer.url}/introspect", audience="orders", api_key="k")
+    monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 0.2)
+    if fault == "slow":
+        issuer.delay_once("/introspect", 0.6)
+    if fault == "huge":
+        issuer.faults["/introspect"] = lambda: (200, {}, b"x" * 300_000)
+    if fault == "down":
+        issuer.stop()
+    with pytest.raises(IntrospectionUnavailable) as refused:
+        ask_introspection(question)
+    assert refused.value.__suppress_context__
+    if fault == "slow":
+        issuer.delay_once("/introspect", 0.6)
+    with pytest.raises(IntrospectionUnavailable):
+        await ask_introspection_async(question)
+    if fault == "down":
+        issuer.start(issuer.port)

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+
+from sealring_verify.issuer_metadata import metadata_url, parse_issuer, parse_metadata
+
+ISSUER = "https://id.example.com/auth"
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://id.example.com",
+        "https://id.example.com/auth",
+        "https://id.example.com:8443",
+        "http://localhost:8700",
+        "http://127.0.0.1:8700/x",
+        "http://127.8.8.8",
+        "http://[::1]:8700",
+    ],
+)
+def test_an_https_or_loopback_issuer_is_taken_unchanged(issuer: str) -> None:
+    assert parse_issuer(issuer) == issuer
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "",
+        "id.example.com",
+        "ftp://id.example.com",
+        "https://",
+        "https:///path",
+        "http://id.example.com",
+        "http://localhost.evil.example",
+        "http://0.0.0.0:8700",
+        "http://192.168.1.2",
+        "https://id.example.com?x=1",
+        "https://id.example.com?",
+        "https://id.example.com#",
+        "https://user@id.example.com",
+        "https://id.example.com:port",
+        "https://id.example.com/ x",
+        " https://id.example.com",
+        "https://id.example.com\n",
+        "https://[::1",
+    ],
+)
+def test_another_issuer_is_refused_in_a_sentence(issuer: str) -> None:
+    with pytest.raises(ValueError, match="issuer"):
+        parse_issuer(issuer)
+
+
+def test_the_well_known_part_goes_between_host_and_path() -> None:
+    assert metadata_url("https://a.example/x/y") == "https://a.example/.well-known/oauth-authorization-server/x/y"
+    assert metadata_url("https://a.example/") == "https://a.example/.well-known/oauth-authorization-server"
+    assert metadata_url("http://localhost:8700") == "http://localhost:8700/.well-known/oauth-authorization-server"
+
+
+def test_metadata_leads_to_keys_and_introspection_on_the_issuers_own_origin() -> None:
+    document = {"issuer": ISSUER, "jwks_uri": "https://id.example.com:443/jwks", "future_member": {"a": 1}}
+    metadata = parse_metadata(json.dumps(document).encode(), issuer=ISSUER)
+    assert metadata.jwks_uri == "https://id.example.com:443/jwks"
+    assert metadata.introspection_endpoint is None
+    document["introspection_endpoint"] = "https://id.example.com/introspect"
+    assert parse_metadata(json.dumps(document).encode(), issuer=ISSUER).introspection_endpoint is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"issuer": ISSUER + "/"},
+        {"issuer": "https://evil.example"},
+        {"issuer": None},
+        {"jwks_uri": None},
+        {"jwks_uri": 1},
+        {"jwks_uri": "/jwks"},
+        {"jwks_uri": "https://evil.example/jwks"},
+        {"jwks_uri": "https://id.example.com.evil.example/jwks"},
+        {"jwks_uri": "https://id.example.com@evil.example/jwks"},
+        {"jwks_uri": "http://id.example.com/jwks"},
+        {"jwks_uri": "https://id.example.com:8443/jwks"},
+        {"jwks_uri": "https://id.example.com:x/jwks"},
+        {"introspection_endpoint": "https://evil.example/introspect"},
+        {"introspection_endpoint": 1},
+    ],
+)
+def test_metadata_that_leads_elsewhere_is_refused(change: dict[str, object]) -> None:
+    document = {"issuer": ISSUER, "jwks_uri": "https://id.example.com/jwks", **change}
+    with pytest.raises(ValueError, match=r"metadata|[Pp]ort"):
+        parse_metadata(json.dumps(document).encode(), issuer=ISSUER)
+
+
+@pytest.mark.parametrize("document", [b"", b"[]", b"<html>", b'{"issuer":"a","issuer":"b"}'])
+def test_metadata_that_is_no_object_is_refused(document: bytes) -> None:
+    with pytest.raises(ValueError, match=r"JSON|twice"):
+        parse_metadata(document, issuer=ISSUER)

@@ -1,0 +1,301 @@
+import asyncio
+import base64
+import hashlib
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sealring_verify import (
+    IntrospectionUnavailable,
+    InvalidToken,
+    KeysUnavailable,
+    TokenRefused,
+    Verifier,
+)
+from sealring_verify.jose.jwk import generate_private_key
+
+if TYPE_CHECKING:
+    from conftest import LocalIssuer
+
+
+async def _both(verifier: Verifier, token: str) -> str:
+    """Verify both ways; the outcome must be one."""
+
+    def outcome_of(refusal: TokenRefused) -> str:
+        return refusal.code
+
+    try:
+        by_wait = verifier.verify(token).sub
+    except TokenRefused as refusal:
+        by_wait = outcome_of(refusal)
+    try:
+        by_await = (await verifier.verify_async(token)).sub
+    except TokenRefused as refusal:
+        by_await = outcome_of(refusal)
+    assert by_wait == by_await
+    return by_wait
+
+
+async def test_a_good_token_passes_both_ways(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders")
+    assert await _both(verifier, issuer.token()) == "u1"
+    assert verifier.verify(issuer.token(scope="a")).scope == {"a"}
+    assert issuer.requests == [issuer.metadata_path, "/jwks"]
+
+
+async def test_an_issuer_below_a_path_works(issuer_with_path: "LocalIssuer") -> None:
+    assert await _both(Verifier(issuer_with_path.url, "orders"), issuer_with_path.token()) == "u1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"exp": 1000}, "token_expired"),
+        ({"aud": "billing"}, "wrong_audience"),
+        ({"iss": "https://evil.example"}, "wrong_issuer"),
+        ({"typ": "JWT"}, "wrong_type"),
+        ({"jti": ...}, "missing_claim"),
+        ({"sub": ""}, "invalid_claim"),
+        ({"cnf": {"jkt": "x"}}, "proof_of_possession_required"),
+        ({"iat": 9_999_999_999}, "token_not_yet_valid"),
+    ],
+)
+async def test_a_bad_token_is_refused_both_ways(issuer: "LocalIssuer", changes: dict[str, Any], code: str) -> None:
+    assert await _both(Verifier(issuer.url, "orders"), issuer.token(**changes)) == code
+
+
+@pytest.mark.parametrize("token", ["", "garbage", "a.b.c", "\ud800", "é.é.é", "." * 20_000, "x" * 20_000])
+async def test_any_text_is_refused(issuer: "LocalIssuer", token: str) -> None:
+    assert await _both(Verifier(issuer.url, "orders"), token) in {"token_malformed", "token_too_large"}
+
+
+async def test_a_forged_token_is_refused_even_after_the_true_one(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders")
+    good = issuer.token()
+    assert await _both(verifier, good) == "u1"
+    forged = issuer.token(key=generate_private_key("ES256", kid="k1"))
+    assert await _both(verifier, forged) == "bad_signature"
+    assert await _both(verifier, good[:-1] + ("A" if good[-1] != "A" else "Q")) == "bad_signature"
+
+
+async def test_a_new_key_is_found_and_garbage_kids_cost_one_fetch(issuer: "LocalIssuer") -> None:
+    now = 1000.0
+    verifier = Verifier(issuer.url, "orders", monotonic=lambda: now)
+    assert await _both(verifier, issuer.token()) == "u1"
+    issuer.rotate_key("k2")
+    now += 10
+    assert await _both(verifier, issuer.token()) == "u1"
+    stranger = generate_private_key("ES256")
+    for _ in range(20):
+        assert await _both(verifier, issuer.token(key=stranger)) == "unknown_key"
+    assert issuer.requests.count("/jwks") == 2
+
+
+async def test_a_remembered_token_is_judged_by_the_live_clock(issuer: "LocalIssuer") -> None:
+    now = 1000.0
+    verifier = Verifier(issuer.url, "orders", leeway=0, clock=lambda: now)
+    token = issuer.token(iat=1000, exp=1600)
+    assert await _both(verifier, token) == "u1"
+    assert verifier.status().remembered_tokens == 1
+    now = 1599
+    assert await _both(verifier, token) == "u1"
+    now = 1600
+    assert await _both(verifier, token) == "token_expired"
+    now = 999
+    assert await _both(verifier, token) == "token_not_yet_valid"
+
+
+async def test_a_withdrawn_keys_tokens_leave_the_memory(issuer: "LocalIssuer") -> None:
+    now = 1000.0
+    verifier = Verifier(issuer.url, "orders", monotonic=lambda: now)
+    old = issuer.token()
+    assert await _both(verifier, old) == "u1"
+    issuer.published = [generate_private_key("ES256", kid="k2")]
+    now += 310
+    verifier.verify(old)  # stale keys serve, and a fetch begins
+    flight = verifier._issuer_keys._flight
+    if flight is not None:
+        await asyncio.wrap_future(flight)
+    assert await _both(verifier, old) == "unknown_key"
+
+
+async def test_an_issuer_that_is_down_at_start_is_no_fault_of_the_token(issuer: "LocalIssuer") -> None:
+    issuer.stop()
+    verifier = Verifier(issuer.url, "orders")
+    with pytest.raises(KeysUnavailable) as refused:
+        verifier.verify(issuer.token())
+    assert (refused.value.status, refused.value.retry_after) == (503, 5)
+    with pytest.raises(KeysUnavailable):
+        await verifier.verify_async(issuer.token())
+    assert "ConnectError" in str(verifier.status().last_error)
+    issuer.start(issuer.port)
+
+
+async def test_given_keys_need_no_network() -> None:
+    key = generate_private_key("Ed25519")
+    document = {"keys": [key.public_jwk()]}
+    from sealring_verify.jose.jws import encode_header, sign_compact
+
+    claims = {
+        "iss": "https://id.example.com",
+        "sub": "u1",
+        "aud": "orders",
+        "exp": 1600,
+        "iat": 1000,
+        "jti": "j",
+        "client_id": "c",
+    }
+    token = sign_compact(
+        json.dumps(claims).encode(), key=key, header=encode_header(typ="at+jwt", alg="Ed25519", kid=key.kid)
+    )
+    for jwks in (document, json.dumps(document), json.dumps(document).encode()):
+        verifier = Verifier("https://id.example.com", "orders", jwks=jwks, clock=lambda: 1000)
+        assert await _both(verifier, token) == "u1"
+        assert verifier.status().freshness == "fresh"
+        assert await _both(verifier, token.replace(".", "x.", 1)) in {"token_malformed", "unknown_key"}
+    narrow = Verifier("https://id.example.com", "orders", jwks=document, algorithms=["ES256"], clock=lambda: 1000)
+    assert await _both(narrow, token) == "algorithm_not_allowed"
+
+
+GOOD_JWKS = {"keys": [generate_private_key("ES256").public_jwk()]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"issuer": "http://id.example.com"}, "https"),
+        ({"issuer": ""}, "issuer"),
+        ({"audience": ""}, "audience"),
+        ({"audience": " orders"}, "audience"),
+        ({"algorithms": []}, "algorithms"),
+        ({"algorithms": ["none"]}, "algorithms"),
+        ({"algorithms": ["ES256", "HS256"]}, "algorithms"),
+        ({"algorithms": "ES256"}, "algorithms"),
+        ({"leeway": -1}, "leeway"),
+        ({"leeway": 301}, "leeway"),
+        ({"introspect": True}, "api_key"),
+        ({"introspect": True, "api_key": ""}, "api_key"),
+        ({"introspect": True, "api_key": "k", "jwks": GOOD_JWKS}, "jwks"),
+        ({"jwks": "{}"}, "jwks"),
+        ({"jwks": "garbage"}, "jwks"),
+        ({"jwks": {"keys": []}}, "empty"),
+        ({"jwks": {"keys": [{"kty": "oct", "k": "AAAA"}]}}, "kty"),
+    ],
+)
+def test_a_wrong_configuration_fails_at_construction_in_a_sentence(arguments: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Verifier(**{"issuer": "https://id.example.com", "audience": "orders", **arguments})
+
+
+def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE", "SEALRING_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match="SEALRING_ISSUER and SEALRING_AUDIENCE"):
+        Verifier.from_environment()
+    monkeypatch.setenv("SEALRING_ISSUER", "http://localhost:8700")
+    monkeypatch.setenv("SEALRING_AUDIENCE", "orders")
+    assert not Verifier.from_environment(introspect_with_api_key=True).status().introspects
+    monkeypatch.setenv("SEALRING_API_KEY", "sla_x")
+    assert not Verifier.from_environment().status().introspects
+    status = Verifier.from_environment(introspect_with_api_key=True).status()
+    assert (status.issuer, status.audience, status.introspects) == ("http://localhost:8700", "orders", True)
+
+
+def test_status_tells_of_keys_and_of_no_secret(issuer: "LocalIssuer") -> None:
+    now = 1000.0
+    verifier = Verifier(issuer.url, "orders", api_key="sla_secret", monotonic=lambda: now)
+    assert (verifier.status().freshness, verifier.status().keys) == ("empty", ())
+    verifier.verify(issuer.token())
+    now += 20
+    status = verifier.status()
+    assert (status.freshness, status.keys, status.keys_age_seconds) == ("fresh", ("k1",), 20)
+    assert (status.skipped_keys, status.last_error, status.remembered_tokens) == ((), None, 1)
+    assert "secret" not in repr(status) + repr(verifier)
+
+
+async def test_introspection_refuses_an_ended_session_within_two_seconds(issuer: "LocalIssuer") -> None:
+    now = 1000.0
+    verifier = Verifier(issuer.url, "orders", api_key="sla_k", introspect=True, monotonic=lambda: now)
+    token = issuer.token()
+    assert await _both(verifier, token) == "u1"
+    assert len(issuer.introspections) == 1
+    authorization, body = issuer.introspections[0]
+    assert base64.b64decode(str(authorization).removeprefix("Basic ")) == b"orders:sla_k"
+    assert body.startswith(b"token=" + token.encode())
+    issuer.active = False
+    now += 1.9
+    assert await _both(verifier, token) == "u1"
+    now += 0.1
+    assert await _both(verifier, token) == "token_inactive"
+    assert len(issuer.introspections) == 2
+
+
+async def test_introspection_is_asked_only_about_tokens_that_pass(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders", api_key="sla_k", introspect=True)
+    for token in ("garbage", issuer.token(exp=1000), issuer.token(aud="billing")):
+        await _both(verifier, token)
+    assert issuer.introspections == []
+
+
+async def test_introspection_without_an_answer_is_no_fault_of_the_token(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders", api_key="sla_k", introspect=True)
+    issuer.faults["/introspect"] = lambda: (500, {}, b"")
+    assert await _both(verifier, issuer.token()) == "introspection_unavailable"
+    issuer.faults["/introspect"] = lambda: (401, {}, b"")
+    with pytest.raises(IntrospectionUnavailable, match="SEALRING_API_KEY"):
+        verifier.verify(issuer.token())
+
+
+async def test_an_issuer_without_introspection_is_unavailable_for_it(issuer: "LocalIssuer") -> None:
+    del issuer.metadata["introspection_endpoint"]
+    verifier = Verifier(issuer.url, "orders", api_key="sla_k", introspect=True)
+    assert await _both(verifier, issuer.token()) == "introspection_unavailable"
+
+
+def test_one_verifier_serves_many_threads(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders")
+    tokens = [issuer.token(jti=f"j{number}") for number in range(30)]
+    bad = issuer.token(exp=1000)
+    outcomes: list[str] = []
+
+    def work() -> None:
+        for token in [*tokens, bad]:
+            try:
+                outcomes.append(verifier.verify(token).sub)
+            except InvalidToken as refusal:
+                outcomes.append(refusal.code)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count("u1") == 8 * 30
+    assert outcomes.count("token_expired") == 8
+
+
+def test_several_event_loops_share_one_verifier(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders", api_key="k", introspect=True)
+    for number in range(3):
+        assert asyncio.run(verifier.verify_async(issuer.token(jti=str(number)))).sub == "u1"
+
+
+def test_a_remembered_token_is_found_by_its_whole_digest(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders")
+    token = issuer.token()
+    verifier.verify(token)
+    assert set(verifier._verified._young) == {hashlib.sha256(token.encode()).digest()}
+
+
+def test_the_default_clocks_are_the_systems(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders", leeway=0)
+    soon = int(time.time()) + 1
+    token = issuer.token(exp=soon)
+    assert verifier.verify(token)
+    while time.time() < soon:
+        time.sleep(0.02)
+    with pytest.raises(InvalidToken, match="token_expired"):
+        verifier.verify(token)
