@@ -204,13 +204,13 @@ async def test_a_head_that_comes_byte_by_byte_is_dropped_at_its_deadline(serve: 
     port = await serve(head_seconds=0.3)
     started = time.monotonic()
     assert await _dribble(port, SLOW_HEAD, seconds_per_byte=0.02) == b""
-    assert 0.3 <= time.monotonic() - started < 3
+    assert 0.28 <= time.monotonic() - started < 3
 
 
 async def test_a_connection_that_sends_nothing_is_dropped_at_the_deadline_of_the_head(serve: Serve, talk: Talk) -> None:
     started = time.monotonic()
     assert await talk(await serve(head_seconds=0.2), b"") == b""
-    assert 0.2 <= time.monotonic() - started < 3
+    assert 0.18 <= time.monotonic() - started < 3
 
 
 async def test_the_second_head_has_its_deadline_from_its_first_byte(serve: Serve) -> None:
@@ -229,7 +229,7 @@ async def test_a_body_that_comes_byte_by_byte_gets_408_at_its_deadline(serve: Se
     port = await serve(body_seconds=0.3)
     started = time.monotonic()
     answer = await _dribble(port, SLOW_BODY, seconds_per_byte=0.02)
-    assert 0.3 <= time.monotonic() - started < 3
+    assert 0.28 <= time.monotonic() - started < 3
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"body_too_slow"' in answer
 
