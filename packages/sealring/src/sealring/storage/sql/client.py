@@ -1,7 +1,10 @@
 """Statements over clients. A deleted client stays as a bare row, so that its sessions still point somewhere."""
 
-_NEXT_EPOCH = "CASE WHEN epoch + 1 > :now / 1000 THEN epoch + 1 ELSE :now / 1000 END"
-_CLIENT = "registration, epoch, disabled_at, created_at"
+# ruff: noqa: S608 -- what is joined here are this file's own constants; every value is a parameter
+
+_RAISED_EPOCH = " epoch = CASE WHEN epoch + 1 > :now / 1000 THEN epoch + 1 ELSE :now / 1000 END"
+_SEE = "SELECT registration, epoch, disabled_at, created_at FROM clients WHERE deleted_at IS NULL"
+_IF_KNOWN = " WHERE client_id = :client_id AND deleted_at IS NULL RETURNING client_id"
 
 ADD_CLIENT = """
 INSERT INTO clients (client_id, registration, epoch, created_at) VALUES (:client_id, :registration, :epoch, :created_at)
@@ -10,23 +13,13 @@ ON CONFLICT (client_id) DO UPDATE SET registration = :registration, disabled_at 
 WHERE clients.deleted_at IS NOT NULL
 RETURNING client_id
 """
-FIND_CLIENT = f"SELECT {_CLIENT} FROM clients WHERE client_id = :client_id AND deleted_at IS NULL"  # noqa: S608 -- our own constant
-LIST_CLIENTS = f"SELECT {_CLIENT} FROM clients WHERE deleted_at IS NULL ORDER BY client_id"  # noqa: S608 -- as above
-REPLACE_CLIENT = """
-UPDATE clients SET registration = :registration WHERE client_id = :client_id AND deleted_at IS NULL RETURNING client_id
-"""
-DISABLE_CLIENT = f"""
-UPDATE clients SET disabled_at = :now, epoch = {_NEXT_EPOCH}
-WHERE client_id = :client_id AND deleted_at IS NULL RETURNING client_id
-"""  # noqa: S608 -- as above
-ENABLE_CLIENT = """
-UPDATE clients SET disabled_at = NULL WHERE client_id = :client_id AND deleted_at IS NULL RETURNING client_id
-"""
-DELETE_CLIENT = f"""
-UPDATE clients SET deleted_at = :now, disabled_at = :now, epoch = {_NEXT_EPOCH}
-WHERE client_id = :client_id AND deleted_at IS NULL RETURNING client_id
-"""  # noqa: S608 -- as above
-RAISE_ALL_CLIENT_EPOCHS = f"UPDATE clients SET epoch = {_NEXT_EPOCH}"  # noqa: S608 -- as above
+FIND_CLIENT = _SEE + " AND client_id = :client_id"
+LIST_CLIENTS = _SEE + " ORDER BY client_id"
+REPLACE_CLIENT = "UPDATE clients SET registration = :registration" + _IF_KNOWN
+DISABLE_CLIENT = "UPDATE clients SET disabled_at = :now," + _RAISED_EPOCH + _IF_KNOWN
+ENABLE_CLIENT = "UPDATE clients SET disabled_at = NULL" + _IF_KNOWN
+DELETE_CLIENT = "UPDATE clients SET deleted_at = :now, disabled_at = :now," + _RAISED_EPOCH + _IF_KNOWN
+RAISE_ALL_CLIENT_EPOCHS = "UPDATE clients SET" + _RAISED_EPOCH
 FIND_ORIGIN = """
 SELECT 1 FROM clients, json_each(clients.registration, '$.origins') AS origin
 WHERE origin.value = :origin AND clients.disabled_at IS NULL AND clients.deleted_at IS NULL LIMIT 1

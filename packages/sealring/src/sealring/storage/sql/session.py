@@ -1,17 +1,21 @@
 """Statements over sessions: one row each (SECURITY A3)."""
 
+# ruff: noqa: S608 -- what is joined here are this file's own constants; every value is a parameter
+
 _STANDS = """
   EXISTS (SELECT 1 FROM users WHERE users.sub = sessions.sub AND users.epoch = sessions.subject_epoch
             AND users.disabled_at IS NULL)
   AND EXISTS (SELECT 1 FROM clients WHERE clients.client_id = sessions.client_id
                 AND clients.epoch = sessions.client_epoch AND clients.disabled_at IS NULL)"""
 
-_LIVES = "ended_at IS NULL AND idle_expires_at > :now AND absolute_expires_at > :now AND" + _STANDS
+_LIVES = " ended_at IS NULL AND idle_expires_at > :now AND absolute_expires_at > :now AND" + _STANDS
 
-_GRANT = """sub, sid, generation, mac_key_id, scope, resource, auth_time, amr, claims,
+_RETURNING_GRANT = """
+RETURNING sub, sid, generation, mac_key_id, scope, resource, auth_time, amr, claims,
   (SELECT roles FROM users WHERE users.sub = sessions.sub),
   (SELECT claims FROM users WHERE users.sub = sessions.sub),
-  subject_epoch"""
+  subject_epoch
+"""
 
 CREATE_SESSION = """
 INSERT INTO sessions (key, sid, sub, client_id, subject_epoch, client_epoch, generation, mac_key_id,
@@ -27,7 +31,8 @@ RETURNING sid
 """
 
 # Every condition of Rotate stands here, so that the successful refresh is this one statement and nothing else.
-ADVANCE_FAMILY = f"""
+ADVANCE_FAMILY = (
+    """
 UPDATE sessions SET
   generation = generation + 1, mac_key_id = :mac_key_id, repeats = 0,
   rotated_4 = rotated_3, rotated_3 = rotated_2, rotated_2 = rotated_1, rotated_1 = :service_now,
@@ -35,19 +40,22 @@ UPDATE sessions SET
   idle_expires_at = CASE WHEN :now + :idle < absolute_expires_at THEN :now + :idle ELSE absolute_expires_at END
 WHERE key = :key AND generation = :generation AND client_id = :client_id
   AND binding_digest IS NOT DISTINCT FROM :binding_digest
-  AND {_LIVES}
   AND (:scope IS NULL OR NOT EXISTS (
     SELECT 1 FROM json_each(:scope) AS asked
     WHERE asked.value NOT IN (SELECT granted.value FROM json_each(sessions.scope) AS granted)))
   AND (:resource IS NULL OR :resource IN (SELECT granted.value FROM json_each(sessions.resources) AS granted))
-RETURNING {_GRANT}
-"""  # noqa: S608 -- joined from this file's own constants; every value is a parameter
+  AND"""
+    + _LIVES
+    + _RETURNING_GRANT
+)
 
-COUNT_REPEAT = f"""
+COUNT_REPEAT = (
+    """
 UPDATE sessions SET repeats = repeats + 1, last_used_at = :now, shared_generation = :shared_generation
-WHERE key = :key AND generation = :generation AND repeats = :repeats AND {_LIVES}
-RETURNING {_GRANT}
-"""  # noqa: S608 -- as above
+WHERE key = :key AND generation = :generation AND repeats = :repeats AND"""
+    + _LIVES
+    + _RETURNING_GRANT
+)
 
 FIND_FAMILY = """
 SELECT key, sid, sessions.sub, sessions.client_id, generation, mac_key_id, scope, resource, resources,
@@ -59,42 +67,34 @@ SELECT key, sid, sessions.sub, sessions.client_id, generation, mac_key_id, scope
 FROM sessions WHERE key = :key
 """
 
-END_SESSION = f"""
-UPDATE sessions SET ended_at = :now, ended_reason = :reason WHERE sid = :sid AND {_LIVES} RETURNING sid
-"""  # noqa: S608 -- as above
+_END = "UPDATE sessions SET ended_at = :now, ended_reason = :reason WHERE"
 
-END_SESSIONS_OF_SUBJECT = f"""
-UPDATE sessions SET ended_at = :now, ended_reason = :reason
-WHERE sub = :sub AND sid IS DISTINCT FROM :kept AND {_LIVES} RETURNING sid
-"""  # noqa: S608 -- as above
-
-END_SESSIONS_OF_CLIENT = f"""
-UPDATE sessions SET ended_at = :now, ended_reason = :reason WHERE client_id = :client_id AND {_LIVES} RETURNING sid
-"""  # noqa: S608 -- as above
-
-END_ALL_SESSIONS = f"""
-UPDATE sessions SET ended_at = :now, ended_reason = :reason WHERE {_LIVES} RETURNING sid
-"""  # noqa: S608 -- as above
+# Also a session that has expired: its access tokens may outlive it, and reuse is told before expiry.
+END_SESSION = _END + " sid = :sid AND ended_at IS NULL AND" + _STANDS + " RETURNING sid"
+END_SESSIONS_OF_SUBJECT = _END + " sub = :sub AND sid IS DISTINCT FROM :kept AND" + _LIVES + " RETURNING sid"
+END_SESSIONS_OF_CLIENT = _END + " client_id = :client_id AND" + _LIVES + " RETURNING sid"
+END_ALL_SESSIONS = _END + _LIVES + " RETURNING sid"
 
 # The session in which people change their password lives on under the new epoch with a new family: whoever copied
 # the old refresh token holds nothing.
 REPLACE_FAMILY = """
 UPDATE sessions SET key = :key, subject_epoch = :subject_epoch, generation = 0, mac_key_id = :mac_key_id, repeats = 0,
-  last_used_at = :now, auth_time = :auth_time, amr = :amr
+  shared_generation = NULL, last_used_at = :now, auth_time = :auth_time, amr = :amr
 WHERE sid = :sid AND sub = :sub RETURNING sid
 """
 
-_SEEN = """sid, sub, client_id, scope, resource, created_at, last_used_at,
+_SEE = """
+SELECT sid, sub, client_id, scope, resource, created_at, last_used_at,
   CASE WHEN idle_expires_at < absolute_expires_at THEN idle_expires_at ELSE absolute_expires_at END,
-  network, user_agent, generation, auth_time, amr, claims"""
+  network, user_agent, generation, auth_time, amr, claims
+FROM sessions WHERE"""
 
-FIND_LIVE = f"SELECT {_SEEN} FROM sessions WHERE sid = :sid AND {_LIVES}"  # noqa: S608 -- as above
-
-LIST_LIVE = f"""
-SELECT {_SEEN} FROM sessions WHERE (:sub IS NULL OR sub = :sub) AND {_LIVES} ORDER BY key DESC LIMIT :limit
-"""  # noqa: S608 -- as above
-
-COUNT_LIVE = f"SELECT count(*) FROM sessions WHERE (:sub IS NULL OR sub = :sub) AND {_LIVES}"  # noqa: S608 -- as above
+FIND_LIVE = _SEE + " sid = :sid AND" + _LIVES
+# One subject and everybody are two statements: one that served both could use no index.
+LIST_LIVE = _SEE + _LIVES + " ORDER BY key DESC LIMIT :limit"
+LIST_LIVE_OF_SUBJECT = _SEE + " sub = :sub AND" + _LIVES + " ORDER BY key DESC LIMIT :limit"
+COUNT_LIVE = "SELECT count(*) FROM sessions WHERE" + _LIVES
+COUNT_LIVE_OF_SUBJECT = "SELECT count(*) FROM sessions WHERE sub = :sub AND" + _LIVES
 
 FORGET_EXPIRED = """
 DELETE FROM sessions WHERE key IN (

@@ -1,6 +1,12 @@
 """Statements over people."""
 
-_USER = "sub, username, email, roles, claims, administrator, demo, epoch, disabled_at, created_at"
+# ruff: noqa: S608 -- what is joined here are this file's own constants; every value is a parameter
+
+_SEE = "SELECT sub, username, email, roles, claims, administrator, demo, epoch, disabled_at, created_at"
+_USER = _SEE + " FROM users WHERE"
+_CREDENTIALS = _SEE + ", password_hash FROM users WHERE"
+_RAISED_EPOCH = " epoch = CASE WHEN epoch + 1 > :now / 1000 THEN epoch + 1 ELSE :now / 1000 END"
+_IF_KNOWN = " WHERE sub = :sub AND deleted_at IS NULL RETURNING sub"
 
 ADD_USER = """
 INSERT INTO users (sub, username, username_key, email, email_key, password_hash, roles, claims, administrator, demo,
@@ -9,41 +15,35 @@ VALUES (:sub, :username, :username_key, :email, :email_key, :password_hash, :rol
   :epoch, :disabled_at, :created_at)
 ON CONFLICT DO NOTHING RETURNING sub
 """
-FIND_USER = f"SELECT {_USER} FROM users WHERE sub = :sub AND deleted_at IS NULL"  # noqa: S608 -- our own constant
+FIND_USER = _USER + " sub = :sub AND deleted_at IS NULL"
 # A deleted subject is found here, disabled: it must not come back to life under its old sub.
-FIND_SUBJECT = f"SELECT {_USER} FROM users WHERE sub = :sub"  # noqa: S608 -- as above
-FIND_BY_USERNAME = f"SELECT {_USER}, password_hash FROM users WHERE username_key = :key"  # noqa: S608 -- as above
-FIND_BY_EMAIL = f"SELECT {_USER}, password_hash FROM users WHERE email_key = :key"  # noqa: S608 -- as above
-FIND_CREDENTIALS = f"SELECT {_USER}, password_hash FROM users WHERE sub = :sub AND deleted_at IS NULL"  # noqa: S608 -- as above
-LIST_USERS = f"""
-SELECT {_USER} FROM users WHERE deleted_at IS NULL AND sub > :after ORDER BY sub LIMIT :limit
-"""  # noqa: S608 -- as above
+FIND_SUBJECT = _USER + " sub = :sub"
+FIND_BY_USERNAME = _CREDENTIALS + " username_key = :key"
+FIND_BY_EMAIL = _CREDENTIALS + " email_key = :key"
+FIND_CREDENTIALS = _CREDENTIALS + " sub = :sub AND deleted_at IS NULL"
+LIST_USERS = _USER + " deleted_at IS NULL AND sub > :after ORDER BY sub LIMIT :limit"
 
-_NEXT_EPOCH = "CASE WHEN epoch + 1 > :now / 1000 THEN epoch + 1 ELSE :now / 1000 END"
-
-RAISE_EPOCH = f"UPDATE users SET epoch = {_NEXT_EPOCH} WHERE sub = :sub RETURNING epoch"  # noqa: S608 -- as above
-RAISE_ALL_EPOCHS = f"UPDATE users SET epoch = {_NEXT_EPOCH}"  # noqa: S608 -- as above
+RAISE_EPOCH = "UPDATE users SET" + _RAISED_EPOCH + " WHERE sub = :sub RETURNING epoch"
+RAISE_ALL_EPOCHS = "UPDATE users SET" + _RAISED_EPOCH
 STILL_PROVEN = """
 SELECT epoch FROM users
 WHERE sub = :sub AND deleted_at IS NULL AND (:proven_epoch IS NULL OR epoch = :proven_epoch AND disabled_at IS NULL)
 """
-SET_PASSWORD = f"""
-UPDATE users SET password_hash = :password_hash, epoch = {_NEXT_EPOCH} WHERE sub = :sub RETURNING epoch
-"""  # noqa: S608 -- as above
+SET_PASSWORD = "UPDATE users SET password_hash = :password_hash," + _RAISED_EPOCH + " WHERE sub = :sub RETURNING epoch"
 REHASH_PASSWORD = """
 UPDATE users SET password_hash = :new WHERE sub = :sub AND password_hash = :old RETURNING sub
 """
-DISABLE_USER = f"""
-UPDATE users SET disabled_at = :now, epoch = {_NEXT_EPOCH} WHERE sub = :sub AND deleted_at IS NULL RETURNING sub
-"""  # noqa: S608 -- as above
-ENABLE_USER = "UPDATE users SET disabled_at = NULL WHERE sub = :sub AND deleted_at IS NULL RETURNING sub"
-SET_ROLES = "UPDATE users SET roles = :roles WHERE sub = :sub AND deleted_at IS NULL RETURNING sub"
-SET_CLAIMS = "UPDATE users SET claims = :claims WHERE sub = :sub AND deleted_at IS NULL RETURNING sub"
-DELETE_USER = f"""
-UPDATE users SET deleted_at = :now, disabled_at = :now, epoch = {_NEXT_EPOCH}, username = NULL, username_key = NULL,
-  email = NULL, email_key = NULL, password_hash = NULL, roles = '[]', claims = '{{}}', administrator = 0
-WHERE sub = :sub AND deleted_at IS NULL RETURNING sub
-"""  # noqa: S608 -- as above
+DISABLE_USER = "UPDATE users SET disabled_at = :now," + _RAISED_EPOCH + _IF_KNOWN
+ENABLE_USER = "UPDATE users SET disabled_at = NULL" + _IF_KNOWN
+SET_ROLES = "UPDATE users SET roles = :roles" + _IF_KNOWN
+SET_CLAIMS = "UPDATE users SET claims = :claims" + _IF_KNOWN
+DELETE_USER = (
+    """
+UPDATE users SET deleted_at = :now, disabled_at = :now, username = NULL, username_key = NULL, email = NULL,
+  email_key = NULL, password_hash = NULL, roles = '[]', claims = '{}', administrator = 0,"""
+    + _RAISED_EPOCH
+    + _IF_KNOWN
+)
 ERASE_PERSONAL_EVENTS = "UPDATE audit_events SET personal = NULL, salt = NULL WHERE sub = :sub"
 
 ADD_LINK = "INSERT INTO administrator_links (digest, expires_at) VALUES (:digest, :expires_at)"

@@ -140,12 +140,14 @@ class SqliteSessions:
 
     async def list_live(self, *, sub: str | None, now: Instant, limit: int) -> tuple[Session, ...]:
         """List live sessions, newest first."""
-        rows = self._database.read_all(sql.LIST_LIVE, {"sub": sub, "now": now, "limit": limit})
+        statement = sql.LIST_LIVE if sub is None else sql.LIST_LIVE_OF_SUBJECT
+        rows = self._database.read_all(statement, {"sub": sub, "now": now, "limit": limit})
         return tuple(_session(row) for row in rows)
 
     async def count_live(self, *, sub: str | None, now: Instant) -> int:
         """Count live sessions."""
-        row = self._database.read(sql.COUNT_LIVE, {"sub": sub, "now": now})
+        statement = sql.COUNT_LIVE if sub is None else sql.COUNT_LIVE_OF_SUBJECT
+        row = self._database.read(statement, {"sub": sub, "now": now})
         return int(row[0]) if row is not None else 0
 
     async def forget_expired(self, *, now: Instant, limit: int) -> int:
