@@ -1,0 +1,119 @@
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from sealring.ports import NewSession, Store
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.client import Client
+from sealring.protocol.instant import Instant, Seconds
+
+OpenSession = Callable[..., Awaitable[NewSession]]
+Recorded = Callable[[], Awaitable[list[AuditEvent]]]
+EVENT = AuditEvent(event="client_changed", at=3000, actor="cli:test", client_id="till")
+TILL = Client(
+    client_id="till",
+    name="Kasse №1",
+    type="confidential",
+    secret_digests=(bytes(32), b"\xff" * 32),
+    first_party=True,
+    permissions=frozenset({"sessions:create"}),
+    allowed={"orders": frozenset({"orders:read"}), "stock": frozenset({"stock:read", "stock:write"})},
+    origins=frozenset({"https://till.example"}),
+    refresh=False,
+    idle_lifetime=Seconds(60),
+    absolute_lifetime=Seconds(600),
+    grace_window=Seconds(0),
+    epoch=3,
+    created_at=1000,
+)
+
+
+async def test_a_client_is_read_back_as_registered(shop: Store) -> None:
+    assert await shop.clients.add(TILL, events=[EVENT])
+    assert await shop.clients.find("till") == TILL
+    assert [client.client_id for client in await shop.clients.list_all()] == ["shop", "till"]
+    assert await shop.clients.find("nobody") is None
+
+
+async def test_a_taken_client_id_registers_nothing(store: Store, recorded: Recorded) -> None:
+    assert await store.clients.add(TILL, events=[EVENT])
+    assert not await store.clients.add(msgspec.structs.replace(TILL, name="Other"), events=[EVENT])
+    assert await store.clients.find("till") == TILL
+    assert await recorded() == [EVENT]
+
+
+async def test_a_replaced_registration_keeps_epoch_state_and_birth(store: Store, recorded: Recorded) -> None:
+    await store.clients.add(TILL, events=[])
+    await store.clients.set_disabled("till", disabled=True, now=Instant(5000), events=[])
+    changed = msgspec.structs.replace(TILL, name="Kasse 2", epoch=99, disabled_at=None, created_at=Instant(99))
+    assert await store.clients.replace(changed, events=[EVENT])
+    assert await store.clients.find("till") == msgspec.structs.replace(
+        TILL, name="Kasse 2", epoch=5, disabled_at=Instant(5000)
+    )
+    assert not await store.clients.replace(msgspec.structs.replace(TILL, client_id="nobody"), events=[EVENT])
+    assert await recorded() == [EVENT]
+
+
+async def test_disabling_a_client_raises_its_epoch_and_ends_its_sessions_for_good(
+    shop: Store, open_session: OpenSession, recorded: Recorded
+) -> None:
+    await open_session(1)
+    await open_session(2)
+    await shop.clients.add(TILL, events=[])
+    await open_session(3, client_id="till", client_epoch=3)
+    assert await shop.clients.set_disabled("shop", disabled=True, now=Instant(3000), events=[EVENT]) == 2
+    assert await shop.clients.set_disabled("shop", disabled=False, now=Instant(4000), events=[EVENT]) == 0
+    client = await shop.clients.find("shop")
+    assert client is not None
+    assert (client.epoch, client.disabled_at) == (8, None)
+    live = await shop.sessions.list_live(sub=None, now=Instant(4000), limit=9)
+    assert [session.sid for session in live] == ["sid-3"]
+    assert await recorded() == [EVENT, EVENT]
+    assert (await shop.state.identity()).feed_number == 1
+
+
+async def test_a_deleted_client_is_gone_with_its_sessions(shop: Store, open_session: OpenSession) -> None:
+    session = await open_session()
+    assert await shop.clients.delete("shop", now=Instant(3000), events=[]) == 1
+    assert await shop.clients.find("shop") is None
+    assert await shop.clients.list_all() == ()
+    assert await shop.clients.delete("shop", now=Instant(3000), events=[]) is None
+    family = await shop.sessions.find_family(session.key)
+    assert family is not None
+    assert (family.ended_at, family.client_epoch) == (3000, None)
+
+
+async def test_a_client_registered_again_under_an_old_id_brings_no_session_back(
+    shop: Store, open_session: OpenSession
+) -> None:
+    session = await open_session()
+    shop_before = await shop.clients.find("shop")
+    await shop.clients.delete("shop", now=Instant(3000), events=[])
+    assert await shop.clients.add(shop_before, events=[])
+    again = await shop.clients.find("shop")
+    assert again is not None
+    assert again.epoch > shop_before.epoch
+    assert await shop.sessions.find("sid-1", now=Instant(3000)) is None
+    late = msgspec.structs.replace(session, key=b"l" * 20, sid="late")
+    assert not await shop.sessions.create(late, now=Instant(3000), events=[])
+
+
+async def test_every_act_on_an_unknown_client_says_so_and_records_nothing(store: Store, recorded: Recorded) -> None:
+    assert await store.clients.set_disabled("nobody", disabled=True, now=Instant(1), events=[EVENT]) is None
+    assert await store.clients.set_disabled("nobody", disabled=False, now=Instant(1), events=[EVENT]) is None
+    assert await store.clients.delete("nobody", now=Instant(1), events=[EVENT]) is None
+    assert await recorded() == []
+    assert (await store.state.identity()).feed_number == 0
+
+
+async def test_an_origin_is_registered_while_a_client_that_has_it_is_enabled(store: Store) -> None:
+    await store.clients.add(TILL, events=[])
+    assert await store.clients.origin_is_registered("https://till.example")
+    assert not await store.clients.origin_is_registered("https://till.example:444")
+    assert not await store.clients.origin_is_registered("till.example")
+    await store.clients.set_disabled("till", disabled=True, now=Instant(1), events=[])
+    assert not await store.clients.origin_is_registered("https://till.example")
+    await store.clients.set_disabled("till", disabled=False, now=Instant(1), events=[])
+    assert await store.clients.origin_is_registered("https://till.example")
+    await store.clients.delete("till", now=Instant(1), events=[])
+    assert not await store.clients.origin_is_registered("https://till.example")
