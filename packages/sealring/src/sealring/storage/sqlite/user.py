@@ -184,9 +184,11 @@ class SqliteUsers:
             ended = end_sessions_of(connection, sub, reason=reason, now=now)
             if connection.execute(statement, {"sub": sub, "now": now}).get is None:
                 return None
-            if erase:
-                connection.execute(erase, {"sub": sub})
             journal.count_ends(1)
+            if erase:
+                # What stands already, and what acts of this same commit have still to write.
+                connection.execute(erase, {"sub": sub})
+                journal.erase_personal(sub)
             journal.record(events)
             return ended
 
