@@ -110,6 +110,9 @@ def _take_lock(path: Path) -> IO[bytes] | StoreProblem:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = path.with_name(path.name + ".lock").open("ab")
+        if not path.exists():
+            # Password hashes lie in it, also where the directory is open to others; -wal and -shm take over the mode.
+            path.touch(mode=0o600)
     except OSError as failure:
         return StoreProblem(
             f"The data directory {path.parent} cannot be written ({failure.strerror}): make it writable."
