@@ -111,13 +111,11 @@ def check_chain(
     """Check one writer's whole chain, rows and links in order; return its head or the first place that is not true."""
     head, position = EMPTY_CHAIN, 0
     for link in links:
-        size = link.last_sequence - link.first_sequence + 1
-        group = rows[position : position + size]
-        numbers = [row.sequence for row in group]
-        if link.first_sequence != head.sequence + 1 or numbers != list(
-            range(head.sequence + 1, link.last_sequence + 1)
-        ):
-            return ChainProblem(writer=writer, sequence=head.sequence + 1, sentence="A row or a link is missing here.")
+        first, size = head.sequence + 1, link.last_sequence - head.sequence
+        group = rows[position : position + max(size, 0)]
+        gapless = size > 0 and [row.sequence for row in group] == list(range(first, first + len(group)))
+        if not gapless or len(group) != size or link.first_sequence != first or link.writer != writer:
+            return ChainProblem(writer=writer, sequence=first, sentence="A row or a link is missing here.")
         problem = _erasure_problem(group)
         if problem is not None:
             return problem
@@ -133,8 +131,8 @@ def check_chain(
 
 def _erasure_problem(group: Sequence[AuditRow]) -> ChainProblem | None:
     for row in group:
-        shown = row.personal is not None and row.salt is not None
-        if shown and _personal_digest(row.personal or "", row.salt or b"") != row.personal_digest:
+        # Without its salt a personal part cannot be checked, and so it may not be shown either.
+        if row.personal is not None and _personal_digest(row.personal, row.salt or b"") != row.personal_digest:
             return ChainProblem(
                 writer=row.writer, sequence=row.sequence, sentence="The personal part of this row was altered."
             )
