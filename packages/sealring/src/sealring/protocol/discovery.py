@@ -1,9 +1,11 @@
 """Authorization server metadata (RFC 8414): only what exists."""
 
-from urllib.parse import urlsplit
+import re
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+_NEVER_IN_AN_ISSUER = re.compile(r"""[^\x21-\x7e]|[?#@"'<>\\^`{|}]""")
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -15,8 +17,13 @@ class IssuerProblem(msgspec.Struct, frozen=True):
 
 def issuer_problem(issuer: str) -> IssuerProblem | None:
     """Say what is wrong with an issuer (RFC 8414 §2): https without query or fragment, or http on loopback."""
-    parts = urlsplit(issuer)
-    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment or "@" in issuer:
+    parts = _parts(issuer)
+    if (
+        parts is None
+        or parts.scheme not in {"https", "http"}
+        or not parts.hostname
+        or _NEVER_IN_AN_ISSUER.search(issuer)
+    ):
         return IssuerProblem(f"The issuer {issuer!r} must look like https://auth.example.com: no query, no fragment.")
     if issuer.endswith("/"):
         return IssuerProblem(f"The issuer {issuer!r} must not end with a slash: write {issuer.rstrip('/')!r}.")
@@ -26,6 +33,15 @@ def issuer_problem(issuer: str) -> IssuerProblem | None:
             "Use https:// with a TLS proxy in front, or an issuer on localhost for trying things out."
         )
     return None
+
+
+def _parts(issuer: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(issuer)
+        _ = parts.port  # read for its complaint: a port that is no port is only noticed here
+    except ValueError:
+        return None
+    return parts
 
 
 def is_loopback(issuer: str) -> bool:
