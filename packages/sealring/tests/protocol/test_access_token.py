@@ -1,0 +1,114 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from sealring.protocol.access_token import (
+    PERSONAL_CLAIMS,
+    REGISTERED_CLAIMS,
+    AccessTokenTooLarge,
+    SessionFacts,
+    access_token_payload,
+)
+from sealring.protocol.api import Api
+from sealring.protocol.instant import Instant, Seconds
+from sealring.protocol.user import Subject
+from sealring_verify.claims import parse_access_token
+from sealring_verify.jose.base64url import encode
+
+NOW = Instant(1_700_000_000_999)
+API = Api(identifier="orders", scopes={"orders:read": "Read"}, access_token_lifetime=Seconds(600), created_at=1)
+ADA = Subject(sub="u-1", roles=("clerk", "buyer"), claims={"department": "sales", "floor": 3}, epoch=5)
+SESSION = SessionFacts(
+    sid="sid-1", client_id="shop", client_epoch=7, auth_time=Instant(1_699_999_999_001), amr=("pwd",), claims={}
+)
+SCOPE = frozenset({"orders:write", "orders:read"})
+
+
+def payload(*, api: Api = API, subject: Subject = ADA, session: SessionFacts = SESSION) -> bytes | AccessTokenTooLarge:
+    return access_token_payload(
+        issuer="https://id.example", api=api, subject=subject, session=session, scope=SCOPE, jti="j-1", now=NOW
+    )
+
+
+def claims(*, api: Api = API, subject: Subject = ADA, session: SessionFacts = SESSION) -> dict[str, object]:
+    octets = payload(api=api, subject=subject, session=session)
+    assert isinstance(octets, bytes)
+    read: dict[str, object] = json.loads(octets)
+    return read
+
+
+def test_a_token_says_what_rfc_9068_wants_and_nothing_of_the_person_besides() -> None:
+    assert claims() == {
+        "iss": "https://id.example",
+        "sub": "u-1",
+        "aud": "orders",
+        "exp": 1_700_000_600,
+        "iat": 1_700_000_000,
+        "jti": "j-1",
+        "client_id": "shop",
+        "scope": "orders:read orders:write",
+        "sid": "sid-1",
+        "sub_epoch": 5,
+        "client_epoch": 7,
+        "auth_time": 1_699_999_999,
+        "amr": ["pwd"],
+    }
+
+
+def test_what_we_write_our_verifier_reads() -> None:
+    octets = payload(api=replace(API, claims=("roles", "department")))
+    assert isinstance(octets, bytes)
+    token = parse_access_token(octets)
+    assert (token.sub, token.aud, token.scope, token.roles) == ("u-1", ("orders",), SCOPE, ("clerk", "buyer"))
+    assert (token.sid, token.sub_epoch, token.client_epoch) == ("sid-1", 5, 7)
+    assert dict(token.claims) == {"department": "sales"}
+
+
+def test_claims_reach_a_token_by_the_apis_configuration_alone() -> None:
+    assert claims(api=replace(API, claims=("department", "nobody has this"))).keys() - claims().keys() == {"department"}
+    assert claims(api=replace(API, claims=("roles",)))["roles"] == ["clerk", "buyer"]
+
+
+def test_a_claim_of_the_session_goes_before_the_users_own() -> None:
+    session = replace(SESSION, claims={"department": "night shift"})
+    assert claims(api=replace(API, claims=("department",)), session=session)["department"] == "night shift"
+    assert "department" not in claims(session=session)
+
+
+def test_roles_come_from_the_user_and_never_from_a_claim() -> None:
+    forged = replace(SESSION, claims={"roles": ["administrator"]})
+    subject = replace(ADA, claims={"roles": ["administrator"]})
+    assert claims(api=replace(API, claims=("roles",)), session=forged, subject=subject)["roles"] == ["clerk", "buyer"]
+
+
+def test_every_claim_that_a_token_sets_itself_is_registered() -> None:
+    assert claims(api=replace(API, claims=("roles",))).keys() <= REGISTERED_CLAIMS
+    assert not REGISTERED_CLAIMS & PERSONAL_CLAIMS
+
+
+@pytest.mark.parametrize("name", ["email", "phone_number", "birthdate", "address", "name"])
+def test_personal_data_is_known_by_name(name: str) -> None:
+    assert name in PERSONAL_CLAIMS
+
+
+@given(size=st.integers(0, 3000), byte_budget=st.integers(512, 4096))
+def test_no_token_is_longer_than_the_apis_byte_budget(size: int, byte_budget: int) -> None:
+    api = replace(API, byte_budget=byte_budget, claims=("blob",))
+    octets = payload(api=api, subject=replace(ADA, claims={"blob": "x" * size}))
+    if isinstance(octets, AccessTokenTooLarge):
+        assert octets.octets > octets.byte_budget == byte_budget
+    else:
+        header = json.dumps({"alg": "ES256", "kid": "k" * 43, "typ": "at+jwt"}, separators=(",", ":")).encode()
+        token = b".".join([encode(header), encode(octets), encode(bytes(64))])
+        assert len(token) <= byte_budget
+
+
+def test_a_token_that_is_too_large_says_by_how_much() -> None:
+    outcome = payload(
+        api=replace(API, byte_budget=512, claims=("blob",)), subject=replace(ADA, claims={"blob": "x" * 999})
+    )
+    assert isinstance(outcome, AccessTokenTooLarge)
+    assert 1800 < outcome.octets < 2200
