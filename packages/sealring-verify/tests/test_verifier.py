@@ -2,6 +2,8 @@ import asyncio
 import base64
 import hashlib
 import json
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -292,10 +294,15 @@ def test_a_remembered_token_is_found_by_its_whole_digest(issuer: "LocalIssuer") 
 
 def test_the_default_clocks_are_the_systems(issuer: "LocalIssuer") -> None:
     verifier = Verifier(issuer.url, "orders", leeway=0)
-    soon = int(time.time()) + 1
+    soon = int(time.time()) + 2
     token = issuer.token(exp=soon)
     assert verifier.verify(token)
     while time.time() < soon:
         time.sleep(0.02)
     with pytest.raises(InvalidToken, match="token_expired"):
         verifier.verify(token)
+
+
+def test_the_import_brings_no_http_client_and_no_event_loop() -> None:
+    check = "import sys, sealring_verify; sys.exit(bool({'httpx', 'asyncio', 'ssl'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -1,6 +1,5 @@
 """Keeps an issuer's keys at hand: joins the state machine with fetching, one flight at a time, off the caller's way."""
 
-import asyncio
 import contextlib
 import os
 import threading
@@ -9,12 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from sealring_verify.errors import KeysUnavailable
-from sealring_verify.fetch import TIMEOUT_SECONDS, FetchFailed, fetch_jwks
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.jwks import JwksPolicy, JwksState
 
-# Two requests make one flight. A flight that lasts longer is given up, so that it cannot keep all later ones away.
-_FLIGHT_SECONDS = 2 * TIMEOUT_SECONDS
+# Two requests of at most 5 s make one flight. One that lasts much longer is given up, so that it cannot keep all later
+# ones away.
+_FLIGHT_SECONDS = 10.0
 
 Flight = Future[None]
 
@@ -50,6 +49,8 @@ class IssuerKeys:
         """Do what `obtain` does, without blocking the event loop."""
         flight = self._needed_flight(unknown_key=unknown_key)
         if flight is not None:
+            import asyncio  # noqa: PLC0415 - 25 ms that an API without an event loop need not pay
+
             # A running future cannot be cancelled, so a caller that goes away leaves the flight to the others.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.wrap_future(flight), _FLIGHT_SECONDS)
@@ -92,6 +93,8 @@ class IssuerKeys:
         self._flight, self._flight_began = flight, now
 
     def _fly(self, flight: Flight) -> None:
+        from sealring_verify.fetch import FetchFailed, fetch_jwks  # noqa: PLC0415 - see Verifier.__init__
+
         state = self.state.failed("the fetch ended without an answer", now=self._monotonic())
         try:
             answer = fetch_jwks(self.issuer)

@@ -1,6 +1,7 @@
 """The verifier: joins keys, the pure check, its memory and introspection behind two calls."""
 
 import hashlib
+import importlib
 import json
 import os
 import time
@@ -12,7 +13,6 @@ import msgspec
 from sealring_verify.access_token import check_access_token, check_time
 from sealring_verify.claims import AccessToken
 from sealring_verify.errors import IntrospectionUnavailable, InvalidToken
-from sealring_verify.fetch import Answer, ask_introspection, ask_introspection_async
 from sealring_verify.introspection import (
     IntrospectionAnswers,
     IntrospectionRequest,
@@ -94,6 +94,10 @@ class Verifier:
         self._clock = clock
         self._monotonic = monotonic
         self._static_keys = None if jwks is None else _parsed_jwks(jwks)
+        if jwks is None:
+            # The HTTP client, 230 ms: not when the package is imported, since a server only signs with it; not at the
+            # first request, which would wait; not in a flight, which a fork could cut in the middle of an import.
+            importlib.import_module("sealring_verify.fetch")
         self._issuer_keys = IssuerKeys(self.issuer, monotonic=monotonic, policy=JwksPolicy())
         self._verified = VerifiedTokens()
         self._answers = IntrospectionAnswers()
@@ -122,8 +126,11 @@ class Verifier:
             access_token = self._check(token, digest, self._issuer_keys.obtain(unknown_key=True))
         question = self._question(token, digest)
         if question is not None:
+            from sealring_verify.fetch import ask_introspection  # noqa: PLC0415 - see __init__
+
             asked_at = self._monotonic()
-            self._take_answer(ask_introspection(question), digest, asked_at=asked_at)
+            answer = ask_introspection(question)
+            self._take_answer(answer.status, answer.body, digest, asked_at=asked_at)
         return access_token
 
     async def verify_async(self, token: str) -> AccessToken:
@@ -138,8 +145,11 @@ class Verifier:
             access_token = self._check(token, digest, await self._issuer_keys.obtain_async(unknown_key=True))
         question = self._question(token, digest)
         if question is not None:
+            from sealring_verify.fetch import ask_introspection_async  # noqa: PLC0415 - see __init__
+
             asked_at = self._monotonic()
-            self._take_answer(await ask_introspection_async(question), digest, asked_at=asked_at)
+            answer = await ask_introspection_async(question)
+            self._take_answer(answer.status, answer.body, digest, asked_at=asked_at)
         return access_token
 
     def status(self) -> VerifierStatus:
@@ -198,8 +208,8 @@ class Verifier:
             token, endpoint=metadata.introspection_endpoint, audience=self.audience, api_key=self._api_key
         )
 
-    def _take_answer(self, answer: Answer, digest: bytes, *, asked_at: float) -> None:
-        active = parse_introspection(answer.status, answer.body)
+    def _take_answer(self, status: int, body: bytes, digest: bytes, *, asked_at: float) -> None:
+        active = parse_introspection(status, body)
         self._answers.note(digest, active=active, asked_at=asked_at)
         if not active:
             raise InvalidToken("token_inactive")
