@@ -32,7 +32,7 @@ class LocalIssuer:
             def do_POST(self) -> None:
                 self._answer(self.rfile.read(int(self.headers["Content-Length"])))
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
                 pass
 
             def _answer(self, body: bytes) -> None:
@@ -100,7 +100,7 @@ class LocalIssuer:
 
         self.faults[path] = reply
 
-    def claims(self, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    def claims(self, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - claims are any JSON
         now = int(time.time())
         claims = {
             "iss": self.url,
@@ -115,7 +115,7 @@ class LocalIssuer:
         }
         return {name: value for name, value in claims.items() if value is not ...}
 
-    def token(self, *, key: PrivateKey | None = None, typ: str = "at+jwt", **changes: Any) -> str:  # noqa: ANN401
+    def token(self, *, key: PrivateKey | None = None, typ: str = "at+jwt", **changes: Any) -> str:  # noqa: ANN401 - claims are any JSON
         key = key or self.key
         header = base64url.encode(json.dumps({"alg": key.alg, "kid": key.kid, "typ": typ}).encode())
         return sign_compact(json.dumps(self.claims(**changes)).encode(), key=key, header=header)

@@ -49,7 +49,7 @@ def _check(token: str | bytes, *, now: float = 1000, leeway: int = 30, audience:
     )
 
 
-def _refusal(token: str, **circumstances: Any) -> tuple[str, str | None]:  # noqa: ANN401
+def _refusal(token: str, **circumstances: Any) -> tuple[str, str | None]:  # noqa: ANN401 - passed on as they come
     with pytest.raises(InvalidToken) as refused:
         _check(token, **circumstances)
     return refused.value.code, refused.value.claim

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from conftest import LocalIssuer
 
 
-def _application(issuer: "LocalIssuer", *, installed: bool = True, **options: Any) -> FastAPI:  # noqa: ANN401
+def _application(issuer: "LocalIssuer", *, installed: bool = True, **options: Any) -> FastAPI:  # noqa: ANN401 - passed on as they come
     verifier = Verifier(issuer.url, "orders", **options)
     app = FastAPI()
     if installed:

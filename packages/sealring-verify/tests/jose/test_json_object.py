@@ -21,7 +21,7 @@ _json = st.recursive(
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), _json, max_size=5), st.booleans())
-def test_objects_of_any_spelling_read_as_the_standard_library_reads_them(members: dict, ascii_only: bool) -> None:  # noqa: FBT001
+def test_objects_of_any_spelling_read_as_the_standard_library_reads_them(members: dict, ascii_only: bool) -> None:  # noqa: FBT001 - a case, not a switch
     document = json.dumps(members, ensure_ascii=ascii_only).encode()
     assert parse_json_object(document) == members
 
