@@ -39,7 +39,7 @@ FAMILY = RefreshFamily(
     mac_key_id=0,
     scope=frozenset({"orders:read", "orders:write"}),
     resource="orders",
-    resources=frozenset({"orders"}),
+    resources=frozenset({"orders", "invoices"}),
     created_at=Instant(0),
     idle_expires_at=Instant(NOW + 1),
     absolute_expires_at=Instant(NOW + 1),
@@ -225,6 +225,10 @@ def test_a_session_is_over_at_the_very_instant_of_its_expiry(member: str) -> Non
 @pytest.mark.parametrize("scope", [None, frozenset(), frozenset({"orders:read"}), FAMILY.scope])
 def test_scope_may_be_narrowed(scope: frozenset[str] | None) -> None:
     assert decide(FAMILY, replace(CURRENT, scope=scope, resource="orders")) == Rotate()
+
+
+def test_any_granted_resource_may_be_named() -> None:
+    assert decide(FAMILY, replace(CURRENT, resource="invoices")) == Rotate()
 
 
 @pytest.mark.parametrize("presented", [CURRENT, PREVIOUS])
