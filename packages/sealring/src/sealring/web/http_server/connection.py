@@ -181,7 +181,6 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Answer the next request in line, say the last words, or be idle."""
-        self.server_state.total_requests += 1
         done, self.answering = self.answering, None
         if done is None or self.transport.is_closing():
             return
