@@ -1,0 +1,141 @@
+"""What a client's registration must be to hold together, whoever writes it down (RFC 6749 §2)."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from sealring.protocol.client import PERMISSIONS, Client, ClientType, TokenDelivery
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant, Seconds
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+_LONGEST_NAME = 128  # characters
+_LONGEST_LIFETIME = 10 * 366 * 24 * 3600  # seconds
+_LONGEST_GRACE_WINDOW = 60  # seconds, SECURITY A5
+_MOST_ORIGINS = 32
+
+
+class ClientRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A client to be registered. `allowed`: API identifier → scopes. Lifetimes and `grace_window` in seconds."""
+
+    client_id: str
+    name: str | None = None
+    type: ClientType
+    first_party: bool = False
+    permissions: tuple[str, ...] = ()
+    allowed: Mapping[str, tuple[str, ...]]
+    token_delivery: TokenDelivery = "body"
+    origins: tuple[str, ...] = ()
+    refresh: bool = True
+    idle_lifetime: int = 30 * 24 * 3600
+    absolute_lifetime: int = 90 * 24 * 3600
+    grace_window: int = 10
+
+
+class ClientChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What shall be different about a registered client; None leaves a member as it is. The type never changes."""
+
+    client_id: str
+    name: str | None = None
+    first_party: bool | None = None
+    permissions: tuple[str, ...] | None = None
+    allowed: Mapping[str, tuple[str, ...]] | None = None
+    token_delivery: TokenDelivery | None = None
+    origins: tuple[str, ...] | None = None
+    refresh: bool | None = None
+    idle_lifetime: int | None = None
+    absolute_lifetime: int | None = None
+    grace_window: int | None = None
+
+
+def parse_client_registration(
+    registration: ClientRegistration, *, known: Mapping[str, frozenset[str]], now: Instant
+) -> Client | OAuthError:
+    """Make a client without secrets of its registration. `known`: registered API identifier → its scopes.
+
+    Its origins must have been parsed before. The first epoch is the time in seconds.
+    """
+    client = Client(
+        client_id=registration.client_id,
+        name=registration.client_id if registration.name is None else registration.name,
+        type=registration.type,
+        first_party=registration.first_party,
+        permissions=frozenset(registration.permissions),
+        allowed=_scopes_by_api(registration.allowed),
+        token_delivery=registration.token_delivery,
+        origins=frozenset(registration.origins),
+        refresh=registration.refresh,
+        idle_lifetime=Seconds(registration.idle_lifetime),
+        absolute_lifetime=Seconds(registration.absolute_lifetime),
+        grace_window=Seconds(registration.grace_window),
+        epoch=now // 1000,
+        created_at=now,
+    )
+    return _judged(client, known=known)
+
+
+def parse_client_change(
+    client: Client, change: ClientChange, *, known: Mapping[str, frozenset[str]]
+) -> Client | OAuthError:
+    """Make of `client` what it shall be; the whole is judged again as if it were new."""
+    members = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
+    for name in members.keys() & {"permissions", "origins"}:
+        members[name] = frozenset(members[name])
+    if change.allowed is not None:
+        members["allowed"] = _scopes_by_api(change.allowed)
+    return _judged(msgspec.structs.replace(client, **members), known=known)
+
+
+def _scopes_by_api(allowed: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
+    return {identifier: frozenset(scopes) for identifier, scopes in allowed.items()}
+
+
+def _judged(client: Client, *, known: Mapping[str, frozenset[str]]) -> Client | OAuthError:
+    sentence = _identity_problem(client) or _permission_problem(client) or _lifetime_problem(client)
+    if sentence is not None:
+        return refuse("invalid_registration", description=sentence)
+    if client.token_delivery == "cookie":
+        return refuse("cookie_delivery_not_available")
+    return _refuse_targets(client.allowed, known=known) or client
+
+
+def _identity_problem(client: Client) -> str | None:
+    if not _CLIENT_ID.fullmatch(client.client_id):
+        return "A client id has 1 to 64 characters out of A-Z a-z 0-9 . _ ~ -"
+    if not 1 <= len(client.name) <= _LONGEST_NAME or not client.name.isprintable():
+        return f"A client's name has 1 to {_LONGEST_NAME} printable characters."
+    if len(client.origins) > _MOST_ORIGINS:
+        return f"A client has at most {_MOST_ORIGINS} origins."
+    return None
+
+
+def _permission_problem(client: Client) -> str | None:
+    strangers = sorted(client.permissions - PERMISSIONS.keys())
+    if strangers:
+        return f"There is no permission {strangers[0]!r}; there are {', '.join(sorted(PERMISSIONS))}."
+    if client.permissions and client.type == "public":
+        return "A public client cannot prove who it is, so it may not have permissions."
+    return None
+
+
+def _lifetime_problem(client: Client) -> str | None:
+    if not 1 <= client.idle_lifetime <= client.absolute_lifetime <= _LONGEST_LIFETIME:
+        return (
+            "Session lifetimes are whole seconds, 1 ≤ idle ≤ absolute ≤ ten years: "
+            f"not idle {client.idle_lifetime}, absolute {client.absolute_lifetime}."
+        )
+    if not 0 <= client.grace_window <= _LONGEST_GRACE_WINDOW:
+        return f"The grace window is 0 to {_LONGEST_GRACE_WINDOW} seconds."
+    return None
+
+
+def _refuse_targets(allowed: Mapping[str, frozenset[str]], *, known: Mapping[str, frozenset[str]]) -> OAuthError | None:
+    for identifier, scopes in sorted(allowed.items()):
+        if identifier not in known:
+            return refuse("unknown_api", description=f"There is no API {identifier!r}: add it first.")
+        missing = sorted(scopes - known[identifier])
+        if missing or not scopes:
+            named = f"no scope {missing[0]!r}" if missing else "scopes, and the client must be allowed one at least"
+            return refuse("invalid_registration", description=f"The API {identifier!r} has {named}.")
+    return None

@@ -1,0 +1,104 @@
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealring.protocol.api import Api
+from sealring.protocol.api_registration import ApiChange, ApiRegistration, parse_api_change, parse_api_registration
+from sealring.protocol.errors import OAuthError
+from sealring.protocol.instant import Instant
+
+NOW = Instant(1_700_000_000_000)
+ORDERS = ApiRegistration(identifier="orders", scopes={"orders:read": "See orders"})
+
+
+def parsed(**members: object) -> Api | OAuthError:
+    return parse_api_registration(msgspec.structs.replace(ORDERS, **members), now=NOW)
+
+
+def code_of(outcome: Api | OAuthError) -> str:
+    assert isinstance(outcome, OAuthError)
+    return outcome.code
+
+
+@pytest.mark.parametrize(
+    "identifier", ["orders", "a.b_c-d", "https://api.example.com/orders?v=1", "urn:example:orders"]
+)
+def test_an_api_is_named_plainly_or_by_an_absolute_uri(identifier: str) -> None:
+    api = parsed(identifier=identifier)
+    assert isinstance(api, Api)
+    assert (api.identifier, api.access_token_lifetime, api.created_at) == (identifier, 600, NOW)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"identifier": ""},
+        {"identifier": "a" * 65},
+        {"identifier": "two words"},
+        {"identifier": "https://api.example.com/#orders"},
+        {"identifier": "https://api.example.com/<orders>"},
+        {"scopes": {}},
+        {"scopes": {"two words": ""}},
+        {"scopes": {'quo"te': ""}},
+        {"scopes": {"": ""}},
+        {"scopes": {"openid": "Say who you are"}},
+        {"scopes": {"orders:read": "evil\x1b[2J"}},
+        {"scopes": {"orders:read": "a" * 257}},
+        {"scopes": {f"orders:{n}": "" for n in range(65)}},
+        {"byte_budget": 511},
+        {"byte_budget": 16385},
+        {"claims": ("two words",)},
+        {"claims": ("plan", "plan")},
+        {"claims": tuple(f"claim{n}" for n in range(33))},
+        {"access_token_lifetime": 0},
+        {"access_token_lifetime": 10**9, "insecure_long_access_tokens": True},
+    ],
+)
+def test_a_registration_that_does_not_hold_together_is_refused(members: dict[str, object]) -> None:
+    assert code_of(parsed(**members)) == "invalid_registration"
+
+
+def test_access_tokens_over_an_hour_need_the_dangerous_option() -> None:
+    assert isinstance(parsed(access_token_lifetime=3600), Api)
+    assert code_of(parsed(access_token_lifetime=3601)) == "long_access_tokens_refused"
+    assert isinstance(parsed(access_token_lifetime=3601, insecure_long_access_tokens=True), Api)
+
+
+@pytest.mark.parametrize("claim", ["sub", "aud", "scope", "sub_epoch", "groups", "administrator"])
+def test_registered_claims_are_refused(claim: str) -> None:
+    assert code_of(parsed(claims=(claim,))) == "reserved_claim"
+
+
+def test_roles_may_reach_tokens() -> None:
+    assert isinstance(parsed(claims=("roles", "plan")), Api)
+
+
+@pytest.mark.parametrize("claim", ["email", "phone_number", "birthdate", "address"])
+def test_personal_data_in_a_signed_token_needs_the_dangerous_option(claim: str) -> None:
+    assert code_of(parsed(claims=(claim,))) == "personal_claims_refused"
+    assert isinstance(parsed(claims=(claim,), insecure_allow_personal_claims=True), Api)
+
+
+def test_a_change_leaves_what_it_does_not_name() -> None:
+    api = parsed(claims=("roles",), byte_budget=1024)
+    assert isinstance(api, Api)
+    changed = parse_api_change(api, ApiChange(identifier="orders", access_token_lifetime=60))
+    assert changed == msgspec.structs.replace(api, access_token_lifetime=60)
+
+
+def test_withdrawing_a_dangerous_option_needs_its_use_withdrawn_too() -> None:
+    api = parsed(access_token_lifetime=7200, insecure_long_access_tokens=True)
+    assert isinstance(api, Api)
+    change = ApiChange(identifier="orders", insecure_long_access_tokens=False)
+    assert code_of(parse_api_change(api, change)) == "long_access_tokens_refused"
+
+
+@given(st.text(max_size=80), st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=3))
+def test_whatever_is_registered_can_stand_in_a_token_and_on_a_screen(identifier: str, scopes: dict[str, str]) -> None:
+    api = parsed(identifier=identifier, scopes=scopes)
+    if isinstance(api, Api):
+        assert api.identifier.isascii()
+        assert "#" not in api.identifier
+        assert all(name.isascii() and " " not in name and '"' not in name for name in api.scopes)
+        assert all(description.isprintable() for description in api.scopes.values())

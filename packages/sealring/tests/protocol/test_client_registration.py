@@ -1,0 +1,120 @@
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealring.protocol.client import Client
+from sealring.protocol.client_registration import (
+    ClientChange,
+    ClientRegistration,
+    parse_client_change,
+    parse_client_registration,
+)
+from sealring.protocol.errors import OAuthError
+from sealring.protocol.instant import Instant
+
+NOW = Instant(1_700_000_000_000)
+KNOWN = {"orders": frozenset({"orders:read", "orders:write"})}
+SHOP = ClientRegistration(client_id="shop", type="confidential", allowed={"orders": ("orders:read",)})
+
+
+def parsed(**members: object) -> Client | OAuthError:
+    return parse_client_registration(msgspec.structs.replace(SHOP, **members), known=KNOWN, now=NOW)
+
+
+def code_of(outcome: Client | OAuthError) -> str:
+    assert isinstance(outcome, OAuthError)
+    return outcome.code
+
+
+def test_a_registration_becomes_a_client_without_secrets_whose_epoch_is_the_time() -> None:
+    client = parsed(name="The shop", first_party=True, permissions=("sessions:create",))
+    assert isinstance(client, Client)
+    assert client.allowed == {"orders": frozenset({"orders:read"})}
+    assert (client.epoch, client.secret_digests, client.name) == (1_700_000_000, (), "The shop")
+
+
+def test_a_client_without_a_name_is_shown_by_its_id() -> None:
+    client = parsed()
+    assert isinstance(client, Client)
+    assert client.name == "shop"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"client_id": ""},
+        {"client_id": "a" * 65},
+        {"client_id": "shop name"},
+        {"client_id": "shöp"},
+        {"client_id": "shop\n"},
+        {"name": ""},
+        {"name": "a" * 129},
+        {"name": "evil\x1b[2J"},
+        {"name": "\u202egnp.exe"},
+        {"permissions": ("everything",)},
+        {"type": "public", "permissions": ("sessions:create",)},
+        {"allowed": {"orders": ()}},
+        {"allowed": {"orders": ("orders:delete",)}},
+        {"idle_lifetime": 0},
+        {"idle_lifetime": 100, "absolute_lifetime": 99},
+        {"absolute_lifetime": 10**12},
+        {"grace_window": -1},
+        {"grace_window": 61},
+        {"origins": tuple(f"https://app{n}.example" for n in range(33))},
+    ],
+)
+def test_a_registration_that_does_not_hold_together_is_refused(members: dict[str, object]) -> None:
+    assert code_of(parsed(**members)) == "invalid_registration"
+
+
+def test_an_api_that_is_not_registered_is_named_in_the_refusal() -> None:
+    refused = parsed(allowed={"parcels": ("parcels:read",)})
+    assert code_of(refused) == "unknown_api"
+    assert isinstance(refused, OAuthError)
+    assert "parcels" in refused.description
+
+
+def test_cookie_delivery_is_refused_with_a_sentence_until_it_is_served() -> None:
+    refused = parsed(token_delivery="cookie")
+    assert code_of(refused) == "cookie_delivery_not_available"
+
+
+def test_a_change_leaves_what_it_does_not_name() -> None:
+    client = parsed(first_party=True, grace_window=20)
+    assert isinstance(client, Client)
+    changed = parse_client_change(client, ClientChange(client_id="shop", refresh=False, origins=()), known=KNOWN)
+    assert isinstance(changed, Client)
+    assert changed == msgspec.structs.replace(client, refresh=False)
+
+
+def test_a_change_is_judged_as_a_whole() -> None:
+    client = parsed(idle_lifetime=100, absolute_lifetime=200)
+    assert isinstance(client, Client)
+    change = ClientChange(client_id="shop", absolute_lifetime=50)
+    assert code_of(parse_client_change(client, change, known=KNOWN)) == "invalid_registration"
+
+
+def test_a_public_client_gets_no_permission_by_a_change_either() -> None:
+    client = parsed(type="public")
+    assert isinstance(client, Client)
+    change = ClientChange(client_id="shop", permissions=("sessions:revoke",))
+    assert code_of(parse_client_change(client, change, known=KNOWN)) == "invalid_registration"
+
+
+@given(
+    client_id=st.text(max_size=70),
+    name=st.text(max_size=140),
+    idle=st.integers(-5, 10**9),
+    absolute=st.integers(-5, 10**9),
+    grace=st.integers(-5, 99),
+)
+def test_whatever_is_registered_keeps_the_promises_of_its_type(
+    *, client_id: str, name: str, idle: int, absolute: int, grace: int
+) -> None:
+    client = parsed(client_id=client_id, name=name, idle_lifetime=idle, absolute_lifetime=absolute, grace_window=grace)
+    if isinstance(client, Client):
+        assert client.client_id.isascii()
+        assert client.name.isprintable()
+        assert 1 <= client.idle_lifetime <= client.absolute_lifetime
+        assert 0 <= client.grace_window <= 60
