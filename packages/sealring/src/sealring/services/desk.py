@@ -1,0 +1,33 @@
+"""What the operator's acts work with, laid out once for the control socket and the command line."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from sealring.credentials.password_policy import PasswordPolicy
+from sealring.ports import Clock, PasswordHashing, Randomness, Store, StoreUnavailable
+
+__all__ = ["Desk", "StoreUnavailable"]
+
+Remember = Callable[[bytes, int], None]
+"""Keep an incarnation and its feed number beside the master key (SECURITY A9)."""
+
+
+class Desk(msgspec.Struct, frozen=True, kw_only=True):
+    """The store and what stands around it.
+
+    `audit_key`: 32 octets, under which the audit's chains are made. `remember`: writes down outside of the store which
+    one it is; None while a server runs, whose keys are bound to the incarnation that it opened.
+    """
+
+    store: Store
+    hashing: PasswordHashing
+    password_policy: PasswordPolicy
+    clock: Clock
+    randomness: Randomness
+    issuer: str
+    audit_key: bytes
+    remember: Remember | None = None
+
+    def __repr__(self) -> str:
+        return f"Desk(issuer={self.issuer!r}, …)"
