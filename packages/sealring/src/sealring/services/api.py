@@ -1,0 +1,155 @@
+"""The operator's acts on APIs: register, change, secrets, delete."""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+
+import msgspec
+
+from sealring.ports import Clock, Randomness, Store
+from sealring.protocol.api import Api
+from sealring.protocol.api_registration import ApiChange, ApiRegistration, parse_api_change, parse_api_registration
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant, Seconds
+from sealring.protocol.secret import Secret
+
+
+class ApiNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which API an act is about."""
+
+    identifier: str
+
+
+class ApiSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An API as the operator sees it: everything but its secrets, of which only the number is told."""
+
+    identifier: str
+    scopes: Mapping[str, str]
+    access_token_lifetime: Seconds
+    byte_budget: int
+    claims: tuple[str, ...]
+    secrets: int
+    insecure_long_access_tokens: bool
+    insecure_allow_personal_claims: bool
+    created_at: Instant
+
+
+class ApiList(msgspec.Struct, frozen=True, kw_only=True):
+    """All APIs."""
+
+    apis: tuple[ApiSeen, ...]
+
+
+class ApiSecretMade(msgspec.Struct, frozen=True, kw_only=True):
+    """An API and its new secret (`SEALRING_API_KEY`), shown this once; `api.secrets`: how many are accepted now."""
+
+    api: ApiSeen
+    api_key: Secret
+
+
+async def add_api(
+    request: ApiRegistration, *, store: Store, clock: Clock, randomness: Randomness, actor: str
+) -> ApiSecretMade | OAuthError:
+    """Register an API with a secret of 256 bits, stored as SHA-256."""
+    now = clock()
+    api = parse_api_registration(request, now=now)
+    if isinstance(api, OAuthError):
+        return api
+    secret = _make_secret(randomness)
+    api = msgspec.structs.replace(api, secret_digests=(_digest(secret),))
+    if not await store.apis.add(api, events=[_event("api_added", api.identifier, actor=actor, now=now)]):
+        return refuse("already_registered")
+    return ApiSecretMade(api=_seen(api), api_key=secret)
+
+
+async def show_api(request: ApiNamed, *, store: Store) -> ApiSeen | OAuthError:
+    """Show one API."""
+    api = await store.apis.find(request.identifier)
+    return refuse("unknown_api") if api is None else _seen(api)
+
+
+async def list_apis(*, store: Store) -> ApiList:
+    """List all APIs."""
+    return ApiList(apis=tuple(_seen(api) for api in await store.apis.list_all()))
+
+
+async def update_api(
+    request: ApiChange, *, store: Store, issuer: str, clock: Clock, actor: str
+) -> ApiSeen | OAuthError:
+    """Change an API's registration; a scope that some client may still ask for stays.
+
+    The issuer's own API keeps its scopes: our own endpoints rest on them.
+    """
+    api = await store.apis.find(request.identifier)
+    if api is None:
+        return refuse("unknown_api")
+    changed = parse_api_change(api, request)
+    if isinstance(changed, OAuthError):
+        return changed
+    gone = api.scopes.keys() - changed.scopes.keys()
+    if api.identifier == issuer and changed.scopes.keys() != api.scopes.keys():
+        return _refuse_own_api()
+    users = [
+        client.client_id
+        for client in await store.clients.list_all()
+        if gone & client.allowed.get(api.identifier, frozenset())
+    ]
+    if users:
+        return _refuse_while_used(users)
+    done = await store.apis.replace(changed, events=[_event("api_changed", api.identifier, actor=actor, now=clock())])
+    return _seen(changed) if done else refuse("unknown_api")
+
+
+async def rotate_api_secret(
+    request: ApiNamed, *, store: Store, clock: Clock, randomness: Randomness, actor: str
+) -> ApiSecretMade | OAuthError:
+    """Give an API a new secret; the one before stays good until the next rotation."""
+    api = await store.apis.find(request.identifier)
+    if api is None:
+        return refuse("unknown_api")
+    secret = _make_secret(randomness)
+    api = msgspec.structs.replace(api, secret_digests=(_digest(secret), *api.secret_digests)[:2])
+    event = _event("api_secret_rotated", api.identifier, actor=actor, now=clock())
+    done = await store.apis.replace(api, events=[event])
+    return ApiSecretMade(api=_seen(api), api_key=secret) if done else refuse("unknown_api")
+
+
+async def delete_api(
+    request: ApiNamed, *, store: Store, issuer: str, clock: Clock, actor: str
+) -> ApiNamed | OAuthError:
+    """Delete an API that no client may ask for any more; never the issuer's own."""
+    if request.identifier == issuer:
+        return _refuse_own_api()
+    users = [client.client_id for client in await store.clients.list_all() if request.identifier in client.allowed]
+    if users:
+        return _refuse_while_used(users)
+    event = _event("api_deleted", request.identifier, actor=actor, now=clock())
+    return request if await store.apis.delete(request.identifier, events=[event]) else refuse("unknown_api")
+
+
+def _refuse_own_api() -> OAuthError:
+    sentence = "This API is the issuer itself: it may not be deleted or given other scopes."
+    return refuse("invalid_registration", description=sentence)
+
+
+def _refuse_while_used(clients: list[str]) -> OAuthError:
+    return refuse("still_in_use", description=f"These clients may still ask for it: {', '.join(clients)}.")
+
+
+def _make_secret(randomness: Randomness) -> Secret:
+    return Secret("sla_" + urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
+
+
+def _digest(secret: Secret) -> bytes:
+    return sha256(secret.reveal().encode()).digest()
+
+
+def _event(event: str, identifier: str, *, actor: str, now: Instant) -> AuditEvent:
+    return AuditEvent(event=event, at=now, actor=actor, api=identifier)
+
+
+def _seen(api: Api) -> ApiSeen:
+    members = msgspec.structs.asdict(api)
+    digests = members.pop("secret_digests")
+    return ApiSeen(secrets=len(digests), **members)

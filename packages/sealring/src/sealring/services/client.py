@@ -1,0 +1,187 @@
+"""The operator's acts on clients: register, change, secrets, disable, delete."""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+
+from sealring.browser.origin import OriginMalformed, parse_origin
+from sealring.ports import Clock, Randomness, Store
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.client import Client, ClientType, TokenDelivery
+from sealring.protocol.client_registration import (
+    ClientChange,
+    ClientRegistration,
+    parse_client_change,
+    parse_client_registration,
+)
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant, Seconds
+from sealring.protocol.secret import Secret
+
+
+class ClientNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which client an act is about."""
+
+    client_id: str
+
+
+class ClientSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A client as the operator sees it: everything but its secrets, of which only the number is told."""
+
+    client_id: str
+    name: str
+    type: ClientType
+    secrets: int
+    first_party: bool
+    permissions: frozenset[str]
+    allowed: dict[str, frozenset[str]]
+    token_delivery: TokenDelivery
+    origins: frozenset[str]
+    refresh: bool
+    idle_lifetime: Seconds
+    absolute_lifetime: Seconds
+    grace_window: Seconds
+    disabled_at: Instant | None
+    created_at: Instant
+
+
+class ClientList(msgspec.Struct, frozen=True, kw_only=True):
+    """All clients."""
+
+    clients: tuple[ClientSeen, ...]
+
+
+class ClientAdded(msgspec.Struct, frozen=True, kw_only=True):
+    """A new client; its secret is shown this once, None for a public client."""
+
+    client: ClientSeen
+    client_secret: Secret | None
+
+
+class ClientSecretMade(msgspec.Struct, frozen=True, kw_only=True):
+    """A client's new secret, shown this once. `secrets`: how many are accepted now."""
+
+    client_id: str
+    client_secret: Secret
+    secrets: int
+
+
+class ClientEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """Which client's sessions an act ended, and how many lived."""
+
+    client_id: str
+    sessions: int
+
+
+async def add_client(
+    request: ClientRegistration, *, store: Store, clock: Clock, randomness: Randomness, actor: str
+) -> ClientAdded | OAuthError:
+    """Register a client; a confidential one gets a secret of 256 bits, stored as SHA-256."""
+    now = clock()
+    refusal = _refuse_origins(request.origins)
+    if refusal is not None:
+        return refusal
+    client = parse_client_registration(request, known=await _scopes_by_api(store), now=now)
+    if isinstance(client, OAuthError):
+        return client
+    secret = _make_secret(randomness) if client.type == "confidential" else None
+    if secret is not None:
+        client = msgspec.structs.replace(client, secret_digests=(_digest(secret),))
+    event = _event("client_added", client.client_id, actor=actor, now=now)
+    if not await store.clients.add(client, events=[event]):
+        return refuse("already_registered")
+    return ClientAdded(client=_seen(client), client_secret=secret)
+
+
+async def show_client(request: ClientNamed, *, store: Store) -> ClientSeen | OAuthError:
+    """Show one client."""
+    client = await store.clients.find(request.client_id)
+    return refuse("unknown_client") if client is None else _seen(client)
+
+
+async def list_clients(*, store: Store) -> ClientList:
+    """List all clients."""
+    return ClientList(clients=tuple(_seen(client) for client in await store.clients.list_all()))
+
+
+async def update_client(request: ClientChange, *, store: Store, clock: Clock, actor: str) -> ClientSeen | OAuthError:
+    """Change a client's registration; the sessions that it opened follow it at their next refresh."""
+    client = await store.clients.find(request.client_id)
+    if client is None:
+        return refuse("unknown_client")
+    refusal = _refuse_origins(request.origins or ())
+    if refusal is not None:
+        return refusal
+    changed = parse_client_change(client, request, known=await _scopes_by_api(store))
+    if isinstance(changed, OAuthError):
+        return changed
+    event = _event("client_changed", client.client_id, actor=actor, now=clock())
+    done = await store.clients.replace(changed, events=[event])
+    return _seen(changed) if done else refuse("unknown_client")
+
+
+async def rotate_client_secret(
+    request: ClientNamed, *, store: Store, clock: Clock, randomness: Randomness, actor: str
+) -> ClientSecretMade | OAuthError:
+    """Give a confidential client a new secret; the one before stays good until the next rotation."""
+    client = await store.clients.find(request.client_id)
+    if client is None:
+        return refuse("unknown_client")
+    if client.type == "public":
+        return refuse("invalid_registration", description="A public client has no secret.")
+    secret = _make_secret(randomness)
+    digests = (_digest(secret), *client.secret_digests)[:2]
+    event = _event("client_secret_rotated", client.client_id, actor=actor, now=clock())
+    if not await store.clients.replace(msgspec.structs.replace(client, secret_digests=digests), events=[event]):
+        return refuse("unknown_client")
+    return ClientSecretMade(client_id=client.client_id, client_secret=secret, secrets=len(digests))
+
+
+async def set_client_disabled(
+    request: ClientNamed, *, disabled: bool, store: Store, clock: Clock, actor: str
+) -> ClientEnded | OAuthError:
+    """Disable a client (its epoch rises, its sessions end), or enable it again."""
+    now = clock()
+    event = _event("client_disabled" if disabled else "client_enabled", request.client_id, actor=actor, now=now)
+    ended = await store.clients.set_disabled(request.client_id, disabled=disabled, now=now, events=[event])
+    return refuse("unknown_client") if ended is None else ClientEnded(client_id=request.client_id, sessions=ended)
+
+
+async def delete_client(request: ClientNamed, *, store: Store, clock: Clock, actor: str) -> ClientEnded | OAuthError:
+    """Delete a client and end its sessions."""
+    now = clock()
+    event = _event("client_deleted", request.client_id, actor=actor, now=now)
+    ended = await store.clients.delete(request.client_id, now=now, events=[event])
+    return refuse("unknown_client") if ended is None else ClientEnded(client_id=request.client_id, sessions=ended)
+
+
+async def _scopes_by_api(store: Store) -> dict[str, frozenset[str]]:
+    return {api.identifier: frozenset(api.scopes) for api in await store.apis.list_all()}
+
+
+def _refuse_origins(origins: Sequence[str]) -> OAuthError | None:
+    for text in origins:
+        parsed = parse_origin(text)
+        if isinstance(parsed, OriginMalformed):
+            return refuse("invalid_registration", description=f"{text!r} is no origin. {parsed.sentence}")
+    return None
+
+
+def _make_secret(randomness: Randomness) -> Secret:
+    return Secret("slc_" + urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
+
+
+def _digest(secret: Secret) -> bytes:
+    return sha256(secret.reveal().encode()).digest()
+
+
+def _event(event: str, client_id: str, *, actor: str, now: Instant) -> AuditEvent:
+    return AuditEvent(event=event, at=now, actor=actor, client_id=client_id)
+
+
+def _seen(client: Client) -> ClientSeen:
+    members = msgspec.structs.asdict(client)
+    shown = {name: members[name] for name in ClientSeen.__struct_fields__ if name != "secrets"}
+    return ClientSeen(secrets=len(client.secret_digests), **shown)

@@ -1,0 +1,159 @@
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import pytest
+
+from sealring.protocol.api_registration import ApiRegistration
+from sealring.protocol.client import Client
+from sealring.protocol.client_registration import ClientChange, ClientRegistration
+from sealring.protocol.errors import OAuthError
+from sealring.services.api import add_api
+from sealring.services.client import (
+    ClientAdded,
+    ClientEnded,
+    ClientNamed,
+    ClientSecretMade,
+    ClientSeen,
+    add_client,
+    delete_client,
+    list_clients,
+    rotate_client_secret,
+    set_client_disabled,
+    show_client,
+    update_client,
+)
+from sealring.services.desk import Desk
+
+SHOP = ClientRegistration(
+    client_id="shop", type="confidential", allowed={"orders": ("orders:read",)}, origins=("https://shop.example",)
+)
+
+
+def acting(desk: Desk) -> Mapping[str, Any]:
+    return {"store": desk.store, "clock": desk.clock, "actor": "cli:root"}
+
+
+async def add(desk: Desk, **members: object) -> ClientAdded | OAuthError:
+    await add_api(
+        ApiRegistration(identifier="orders", scopes={"orders:read": "", "orders:write": ""}),
+        randomness=desk.randomness,
+        **acting(desk),
+    )
+    registration = msgspec.structs.replace(SHOP, **members)
+    return await add_client(registration, randomness=desk.randomness, **acting(desk))
+
+
+async def rotate(desk: Desk) -> ClientSecretMade | OAuthError:
+    return await rotate_client_secret(ClientNamed(client_id="shop"), randomness=desk.randomness, **acting(desk))
+
+
+async def stored(desk: Desk) -> Client:
+    client = await desk.store.clients.find("shop")
+    assert client is not None
+    return client
+
+
+async def event_names(desk: Desk) -> list[str]:
+    return [recorded.event.event for _, recorded in await desk.store.audit.list_events(after=0, limit=100)]
+
+
+def code_of(outcome: object) -> str:
+    assert isinstance(outcome, OAuthError)
+    return outcome.code
+
+
+async def test_a_confidential_client_gets_a_secret_that_is_stored_as_its_digest(desk: Desk) -> None:
+    added = await add(desk)
+    assert isinstance(added, ClientAdded)
+    assert added.client_secret is not None
+    secret = added.client_secret.reveal()
+    assert secret.startswith("slc_")
+    assert (await stored(desk)).secret_digests == (sha256(secret.encode()).digest(),)
+    assert secret not in repr(added)
+    assert await event_names(desk) == ["api_added", "client_added"]
+
+
+async def test_a_public_client_gets_none(desk: Desk) -> None:
+    added = await add(desk, type="public")
+    assert isinstance(added, ClientAdded)
+    assert added.client_secret is None
+    assert code_of(await rotate(desk)) == "invalid_registration"
+
+
+async def test_an_id_is_given_once(desk: Desk) -> None:
+    await add(desk)
+    assert code_of(await add(desk)) == "already_registered"
+
+
+@pytest.mark.parametrize("origin", ["https://shop.example/", "http://shop.example", "https://*.example", "null"])
+async def test_what_no_browser_sends_is_no_origin(desk: Desk, origin: str) -> None:
+    assert code_of(await add(desk, origins=(origin,))) == "invalid_registration"
+    await add(desk)
+    change = ClientChange(client_id="shop", origins=(origin,))
+    assert code_of(await update_client(change, **acting(desk))) == "invalid_registration"
+
+
+async def test_a_client_is_shown_without_its_secrets(desk: Desk) -> None:
+    added = await add(desk)
+    assert isinstance(added, ClientAdded)
+    shown = await show_client(ClientNamed(client_id="shop"), store=desk.store)
+    assert shown == added.client
+    assert (await list_clients(store=desk.store)).clients == (added.client,)
+    assert isinstance(shown, ClientSeen)
+    assert shown.secrets == 1
+    assert b"digest" not in msgspec.json.encode(shown)
+
+
+async def test_two_secrets_are_good_and_the_older_one_leaves_on_the_next_rotation(desk: Desk) -> None:
+    await add(desk)
+    first = (await stored(desk)).secret_digests[0]
+    made = await rotate(desk)
+    assert isinstance(made, ClientSecretMade)
+    second = sha256(made.client_secret.reveal().encode()).digest()
+    assert (await stored(desk)).secret_digests == (second, first)
+    await rotate(desk)
+    third, kept = (await stored(desk)).secret_digests
+    assert kept == second
+    assert third not in {first, second}
+
+
+async def test_a_change_keeps_secrets_epoch_and_birth(desk: Desk) -> None:
+    await add(desk)
+    before = await stored(desk)
+    change = ClientChange(client_id="shop", allowed={"orders": ("orders:write",)}, first_party=True)
+    assert isinstance(await update_client(change, **acting(desk)), ClientSeen)
+    after = await stored(desk)
+    assert after == msgspec.structs.replace(before, allowed={"orders": frozenset({"orders:write"})}, first_party=True)
+
+
+async def test_a_change_to_a_scope_that_does_not_exist_is_refused(desk: Desk) -> None:
+    await add(desk)
+    change = ClientChange(client_id="shop", allowed={"orders": ("orders:delete",)})
+    assert code_of(await update_client(change, **acting(desk))) == "invalid_registration"
+
+
+async def test_a_client_is_disabled_enabled_and_deleted(desk: Desk) -> None:
+    await add(desk)
+    named = ClientNamed(client_id="shop")
+    outcome = await set_client_disabled(named, disabled=True, **acting(desk))
+    assert outcome == ClientEnded(client_id="shop", sessions=0)
+    assert (await stored(desk)).disabled_at == desk.clock()
+    await set_client_disabled(named, disabled=False, **acting(desk))
+    assert (await stored(desk)).disabled_at is None
+    await delete_client(named, **acting(desk))
+    assert await desk.store.clients.find("shop") is None
+    assert (await event_names(desk))[2:] == ["client_disabled", "client_enabled", "client_deleted"]
+
+
+async def test_acts_on_an_unknown_client_are_refused(desk: Desk) -> None:
+    named = ClientNamed(client_id="nobody")
+    outcomes = [
+        await show_client(named, store=desk.store),
+        await update_client(ClientChange(client_id="nobody"), **acting(desk)),
+        await rotate_client_secret(named, randomness=desk.randomness, **acting(desk)),
+        await set_client_disabled(named, disabled=True, **acting(desk)),
+        await delete_client(named, **acting(desk)),
+    ]
+    assert {code_of(outcome) for outcome in outcomes} == {"unknown_client"}
