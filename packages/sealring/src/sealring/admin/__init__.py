@@ -1,0 +1,1 @@
+"""The operator's acts, on the control socket. May import `services`, `browser` and `protocol`; never storage."""

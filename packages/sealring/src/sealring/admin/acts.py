@@ -1,0 +1,208 @@
+"""The one table of the operator's acts: name → what it takes, and the service that does it.
+
+The command line, and whoever else may open the control socket, know an act by its name here.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from sealring.protocol.api_registration import ApiChange, ApiRegistration
+from sealring.protocol.client_registration import ClientChange, ClientRegistration
+from sealring.protocol.errors import OAuthError
+from sealring.services import administrator, api, audit, client, session_admin, store_state, user
+from sealring.services.desk import Desk
+
+_Request = TypeVar("_Request", bound=msgspec.Struct)
+_Done = Awaitable[msgspec.Struct | OAuthError]
+
+
+class NoMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The request of an act that needs to be told nothing: `{}`."""
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """`request`: the shape of its JSON. `perform`: request, desk and actor in, a Struct or a refusal out."""
+
+    request: type[msgspec.Struct]
+    perform: Callable[[Any, Desk, str], _Done]
+
+
+def _act(request: type[_Request], perform: Callable[[_Request, Desk, str], _Done]) -> Act:
+    return Act(request=request, perform=perform)
+
+
+def _add_user(request: user.AddUser, desk: Desk, actor: str) -> _Done:
+    return user.add_user(
+        request,
+        store=desk.store,
+        hashing=desk.hashing,
+        password_policy=desk.password_policy,
+        clock=desk.clock,
+        randomness=desk.randomness,
+        actor=actor,
+    )
+
+
+def _set_password(request: user.SetPassword, desk: Desk, actor: str) -> _Done:
+    return user.set_password(
+        request,
+        store=desk.store,
+        hashing=desk.hashing,
+        password_policy=desk.password_policy,
+        clock=desk.clock,
+        actor=actor,
+    )
+
+
+def _set_user_disabled(*, disabled: bool) -> Act:
+    return _act(
+        user.UserNamed,
+        lambda request, desk, actor: user.set_user_disabled(
+            request, disabled=disabled, store=desk.store, clock=desk.clock, actor=actor
+        ),
+    )
+
+
+def _set_client_disabled(*, disabled: bool) -> Act:
+    return _act(
+        client.ClientNamed,
+        lambda request, desk, actor: client.set_client_disabled(
+            request, disabled=disabled, store=desk.store, clock=desk.clock, actor=actor
+        ),
+    )
+
+
+def _make_link(_request: NoMembers, desk: Desk, actor: str) -> _Done:
+    return administrator.make_administrator_link(
+        store=desk.store, issuer=desk.issuer, clock=desk.clock, randomness=desk.randomness, actor=actor
+    )
+
+
+_USERS: Final = {
+    "users.add": _act(user.AddUser, _add_user),
+    "users.list": _act(user.ListUsers, lambda request, desk, _: user.list_users(request, store=desk.store)),
+    "users.show": _act(user.UserNamed, lambda request, desk, _: user.find_user(request.user, store=desk.store)),
+    "users.disable": _set_user_disabled(disabled=True),
+    "users.enable": _set_user_disabled(disabled=False),
+    "users.delete": _act(
+        user.UserNamed,
+        lambda request, desk, actor: user.delete_user(request, store=desk.store, clock=desk.clock, actor=actor),
+    ),
+    "users.set_password": _act(user.SetPassword, _set_password),
+    "users.set_roles": _act(
+        user.SetRoles,
+        lambda request, desk, actor: user.set_roles(request, store=desk.store, clock=desk.clock, actor=actor),
+    ),
+    "users.set_claims": _act(
+        user.SetClaims,
+        lambda request, desk, actor: user.set_claims(request, store=desk.store, clock=desk.clock, actor=actor),
+    ),
+    "users.link": _act(NoMembers, _make_link),
+}
+
+_CLIENTS: Final = {
+    "clients.add": _act(
+        ClientRegistration,
+        lambda request, desk, actor: client.add_client(
+            request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
+        ),
+    ),
+    "clients.list": _act(NoMembers, lambda _request, desk, _actor: client.list_clients(store=desk.store)),
+    "clients.show": _act(client.ClientNamed, lambda request, desk, _: client.show_client(request, store=desk.store)),
+    "clients.update": _act(
+        ClientChange,
+        lambda request, desk, actor: client.update_client(request, store=desk.store, clock=desk.clock, actor=actor),
+    ),
+    "clients.rotate_secret": _act(
+        client.ClientNamed,
+        lambda request, desk, actor: client.rotate_client_secret(
+            request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
+        ),
+    ),
+    "clients.disable": _set_client_disabled(disabled=True),
+    "clients.enable": _set_client_disabled(disabled=False),
+    "clients.delete": _act(
+        client.ClientNamed,
+        lambda request, desk, actor: client.delete_client(request, store=desk.store, clock=desk.clock, actor=actor),
+    ),
+}
+
+_APIS: Final = {
+    "apis.add": _act(
+        ApiRegistration,
+        lambda request, desk, actor: api.add_api(
+            request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
+        ),
+    ),
+    "apis.list": _act(NoMembers, lambda _request, desk, _actor: api.list_apis(store=desk.store)),
+    "apis.show": _act(api.ApiNamed, lambda request, desk, _: api.show_api(request, store=desk.store)),
+    "apis.update": _act(
+        ApiChange,
+        lambda request, desk, actor: api.update_api(
+            request, store=desk.store, issuer=desk.issuer, clock=desk.clock, actor=actor
+        ),
+    ),
+    "apis.rotate_secret": _act(
+        api.ApiNamed,
+        lambda request, desk, actor: api.rotate_api_secret(
+            request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
+        ),
+    ),
+    "apis.delete": _act(
+        api.ApiNamed,
+        lambda request, desk, actor: api.delete_api(
+            request, store=desk.store, issuer=desk.issuer, clock=desk.clock, actor=actor
+        ),
+    ),
+}
+
+_SESSIONS: Final = {
+    "sessions.list": _act(
+        session_admin.ListSessions,
+        lambda request, desk, _: session_admin.list_sessions(request, store=desk.store, clock=desk.clock),
+    ),
+    "sessions.end": _act(
+        session_admin.EndSessions,
+        lambda request, desk, actor: session_admin.end_sessions(
+            request, store=desk.store, clock=desk.clock, actor=actor
+        ),
+    ),
+}
+
+_AUDIT: Final = {
+    "audit.tail": _act(audit.TailAudit, lambda request, desk, _: audit.tail_audit(request, store=desk.store)),
+    "audit.verify": _act(
+        audit.VerifyAudit,
+        lambda request, desk, _: audit.verify_audit(
+            request, store=desk.store, issuer=desk.issuer, audit_key=desk.audit_key
+        ),
+    ),
+    "audit.anchor": _act(
+        NoMembers,
+        lambda _request, desk, _actor: audit.anchor_audit(
+            store=desk.store, issuer=desk.issuer, audit_key=desk.audit_key, clock=desk.clock
+        ),
+    ),
+}
+
+_STORE: Final = {
+    "status": _act(
+        NoMembers,
+        lambda _request, desk, _actor: store_state.read_status(store=desk.store, issuer=desk.issuer, clock=desk.clock),
+    ),
+    "recover": _act(
+        NoMembers,
+        lambda _request, desk, actor: store_state.recover_store(
+            store=desk.store,
+            remember=desk.remember,
+            clock=desk.clock,
+            randomness=desk.randomness,
+            actor=actor,
+        ),
+    ),
+}
+
+ACTS: Final[Mapping[str, Act]] = {**_USERS, **_CLIENTS, **_APIS, **_SESSIONS, **_AUDIT, **_STORE}
+"""Every act that the operator has."""
