@@ -1,1 +1,1 @@
-"""Bytes to values and back: the HTTP server, routes, endpoints, pages. May import services, browser and protocol."""
+"""Bytes ↔ values: routes in one table, endpoints, pages. May import `services`, `browser` and `protocol`."""

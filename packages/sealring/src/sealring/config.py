@@ -1,0 +1,187 @@
+"""Settings: the only reader of the environment and of `sealring.toml` (docs/reference/settings.md).
+
+One way: the file first, then `SEALRING_…` variables over it, with `__` between levels. An unknown key stops the start.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from sealring.credentials.password_hash import PasswordHashParameters
+from sealring.credentials.password_policy import PasswordPolicy
+from sealring.protocol.discovery import issuer_problem
+
+CONFIGURATION_FILE: Final = "sealring.toml"
+_PREFIX: Final = "SEALRING_"
+# Read by the verifier in the same environment, or by this module itself; no settings of the server.
+_NOT_SETTINGS: Final = frozenset({"SEALRING_CONFIG", "SEALRING_AUDIENCE", "SEALRING_API_KEY"})
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the server listens. `trusted_proxies`: networks whose X-Forwarded-For counts."""
+
+    host: str = "127.0.0.1"
+    port: int = 8700
+    trusted_proxies: tuple[str, ...] = ()
+    connections: int = 4096
+    head_seconds: int = 10
+    body_seconds: int = 10
+
+
+class PasswordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Password rules (NIST SP 800-63B-4) and what one Argon2id hash costs. `threads` 0: cores minus one."""
+
+    minimum_length: int = 15
+    minimum_length_with_second_factor: int = 8
+    maximum_length: int = 128
+    memory: int = 19_456
+    passes: int = 2
+    lanes: int = 1
+    threads: int = 0
+    queue: int = 64
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Failed sign-ins in 15 minutes: per account and network, and per network."""
+
+    failures_per_account: int = 10
+    failures_per_network: int = 100
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings. Paths are taken from the folder of the configuration file.
+
+    `database`: `sqlite` (a file in `data`). `incarnation_file`: what is remembered of the store outside of it, beside
+    the master key where none is named. `run`: where the control socket lies.
+    """
+
+    issuer: str
+    data: str = "./data"
+    database: str = "sqlite"
+    master_key_file: str = "./secrets/master.key"
+    incarnation_file: str | None = None
+    run: str = "./run"
+    server: ServerSettings = ServerSettings()
+    password: PasswordSettings = PasswordSettings()
+    limits: LimitSettings = LimitSettings()
+    folder: Path = Path()
+
+    def path(self, text: str) -> Path:
+        """Return a path of the settings, relative ones taken from the configuration file's folder."""
+        return self.folder / text
+
+
+class SettingsProblem(msgspec.Struct, frozen=True):
+    """Why the settings cannot be used: a sentence that says what to do."""
+
+    sentence: str
+
+
+def load_settings(file: Path | None, *, environment: Mapping[str, str]) -> Settings | SettingsProblem:
+    """Read the settings. `file`: None for the one that SEALRING_CONFIG names, else `sealring.toml` here, if any."""
+    named = file or (Path(environment["SEALRING_CONFIG"]) if "SEALRING_CONFIG" in environment else None)
+    path = named or Path(CONFIGURATION_FILE)
+    try:
+        written = tomllib.loads(path.read_text()) if named is not None or path.exists() else {}
+    except OSError as failure:
+        return SettingsProblem(f"The configuration file {path} cannot be read ({failure.strerror}).")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        return SettingsProblem(f"The configuration file {path} is not valid TOML: {failure}.")
+    for name, value in sorted(environment.items()):
+        if name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
+            problem = _overlay(written, name, value)
+            if problem is not None:
+                return problem
+    return make_settings(written, folder=path.absolute().parent, source=str(path))
+
+
+def make_settings(written: Mapping[str, Any], *, folder: Path, source: str) -> Settings | SettingsProblem:
+    """Turn what was written down into Settings, or say what is wrong with it."""
+    if "folder" in written:
+        return SettingsProblem(f"{source}: there is no setting `folder`.")
+    if "issuer" not in written:
+        return SettingsProblem(
+            f"{source}: no `issuer` is set. Run `sealring init` to make a configuration, or `sealring demo` to try."
+        )
+    try:
+        # Not strict: environment variables are texts, and "8700" must be able to set a port.
+        settings = msgspec.convert({**written, "folder": folder}, Settings, strict=False, dec_hook=_path)
+    except msgspec.ValidationError as problem:
+        return SettingsProblem(f"{source}: {problem}. All settings are listed in docs/reference/settings.md.")
+    return _problem(settings) or settings
+
+
+def control_socket(settings: Settings) -> Path:
+    """Return where the control socket of a running server lies."""
+    return settings.path(settings.run) / "control.sock"
+
+
+def password_policy(settings: Settings) -> PasswordPolicy:
+    """Return the password rules that the settings make."""
+    written = settings.password
+    return PasswordPolicy(
+        minimum_length=written.minimum_length,
+        minimum_length_with_second_factor=written.minimum_length_with_second_factor,
+        maximum_length=written.maximum_length,
+    )
+
+
+def hash_parameters(settings: Settings) -> PasswordHashParameters:
+    """Return the Argon2id parameters that the settings make."""
+    written = settings.password
+    return PasswordHashParameters(memory=written.memory, passes=written.passes, lanes=written.lanes)
+
+
+def _overlay(written: dict[str, Any], name: str, value: str) -> SettingsProblem | None:
+    *tables, key = name.removeprefix(_PREFIX).lower().split("__")
+    place: Any = written
+    for table in tables:
+        place = place.setdefault(table, {})
+        if not isinstance(place, dict):
+            return SettingsProblem(f"{name}: there is no setting of that name.")
+    place[key] = value.split(",") if key == "trusted_proxies" else value
+    return None
+
+
+def _problem(settings: Settings) -> SettingsProblem | None:
+    issuer = issuer_problem(settings.issuer)
+    if issuer is not None:
+        return SettingsProblem(issuer.sentence)
+    if settings.database != "sqlite":
+        return SettingsProblem(f'database = {settings.database!r}: only "sqlite" is served by this version.')
+    data, master_key = settings.path(settings.data).resolve(), settings.path(settings.master_key_file).resolve()
+    if data in master_key.parents:
+        return SettingsProblem(
+            f"master_key_file lies inside the data directory {data}, which backups copy: keep the key elsewhere."
+        )
+    try:
+        password_policy(settings)
+        hash_parameters(settings)
+        for network in settings.server.trusted_proxies:
+            ip_network(network)
+    except ValueError as problem:
+        return SettingsProblem(f"{problem}.")
+    bounds = {
+        "server.port": (settings.server.port, 0, 65535),
+        "server.connections": (settings.server.connections, 16, 65536),
+        "server.head_seconds": (settings.server.head_seconds, 1, 120),
+        "server.body_seconds": (settings.server.body_seconds, 1, 120),
+        "password.threads": (settings.password.threads, 0, 64),
+        "password.queue": (settings.password.queue, 1, 4096),
+        "limits.failures_per_account": (settings.limits.failures_per_account, 1, 100),
+        "limits.failures_per_network": (settings.limits.failures_per_network, 1, 100_000),
+    }
+    for name, (value, least, most) in bounds.items():
+        if not least <= value <= most:
+            return SettingsProblem(f"{name} = {value} must lie between {least} and {most}.")
+    return None
+
+
+def _path(kind: type, value: Any) -> Any:  # noqa: ANN401 -- msgspec's own signature
+    if kind is Path and isinstance(value, Path):
+        return value
+    raise NotImplementedError

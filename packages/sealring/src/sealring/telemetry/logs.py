@@ -1,0 +1,23 @@
+"""Logs: one JSON line an event on standard error; no request body, no header, no secret."""
+
+import logging
+import sys
+
+import structlog
+import structlog.tracebacks
+
+
+def configure_logs() -> None:
+    """Send our own events, and warnings of the libraries, to standard error as JSON lines."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            # Without locals: a frame of a failed sign-in holds a password.
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format='{"event": "library", "text": "%(message)s"}')

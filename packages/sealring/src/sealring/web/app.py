@@ -1,0 +1,192 @@
+"""The ASGI application: a request's way from bytes to an endpoint and back (DESIGN §3)."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+
+from sealring.browser.forwarded import Network, client_address, network_of
+from sealring.browser.origin import VARY_ORIGIN, Origin, cors_headers, preflight_headers
+from sealring.browser.user_agent import user_agent_family
+from sealring.protocol.caller import Caller
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
+from sealring.services.house import House, StoreUnavailable
+from sealring.web.exchange import Answer, Endpoint, Request, error_id, refusal_answer
+from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, ROUTES, WELL_KNOWN, Methods
+
+_Scope = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_log = structlog.get_logger()
+
+# Told twice these mean two things: which client, which token, which body.
+_ONCE: Final = frozenset({"authorization", "content-type", "host", "origin"})
+_FORWARDED: Final = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"})
+_PREFLIGHT_HEADERS: Final = ("Authorization", "Content-Type", "Sealring-Request")
+
+
+class WebPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`refuse_forwarded`: the demo's rule (SECURITY D7). `extra_routes`: the demo's pages."""
+
+    trusted_proxies: Sequence[Network] = ()
+    refuse_forwarded: bool = False
+    extra_routes: Mapping[str, Methods] = {}
+
+
+class _Found(msgspec.Struct, frozen=True):
+    path: str
+    methods: Methods
+    parameters: Mapping[str, str]
+
+
+class WebApp:
+    """The ASGI application over one house."""
+
+    def __init__(self, house: House, *, policy: WebPolicy) -> None:
+        self._house = house
+        self._policy = policy
+        issuer = urlsplit(house.issuer)
+        self._host = issuer.netloc
+        prefix = issuer.path
+        table = {prefix + path: (path, methods) for path, methods in {**ROUTES, **policy.extra_routes}.items()}
+        table |= {path + prefix: (path, methods) for path, methods in WELL_KNOWN.items()}
+        self._exact = {full: _Found(path, methods, {}) for full, (path, methods) in table.items() if "{" not in full}
+        self._patterns = [(full.split("/"), path, methods) for full, (path, methods) in table.items() if "{" in full]
+
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        """Answer one HTTP request."""
+        if scope["type"] != "http":
+            return
+        answer = await self._answer(scope, receive)
+        headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+        if answer.status in {204, 304}:
+            headers = list(answer.headers)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answer(self, scope: _Scope, receive: _Receive) -> Answer:
+        found = self._find(scope["path"])
+        headers = _headers(scope["headers"])
+        if isinstance(headers, OAuthError):
+            return refusal_answer(headers)
+        if found is None:
+            return refusal_answer(refuse("not_found"))
+        refusal = self._refuse_host(found, headers)
+        if refusal is not None:
+            return refusal_answer(refusal)
+        method = scope["method"]
+        if method == "OPTIONS" and found.path in CROSS_ORIGIN:
+            return await self._preflight(found, headers)
+        endpoint = found.methods.get("GET" if method == "HEAD" else method)
+        if endpoint is None:
+            allowed = ", ".join(sorted(found.methods)).encode()
+            refused = refusal_answer(refuse("method_not_allowed"))
+            return msgspec.structs.replace(refused, headers=(*refused.headers, (b"allow", allowed)))
+        body = await _read(receive)
+        if isinstance(body, OAuthError):
+            return refusal_answer(body)
+        request = Request(
+            method=method,
+            path=found.path,
+            headers=headers,
+            body=body,
+            caller=self._caller(scope, headers),
+            parameters=found.parameters,
+        )
+        answer = await self._call(endpoint, request)
+        return await self._share(found, request, answer)
+
+    async def _call(self, endpoint: Endpoint, request: Request) -> Answer:
+        try:
+            return await endpoint(request, self._house)
+        except StoreUnavailable as problem:
+            _log.error("store_unavailable", path=request.path, reason=str(problem))
+            return refusal_answer(refuse("store_unavailable", retry_after=1))
+        except Exception:  # noqa: BLE001 -- the last door: whatever it was, the client learns an id and no more
+            name = error_id(self._house)
+            _log.exception("internal_error", path=request.path, error_id=name)
+            return refusal_answer(refuse("internal_error", error_id=name))
+
+    def _find(self, path: str) -> _Found | None:
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact
+        parts = path.split("/")
+        for pattern, name, methods in self._patterns:
+            if len(pattern) == len(parts):
+                pairs = list(zip(pattern, parts, strict=True))
+                if all(want == got or (want.startswith("{") and got) for want, got in pairs):
+                    return _Found(name, methods, {want[1:-1]: got for want, got in pairs if want.startswith("{")})
+        return None
+
+    def _refuse_host(self, found: _Found, headers: Mapping[str, str]) -> OAuthError | None:
+        if self._policy.refuse_forwarded and not _FORWARDED.isdisjoint(headers):
+            return refuse("forwarded_request")
+        if headers.get("host") == self._host or found.path in ANY_HOST:
+            return None
+        return refuse("wrong_host", description=f"This server answers as {self._house.issuer} only.")
+
+    def _caller(self, scope: _Scope, headers: Mapping[str, str]) -> Caller:
+        peer = scope.get("client")
+        address = client_address(
+            None if peer is None else peer[0],
+            headers.get("x-forwarded-for"),
+            trusted_proxies=self._policy.trusted_proxies,
+        )
+        return Caller(
+            address=str(address),
+            network=network_of(address),
+            user_agent=user_agent_family(headers.get("user-agent")),
+        )
+
+    async def _share(self, found: _Found, request: Request, answer: Answer) -> Answer:
+        """Let a page of a registered origin read the answer."""
+        if found.path not in CROSS_ORIGIN:
+            return answer
+        origin = request.headers.get("origin")
+        shared: tuple[tuple[bytes, bytes], ...] = (VARY_ORIGIN,)
+        if origin is not None and await self._house.store.clients.origin_is_registered(origin):
+            shared = cors_headers(Origin(origin), credentials=False)
+        return msgspec.structs.replace(answer, headers=(*answer.headers, *shared))
+
+    async def _preflight(self, found: _Found, headers: Mapping[str, str]) -> Answer:
+        origin = headers.get("origin")
+        if origin is None or not await self._house.store.clients.origin_is_registered(origin):
+            refused = refusal_answer(refuse("origin_not_registered"))
+            return msgspec.structs.replace(refused, headers=(*refused.headers, VARY_ORIGIN))
+        allowed = preflight_headers(
+            Origin(origin), methods=sorted(found.methods), request_headers=_PREFLIGHT_HEADERS, credentials=False
+        )
+        return Answer(status=204, headers=allowed, body=b"")
+
+
+def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str] | OAuthError:
+    headers: dict[str, str] = {}
+    for name_octets, value in raw:
+        name = name_octets.decode("latin-1")
+        if name not in headers:
+            headers[name] = value.decode("latin-1")
+        elif name in _ONCE:
+            return refuse("duplicate_parameter", description=f"The header {name} was sent more than once.")
+        else:
+            headers[name] += ", " + value.decode("latin-1")
+    return headers
+
+
+async def _read(receive: _Receive) -> bytes | OAuthError:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return refuse("malformed_http")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > MAXIMUM_BODY_BYTES:
+            return refuse("body_too_large")
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)

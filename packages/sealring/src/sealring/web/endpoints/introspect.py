@@ -1,0 +1,27 @@
+"""`/introspect` (RFC 7662): an API asks about a token of its own."""
+
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.form import parse_form
+from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
+from sealring.services.client_authentication import authenticate_api
+from sealring.services.house import House
+from sealring.services.introspection import introspect_token
+from sealring.web.exchange import Answer, Request, json_answer, refusal_answer
+
+
+async def post_introspect(request: Request, house: House) -> Answer:
+    """Say what the token in the form is worth to the API that asks."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/x-www-form-urlencoded":
+        return refusal_answer(refuse("wrong_content_type"))
+    api = await authenticate_api(request.headers.get("authorization"), store=house.store)
+    if isinstance(api, OAuthError):
+        return refusal_answer(api)
+    form = parse_form(request.body, maximum_bytes=MAXIMUM_BODY_BYTES)
+    if isinstance(form, OAuthError):
+        return refusal_answer(form)
+    if "token" not in form:
+        return refusal_answer(refuse("missing_parameter", description="Send the token to introspect as `token`."))
+    return json_answer(
+        await introspect_token(form["token"], api, store=house.store, signer=house.signer, now=house.clock())
+    )

@@ -1,0 +1,34 @@
+"""`PUT /password`: people change their own password."""
+
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.session import parse_password_change_request
+from sealring.services.house import House
+from sealring.services.password import change_password
+from sealring.web.endpoints.session import refuse_content
+from sealring.web.endpoints.sessions import find_bearer
+from sealring.web.exchange import Answer, Request, json_answer, refusal_answer
+
+
+async def put_password(request: Request, house: House) -> Answer:
+    """Set a new password after checking the old one, and answer with new tokens for this session."""
+    if house.halted:
+        return refusal_answer(refuse("store_rolled_back", retry_after=60))
+    message = refuse_content(request) or parse_password_change_request(request.body)
+    if isinstance(message, OAuthError):
+        return refusal_answer(message)
+    bearer = await find_bearer(request, house)
+    if isinstance(bearer, OAuthError):
+        return refusal_answer(bearer)
+    outcome = await change_password(
+        message,
+        bearer,
+        request.caller,
+        store=house.store,
+        signer=house.signer,
+        hashing=house.hashing,
+        limit=house.limit,
+        policy=house.password_policy,
+        now=house.clock(),
+        randomness=house.randomness,
+    )
+    return refusal_answer(outcome) if isinstance(outcome, OAuthError) else json_answer(outcome)

@@ -1,0 +1,77 @@
+"""What an endpoint is given and gives back, and how every refusal looks on the wire (RFC 6749 §5.2, RFC 6750 §3)."""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from sealring.browser.csp import JSON_HEADERS
+from sealring.protocol.caller import Caller
+from sealring.protocol.errors import OAuthError
+from sealring.services.house import House
+
+Headers = tuple[tuple[bytes, bytes], ...]
+_JSON: Final = (b"content-type", b"application/json")
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A request whose body has been read whole. `headers`: lower-case names; `parameters`: from the path."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    caller: Caller
+    parameters: Mapping[str, str] = {}
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Status, headers without content-length, body."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+Endpoint = Callable[[Request, House], Awaitable[Answer]]
+
+
+def json_answer(value: object, *, status: int = 200, headers: Headers = ()) -> Answer:
+    """Answer with JSON that nobody may keep."""
+    return Answer(status=status, headers=(_JSON, *JSON_HEADERS, *headers), body=msgspec.json.encode(value))
+
+
+def no_content() -> Answer:
+    """Answer that it is done."""
+    return Answer(status=204, headers=JSON_HEADERS, body=b"")
+
+
+def refusal_answer(refusal: OAuthError) -> Answer:
+    """Answer with a refusal: `error`, `error_description`, our `code`, and what the status demands."""
+    members: dict[str, str] = {
+        "error": refusal.error,
+        "error_description": refusal.description,
+        "code": refusal.code,
+    }
+    if refusal.error_id is not None:
+        members["error_id"] = refusal.error_id
+    headers: list[tuple[bytes, bytes]] = []
+    if refusal.retry_after is not None:
+        headers.append((b"retry-after", str(refusal.retry_after).encode()))
+    if refusal.status == 401 or refusal.error == "insufficient_scope":
+        headers.append((b"www-authenticate", _challenge(refusal)))
+    return json_answer(members, status=refusal.status, headers=tuple(headers))
+
+
+def _challenge(refusal: OAuthError) -> bytes:
+    if refusal.error == "invalid_client":
+        return b'Basic realm="sealring"'
+    if refusal.code == "token_missing":  # RFC 6750 §3.1: no error code where no credentials came
+        return b"Bearer"
+    return f'Bearer error="{refusal.error}", error_description="{refusal.description}"'.encode("ascii", "replace")
+
+
+def error_id(house: House) -> str:
+    """Throw the dice for the name under which the operator finds an event."""
+    return urlsafe_b64encode(house.randomness(9)).decode()

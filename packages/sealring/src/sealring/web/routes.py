@@ -1,0 +1,48 @@
+"""The one table of what answers where. Paths are below the issuer's own path, if it has one."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sealring.web.endpoints.discovery import get_authorization_server, get_healthz, get_jwks, get_readyz
+from sealring.web.endpoints.introspect import post_introspect
+from sealring.web.endpoints.password import put_password
+from sealring.web.endpoints.session import delete_session, post_session, post_session_refresh
+from sealring.web.endpoints.sessions import (
+    delete_one_session,
+    delete_sessions,
+    get_sessions,
+    post_subject_revoke,
+)
+from sealring.web.exchange import Endpoint
+from sealring.web.pages.admin_enroll import get_admin_enroll, post_admin_enroll
+from sealring.web.pages.static import get_static
+
+Methods = Mapping[str, Endpoint]
+
+ROUTES: Mapping[str, Methods] = MappingProxyType(
+    {
+        "/session": {"POST": post_session, "DELETE": delete_session},
+        "/session/refresh": {"POST": post_session_refresh},
+        "/sessions": {"GET": get_sessions, "DELETE": delete_sessions},
+        "/sessions/{sid}": {"DELETE": delete_one_session},
+        "/subjects/{sub}/revoke": {"POST": post_subject_revoke},
+        "/password": {"PUT": put_password},
+        "/introspect": {"POST": post_introspect},
+        "/jwks": {"GET": get_jwks},
+        "/healthz": {"GET": get_healthz},
+        "/readyz": {"GET": get_readyz},
+        "/admin/enroll": {"GET": get_admin_enroll, "POST": post_admin_enroll},
+        "/static/{name}": {"GET": get_static},
+    }
+)
+
+WELL_KNOWN: Mapping[str, Methods] = MappingProxyType(
+    # RFC 8414 §3.1: between the host and the issuer's path.
+    {"/.well-known/oauth-authorization-server": {"GET": get_authorization_server}}
+)
+
+CROSS_ORIGIN = frozenset({"/session", "/session/refresh", "/sessions", "/sessions/{sid}", "/password"})
+"""Paths that pages of registered origins may call."""
+
+ANY_HOST = frozenset({"/healthz", "/readyz"})
+"""Paths that probes ask for by address."""
