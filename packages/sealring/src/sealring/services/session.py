@@ -1,7 +1,7 @@
 """Opening a session: a person with a password, or one whom a trusted back-end has checked itself (SECURITY D4)."""
 
 from base64 import urlsafe_b64encode
-from typing import assert_never
+from typing import Final, assert_never
 
 import msgspec
 
@@ -30,6 +30,9 @@ from sealring.protocol.session import AssertedSessionRequest, PasswordSessionReq
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, UserCredentials, next_epoch, subject_of
 from sealring.services.access_token import make_access_token
+
+
+_WEIGHED: Final = frozenset({"wrong_credentials", "account_disabled"})
 
 
 class OpenedFamily(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,10 +81,11 @@ async def sign_in(
         request.login_name, request.password.reveal(), caller, store=store, hashing=hashing, limit=limit, now=now
     )
     if isinstance(proven, OAuthError):
-        refused = _event(
-            "sign_in", client, caller, now=now, code=proven.code, personal={"name": request.login_name[:128]}
-        )
-        await store.audit.record([refused])
+        # An attempt that was never weighed is no row: whoever is being slowed down must not fill the disk.
+        if proven.code in _WEIGHED:
+            personal = {"name": request.login_name[:128]}
+            refused = _event("sign_in", client, caller, now=now, code=proven.code, personal=personal)
+            await store.audit.record([refused])
         return proven
     terms = SessionTerms(
         user=proven.user, auth_time=now, amr=("pwd",), claims={}, scope=request.scope, target=target[0], api=target[1]
