@@ -31,7 +31,6 @@ from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, UserCredentials, next_epoch, subject_of
 from sealring.services.access_token import make_access_token
 
-
 _WEIGHED: Final = frozenset({"wrong_credentials", "account_disabled"})
 
 
