@@ -29,11 +29,13 @@ from sealring.ports.store import (
     Session,
     SessionGrant,
     SessionStore,
-    StateStore,
     Store,
-    StoreIdentity,
     StoreUnavailable,
     UserStore,
+)
+from sealring.ports.store_state import (
+    StateStore,
+    StoreIdentity,
 )
 from sealring.protocol.secret import Randomness
 

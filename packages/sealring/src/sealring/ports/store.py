@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from sealring.ports.store_state import StateStore
 from sealring.protocol.api import Api
 from sealring.protocol.audit_chain import AuditLink, AuditRow
 from sealring.protocol.audit_event import AuditEvent, RecordedEvent
@@ -335,31 +336,6 @@ class AuditStore(Protocol):
 
     async def chains(self) -> tuple[AuditChain, ...]:
         """Read every chain whole, for checking."""
-        ...
-
-
-class StoreIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """Which store this is (SECURITY A9): `incarnation` (16 octets) and how far its ends have been counted."""
-
-    incarnation: bytes
-    feed_number: int
-    service_now: ServiceInstant
-    demo: bool
-
-
-class StateStore(Protocol):
-    """What the store knows about itself."""
-
-    async def identity(self) -> StoreIdentity:
-        """Read the store's identity."""
-        ...
-
-    async def beat(self, service_now: ServiceInstant) -> None:
-        """Move the kept service clock forward to `service_now`; never back."""
-        ...
-
-    async def recover(self, incarnation: bytes, *, now: Instant, events: Sequence[AuditEvent]) -> int:
-        """Begin a new incarnation: raise all epochs, end all sessions; return how many lived."""
         ...
 
 

@@ -1,0 +1,34 @@
+"""What the store knows about itself: which one it is, how far it has come, and its kept service clock."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.instant import Instant, ServiceInstant
+
+
+class StoreIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Which store this is (SECURITY A9): `incarnation` (16 octets) and how far its ends have been counted."""
+
+    incarnation: bytes
+    feed_number: int
+    service_now: ServiceInstant
+    demo: bool
+
+
+class StateStore(Protocol):
+    """What the store knows about itself."""
+
+    async def identity(self) -> StoreIdentity:
+        """Read the store's identity."""
+        ...
+
+    async def beat(self, service_now: ServiceInstant) -> None:
+        """Move the kept service clock forward to `service_now`; never back."""
+        ...
+
+    async def recover(self, incarnation: bytes, *, now: Instant, events: Sequence[AuditEvent]) -> int:
+        """Begin a new incarnation: raise all epochs, end all sessions; return how many lived."""
+        ...
