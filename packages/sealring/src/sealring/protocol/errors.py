@@ -36,6 +36,8 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "malformed_json": _Meaning("invalid_request", 400, "The body is not one plain JSON object in UTF-8."),
         "invalid_member": _Meaning("invalid_request", 400, "The JSON body does not fit."),
         "body_too_large": _Meaning("invalid_request", 413, "The body is larger than 16 KiB."),
+        "body_too_slow": _Meaning("invalid_request", 408, "The body did not arrive in time."),
+        "head_too_large": _Meaning("invalid_request", 431, "The head of the request is too large."),
         "wrong_content_type": _Meaning("invalid_request", 415, "Send the body as this endpoint's content type."),
         "method_not_allowed": _Meaning("invalid_request", 405, "This endpoint does not take that method."),
         "not_found": _Meaning("invalid_request", 404, "There is nothing at this address."),

@@ -6,13 +6,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from sealring.protocol.errors import OAuthError, refuse
 
 MALFORMED = refuse("malformed_http")
-HEAD_TOO_LARGE = OAuthError(
-    error="invalid_request", code="head_too_large", description="The head of the request is too large.", status=431
-)
+HEAD_TOO_LARGE = refuse("head_too_large")
 BODY_TOO_LARGE = refuse("body_too_large", description="The body is larger than this server takes.")
-BODY_TOO_SLOW = OAuthError(
-    error="invalid_request", code="body_too_slow", description="The body did not arrive in time.", status=408
-)
+BODY_TOO_SLOW = refuse("body_too_slow")
 
 
 def refusal_headers(body: bytes) -> list[tuple[bytes, bytes]]:
