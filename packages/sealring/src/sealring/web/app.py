@@ -14,7 +14,7 @@ from sealring.protocol.caller import Caller
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
 from sealring.services.house import House, StoreUnavailable
-from sealring.web.exchange import Answer, Endpoint, Request, error_id, refusal_answer
+from sealring.web.exchange import Answer, Request, error_id, refusal_answer
 from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, ROUTES, WELL_KNOWN, Methods
 
 _Scope = MutableMapping[str, Any]
@@ -79,7 +79,7 @@ class WebApp:
             return refusal_answer(refusal)
         method = scope["method"]
         if method == "OPTIONS" and found.path in CROSS_ORIGIN:
-            return await self._preflight(found, headers)
+            return await self._guard(self._preflight(found, headers), path=found.path)
         endpoint = found.methods.get("GET" if method == "HEAD" else method)
         if endpoint is None:
             allowed = ", ".join(sorted(found.methods)).encode()
@@ -96,18 +96,18 @@ class WebApp:
             caller=self._caller(scope, headers),
             parameters=found.parameters,
         )
-        answer = await self._call(endpoint, request)
-        return await self._share(found, request, answer)
+        answer = await self._guard(endpoint(request, self._house), path=found.path)
+        return await self._guard(self._share(found, request, answer), path=found.path)
 
-    async def _call(self, endpoint: Endpoint, request: Request) -> Answer:
+    async def _guard(self, answering: Awaitable[Answer], *, path: str) -> Answer:
         try:
-            return await endpoint(request, self._house)
+            return await answering
         except StoreUnavailable as problem:
-            _log.error("store_unavailable", path=request.path, reason=str(problem))
+            _log.error("store_unavailable", path=path, reason=str(problem))
             return refusal_answer(refuse("store_unavailable", retry_after=1))
         except Exception:  # noqa: BLE001 -- the last door: whatever it was, the client learns an id and no more
             name = error_id(self._house)
-            _log.exception("internal_error", path=request.path, error_id=name)
+            _log.exception("internal_error", path=path, error_id=name)
             return refusal_answer(refuse("internal_error", error_id=name))
 
     def _find(self, path: str) -> _Found | None:

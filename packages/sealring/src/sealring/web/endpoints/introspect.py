@@ -11,6 +11,9 @@ from sealring.web.exchange import Answer, Request, json_answer, refusal_answer
 
 async def post_introspect(request: Request, house: House) -> Answer:
     """Say what the token in the form is worth to the API that asks."""
+    if house.halted:
+        # A store that was rolled back has forgotten which sessions ended since.
+        return refusal_answer(refuse("store_rolled_back", retry_after=60))
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":
         return refusal_answer(refuse("wrong_content_type"))
