@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from sealring.browser.csp import page_headers
 from sealring.browser.origin import Origin
@@ -10,8 +10,12 @@ from sealring.web.exchange import Answer
 
 
 def page_environment(package: str) -> Environment:
-    """Make the environment of a package's folder `templates`: autoescape on, an unknown name is an error."""
-    return Environment(loader=PackageLoader(package), autoescape=True, undefined=StrictUndefined)
+    """Make the environment of a package's folder `templates`: autoescape on, an unknown name is an error.
+
+    The frame of all pages, `page.html`, is found from every package.
+    """
+    loader = ChoiceLoader([PackageLoader(package), PackageLoader("sealring.web")])
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
 
 
 def render_page(
