@@ -1,0 +1,184 @@
+"""`sealring clients`: the programs that sign people in."""
+
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from typing import Any
+
+from sealring.cli.command import Answer, Command, CommandProblem, Noun, no_arguments
+from sealring.cli.control import open_control
+from sealring.cli.output import card, counted, moment, shown, table
+
+
+def _describe_client(parser: ArgumentParser) -> None:
+    parser.add_argument("client_id", metavar="CLIENT", help="the client's id")
+
+
+def _describe_members(parser: ArgumentParser) -> None:
+    """Add what a client may be given; None, or an empty list, where it was not said."""
+    parser.add_argument("--name", help="what people read (default: the id)")
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        nargs=2,
+        metavar=("API", "SCOPES"),
+        help='an API and its scopes, as in --allow orders "orders:read orders:write"; may be given several times',
+    )
+    parser.add_argument("--first-party", action=BooleanOptionalAction, help="may sign people in with name and password")
+    parser.add_argument("--permission", action="append", default=[], help="sessions:create or sessions:revoke")
+    parser.add_argument("--origin", action="append", default=[], help="a page that may use it: https://app.example")
+    parser.add_argument("--delivery", choices=("body", "cookie"), help="how its tokens are delivered (default: body)")
+    parser.add_argument("--refresh", action=BooleanOptionalAction, help="whether it gets refresh tokens (default: yes)")
+    parser.add_argument("--idle", type=int, metavar="SECONDS", help="a session ends when unused so long")
+    parser.add_argument("--absolute", type=int, metavar="SECONDS", help="a session ends after so long")
+    parser.add_argument("--grace", type=int, metavar="SECONDS", help="a lost answer may be asked for again (0 to 60)")
+
+
+def _describe_add(parser: ArgumentParser) -> None:
+    _describe_client(parser)
+    parser.add_argument("--public", action="store_true", help="it cannot keep a secret: a page, a native application")
+    _describe_members(parser)
+
+
+async def _add(options: Namespace) -> Answer:
+    request = {
+        "client_id": options.client_id,
+        "type": "public" if options.public else "confidential",
+        "allowed": {},
+        **_members(options),
+    }
+    async with open_control(options.config) as control:
+        added = await control.perform("clients.add", request)
+    said = [_card(added["client"])]
+    if added["client_secret"] is not None:
+        said.append(f"\nsecret, shown this once: {added['client_secret']}")
+    return Answer(added, "\n".join(said))
+
+
+async def _list(options: Namespace) -> Answer:
+    async with open_control(options.config) as control:
+        found = await control.perform("clients.list")
+    rows = [
+        (
+            client["client_id"],
+            client["name"],
+            client["type"],
+            client["first_party"],
+            sorted(client["allowed"]),
+            "enabled" if client["disabled_at"] is None else "disabled",
+        )
+        for client in found["clients"]
+    ]
+    return Answer(found, table(("client", "name", "type", "first party", "apis", "state"), rows))
+
+
+async def _show(options: Namespace) -> Answer:
+    async with open_control(options.config) as control:
+        client = await control.perform("clients.show", {"client_id": options.client_id})
+    return Answer(client, _card(client))
+
+
+def _describe_update(parser: ArgumentParser) -> None:
+    _describe_client(parser)
+    _describe_members(parser)
+    parser.add_argument("--no-permissions", action="store_true", help="take all permissions away")
+    parser.add_argument("--no-origins", action="store_true", help="take all origins away")
+
+
+async def _update(options: Namespace) -> Answer:
+    changes = _members(options)
+    if options.no_permissions:
+        changes["permissions"] = []
+    if options.no_origins:
+        changes["origins"] = []
+    if not changes:
+        raise CommandProblem("Say what shall change: `sealring clients update --help` lists it.")
+    async with open_control(options.config) as control:
+        client = await control.perform("clients.update", {"client_id": options.client_id, **changes})
+    return Answer(client, _card(client))
+
+
+async def _rotate_secret(options: Namespace) -> Answer:
+    async with open_control(options.config) as control:
+        made = await control.perform("clients.rotate_secret", {"client_id": options.client_id})
+    said = f"new secret, shown this once: {made['client_secret']}"
+    if made["secrets"] == 2:
+        said += "\nthe one before stays good until the next rotation"
+    return Answer(made, said)
+
+
+async def _disable(options: Namespace) -> Answer:
+    return await _end(options, "clients.disable", "disabled")
+
+
+async def _enable(options: Namespace) -> Answer:
+    async with open_control(options.config) as control:
+        outcome = await control.perform("clients.enable", {"client_id": options.client_id})
+    return Answer(outcome, f"enabled {shown(options.client_id)}")
+
+
+async def _delete(options: Namespace) -> Answer:
+    return await _end(options, "clients.delete", "deleted")
+
+
+async def _end(options: Namespace, act: str, done: str) -> Answer:
+    async with open_control(options.config) as control:
+        outcome = await control.perform(act, {"client_id": options.client_id})
+    return Answer(outcome, f"{done} {shown(options.client_id)}; {counted(outcome['sessions'], 'session')} ended")
+
+
+def _members(options: Namespace) -> dict[str, Any]:
+    said = {
+        "name": options.name,
+        "allowed": {api: scopes.split() for api, scopes in options.allow} or None,
+        "first_party": options.first_party,
+        "permissions": options.permission or None,
+        "origins": options.origin or None,
+        "token_delivery": options.delivery,
+        "refresh": options.refresh,
+        "idle_lifetime": options.idle,
+        "absolute_lifetime": options.absolute,
+        "grace_window": options.grace,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _card(client: dict[str, Any]) -> str:
+    return card(
+        [
+            ("client", client["client_id"]),
+            ("name", client["name"]),
+            ("type", client["type"]),
+            ("secrets", client["secrets"]),
+            ("first party", client["first_party"]),
+            ("permissions", client["permissions"]),
+            *((f"may ask {shown(api)} for", scopes) for api, scopes in sorted(client["allowed"].items())),
+            ("origins", client["origins"]),
+            ("delivery", client["token_delivery"]),
+            ("refresh tokens", client["refresh"]),
+            ("idle lifetime", f"{client['idle_lifetime']} s"),
+            ("absolute lifetime", f"{client['absolute_lifetime']} s"),
+            ("grace window", f"{client['grace_window']} s"),
+            ("added", moment(client["created_at"])),
+            ("disabled", moment(client["disabled_at"])),
+        ]
+    )
+
+
+COMMANDS = {
+    "clients": Noun(
+        name="clients",
+        summary="Clients: the programs that sign people in.",
+        commands=(
+            Command("add", "register a client", _describe_add, _add),
+            Command("list", "list clients", no_arguments, _list),
+            Command("show", "show a client", _describe_client, _show),
+            Command("update", "change a client; lists are replaced whole", _describe_update, _update),
+            Command(
+                "rotate-secret", "give a client a new secret beside the last one", _describe_client, _rotate_secret
+            ),
+            Command("disable", "refuse a client, and end its sessions", _describe_client, _disable),
+            Command("enable", "take a client again", _describe_client, _enable),
+            Command("delete", "delete a client for good, and end its sessions", _describe_client, _delete),
+        ),
+    )
+}

@@ -1,0 +1,191 @@
+"""`sealring init`: four questions, then a configuration file, a master key, a store and the first things in it."""
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from sealring.cli.command import Answer, Command, CommandProblem
+from sealring.cli.control import Control, open_store
+from sealring.cli.output import moment
+from sealring.cli.prompt import ask
+from sealring.config import CONFIGURATION_FILE, Settings, SettingsProblem, make_settings
+from sealring.protocol.api import SESSIONS_SCOPE
+from sealring.protocol.api_registration import ApiRegistration, parse_api_registration
+from sealring.protocol.discovery import is_loopback
+from sealring.protocol.errors import OAuthError
+from sealring.protocol.instant import Instant
+
+_PORT: Final = 8700
+_NO_POSTGRESQL: Final = "PostgreSQL is not served by this version yet: choose sqlite. The data can move later."
+
+
+class _Plan(NamedTuple):
+    """What the questions gave. `api`: None for none yet; `users`: self or asserted."""
+
+    api: str | None
+    issuer: str
+    users: str
+    client_id: str
+
+
+def _describe(parser: ArgumentParser) -> None:
+    parser.add_argument("--api", metavar="API", help="what you are protecting: the API's name or URI")
+    parser.add_argument("--issuer", metavar="URL", help="where Sealring will be reachable: https://auth.example.com")
+    parser.add_argument(
+        "--users",
+        choices=("self", "asserted"),
+        help="self: they sign in with user name or e-mail; asserted: your own back-end has checked them",
+    )
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), help="where the data lies")
+    parser.add_argument("--client", default="site", metavar="ID", help="id of your site's client (default: site)")
+    parser.add_argument("--master-key-file", default="./secrets/master.key", metavar="FILE")
+    parser.add_argument("--data", default="./data", metavar="FOLDER")
+    parser.add_argument("--yes", action="store_true", help="ask nothing: take flags and defaults")
+
+
+async def _init(options: Namespace) -> Answer:
+    file = _vacant_file(options.config)
+    plan = _plan(options)
+    settings = _settings(plan, options, file=file)
+    _check_api(plan.api)
+    made = await _make_store(plan, settings)
+    _write(file, _toml(plan, options))
+    return Answer(made, _report(made, plan, file=file, key=options.master_key_file))
+
+
+def _vacant_file(config: str | None) -> Path:
+    file = Path(config or CONFIGURATION_FILE)
+    if file.exists():
+        raise CommandProblem(f"There already is {file}: run `sealring serve`, or move it away to begin anew.")
+    return file
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        with file.open("x") as written:
+            written.write(text)
+    except OSError as problem:
+        raise CommandProblem(f"The configuration file {file} cannot be written ({problem.strerror}).") from problem
+
+
+def _plan(options: Namespace) -> _Plan:
+    """Answer each question by its flag, else by asking, else (with --yes) by its default."""
+    loopback = f"http://localhost:{_PORT}"
+    if options.yes:
+        api, issuer, users = options.api, options.issuer or loopback, options.users or "self"
+        database = options.database or "sqlite"
+    else:
+        api = options.api or ask("1. What are you protecting? An API's name, such as orders", default="nothing yet")
+        issuer = options.issuer or ask("2. Where will Sealring be reachable?", default=loopback)
+        users = options.users or ask(
+            "3. Who are your users? self: they sign in here; asserted: your own back-end has checked them",
+            default="self",
+        )
+        database = options.database or ask("4. Which database? sqlite or postgresql", default="sqlite")
+    if database != "sqlite":
+        raise CommandProblem(_NO_POSTGRESQL if database == "postgresql" else f"There is no database {database!r}.")
+    if users not in {"self", "asserted"}:
+        raise CommandProblem(f"Users are self or asserted, not {users!r}.")
+    return _Plan(None if api == "nothing yet" else api, issuer, users, options.client)
+
+
+def _settings(plan: _Plan, options: Namespace, *, file: Path) -> Settings:
+    written = {"issuer": plan.issuer, "data": options.data, "master_key_file": options.master_key_file}
+    settings = make_settings(written, folder=file.absolute().parent, source=str(file))
+    if isinstance(settings, SettingsProblem):
+        raise CommandProblem(settings.sentence)
+    return settings
+
+
+def _check_api(api: str | None) -> None:
+    # Before anything is written: a name that is refused later would leave half an installation.
+    if api is not None:
+        judged = parse_api_registration(ApiRegistration(identifier=api, scopes=_scopes(api)), now=Instant(0))
+        if isinstance(judged, OAuthError):
+            raise CommandProblem(judged.description)
+
+
+def _scopes(api: str) -> dict[str, str]:
+    prefix = "" if ":" in api else f"{api}:"
+    return {f"{prefix}read": "Read", f"{prefix}write": "Change"}
+
+
+async def _make_store(plan: _Plan, settings: Settings) -> dict[str, Any]:
+    from sealring.compose import ComposeProblem, make_master_key  # noqa: PLC0415 -- every room: half a second
+
+    try:
+        make_master_key(settings)
+    except ComposeProblem as problem:
+        raise CommandProblem(str(problem)) from problem
+    try:
+        async with open_store(settings) as control:
+            return await _register(plan, control)
+    except CommandProblem:
+        if not settings.path(settings.data).exists():
+            # Nothing was sealed under the key yet, and left behind it would stop the next try.
+            settings.path(settings.master_key_file).unlink()
+        raise
+
+
+async def _register(plan: _Plan, control: Control) -> dict[str, Any]:
+    made: dict[str, Any] = {"issuer": plan.issuer, "api": None, "client": None}
+    if plan.api is not None:
+        scopes = _scopes(plan.api)
+        made["api"] = await control.perform("apis.add", {"identifier": plan.api, "scopes": scopes})
+        made["client"] = await control.perform(
+            "clients.add",
+            {
+                "client_id": plan.client_id,
+                "type": "confidential",
+                "first_party": True,
+                "permissions": ["sessions:create", "sessions:revoke"] if plan.users == "asserted" else [],
+                "allowed": {plan.api: sorted(scopes), plan.issuer: [SESSIONS_SCOPE]},
+            },
+        )
+    made["link"] = await control.perform("users.link")
+    return made
+
+
+def _toml(plan: _Plan, options: Namespace) -> str:
+    # A JSON text in ASCII is a TOML basic string.
+    port = urlsplit(plan.issuer).port if is_loopback(plan.issuer) else None
+    return f"""# Sealring's settings. docs/reference/settings.md lists them all; an unknown key stops the start.
+issuer = {json.dumps(plan.issuer)}
+database = "sqlite"
+data = {json.dumps(options.data)}
+# Without this key the database opens nowhere. Keep a copy, apart from the backups of the data.
+master_key_file = {json.dumps(options.master_key_file)}
+
+[server]
+host = "127.0.0.1"
+port = {port or _PORT}
+# Behind a TLS proxy, name it, so that its X-Forwarded-For counts:
+# trusted_proxies = ["127.0.0.1/32"]
+"""
+
+
+def _report(made: dict[str, Any], plan: _Plan, *, file: Path, key: str) -> str:
+    said = [f"wrote {file} and {key}: keep a copy of the key, apart from the backups of the data"]
+    if made["api"] is not None:
+        said += [
+            f"\nAPI {plan.api}, for its verifier (shown this once):",
+            f"  SEALRING_ISSUER={plan.issuer}",
+            f"  SEALRING_AUDIENCE={plan.api}",
+            f"  SEALRING_API_KEY={made['api']['api_key']}",
+            f"\nclient {plan.client_id}, for your site's back-end (shown this once):",
+            f"  {made['client']['client_secret']}",
+        ]
+    said += [
+        f"\nfirst administrator, once the server runs, until {moment(made['link']['expires_at'])}:",
+        f"  {made['link']['url']}",
+        "  (`sealring users link` makes another)",
+        "\nnext:",
+        "  sealring serve",
+        "  sealring users add ada",
+    ]
+    return "\n".join(said)
+
+
+COMMANDS = {"init": Command("init", "Set up an installation in this folder.", _describe, _init)}

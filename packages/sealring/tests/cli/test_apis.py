@@ -1,0 +1,53 @@
+from collections.abc import Callable
+from typing import Any
+
+Run = Callable[..., Any]  # the fixtures of conftest.py
+
+
+def test_an_api_is_added_with_its_key_shown_once(installed: Run) -> None:
+    ran = installed("apis", "add", "parcels", "--scope", "parcels:read", "See parcels", "--claim", "roles")
+    assert ran.exit_status == 0
+    assert "SEALRING_API_KEY=sla_" in ran.out
+    shown = installed("apis", "show", "parcels", "--json")
+    assert "sla_" not in shown.out
+    assert shown.json()["scopes"] == {"parcels:read": "See parcels"}
+
+
+def test_apis_are_listed_the_issuer_among_them(installed: Run) -> None:
+    apis = installed("apis", "list", "--json").json()["apis"]
+    assert [api["identifier"] for api in apis] == ["http://localhost:8700", "orders"]
+    assert installed("apis", "list").out.splitlines()[0].split()[0] == "API"
+
+
+def test_personal_claims_and_long_lifetimes_need_the_dangerous_option(installed: Run) -> None:
+    for refused, allowing in (
+        (("--claim", "email"), "--insecure-allow-personal-claims"),
+        (("--lifetime", "7200"), "--insecure-long-access-tokens"),
+    ):
+        assert installed("apis", "update", "orders", *refused).exit_status == 1
+        ran = installed("apis", "update", "orders", *refused, allowing)
+        assert ran.exit_status == 0
+        assert "insecure_" in ran.out
+
+
+def test_an_api_is_updated_by_what_is_named(installed: Run) -> None:
+    before = installed("apis", "show", "orders", "--json").json()
+    ran = installed("apis", "update", "orders", "--lifetime", "60", "--claim", "plan", "--json")
+    assert ran.json() == before | {"access_token_lifetime": 60, "claims": ["plan"]}
+    assert installed("apis", "update", "orders", "--no-claims", "--json").json()["claims"] == []
+    assert installed("apis", "update", "orders").exit_status == 2
+
+
+def test_a_secret_is_rotated_beside_the_one_before(installed: Run) -> None:
+    ran = installed("apis", "rotate-secret", "orders")
+    assert "SEALRING_API_KEY=sla_" in ran.out
+    assert "stays good until the next rotation" in ran.out
+
+
+def test_an_api_in_use_and_the_issuers_own_are_not_deleted(installed: Run) -> None:
+    ran = installed("apis", "delete", "orders")
+    assert ran.exit_status == 1
+    assert "site" in ran.err
+    assert installed("apis", "delete", "http://localhost:8700").exit_status == 1
+    installed("clients", "delete", "site")
+    assert installed("apis", "delete", "orders").out == "deleted orders\n"

@@ -1,0 +1,59 @@
+from collections.abc import Callable
+from typing import Any
+
+Run = Callable[..., Any]  # the fixtures of conftest.py
+
+
+def test_a_client_is_added_with_a_secret_shown_once(installed: Run) -> None:
+    ran = installed("clients", "add", "shop", "--allow", "orders", "orders:read orders:write", "--first-party")
+    assert ran.exit_status == 0
+    assert "slc_" in ran.out
+    shown = installed("clients", "show", "shop", "--json")
+    assert "slc_" not in shown.out
+    assert sorted(shown.json()["allowed"]["orders"]) == ["orders:read", "orders:write"]
+
+
+def test_a_public_client_gets_none(installed: Run) -> None:
+    ran = installed("clients", "add", "page", "--public", "--origin", "https://shop.example", "--json")
+    assert ran.json()["client_secret"] is None
+    assert ran.json()["client"]["origins"] == ["https://shop.example"]
+
+
+def test_clients_are_listed(installed: Run) -> None:
+    lines = installed("clients", "list").out.splitlines()
+    assert lines[0].split()[0] == "CLIENT"
+    assert lines[1].split()[0] == "site"
+
+
+def test_a_client_is_updated_by_what_is_named(installed: Run) -> None:
+    before = installed("clients", "show", "site", "--json").json()
+    ran = installed("clients", "update", "site", "--grace", "20", "--no-refresh", "--name", "The site", "--json")
+    assert ran.json() == before | {"grace_window": 20, "refresh": False, "name": "The site"}
+    installed("clients", "update", "site", "--permission", "sessions:revoke", "--origin", "https://a.example")
+    ran = installed("clients", "update", "site", "--no-permissions", "--no-origins", "--json")
+    assert (ran.json()["permissions"], ran.json()["origins"]) == ([], [])
+
+
+def test_an_update_of_nothing_is_misuse(installed: Run) -> None:
+    assert installed("clients", "update", "site").exit_status == 2
+
+
+def test_cookie_delivery_is_refused_with_a_sentence(installed: Run) -> None:
+    ran = installed("clients", "update", "site", "--delivery", "cookie")
+    assert ran.exit_status == 1
+    assert "not served yet" in ran.err
+
+
+def test_a_secret_is_rotated_beside_the_one_before(installed: Run) -> None:
+    ran = installed("clients", "rotate-secret", "site")
+    assert "slc_" in ran.out
+    assert "stays good until the next rotation" in ran.out
+
+
+def test_a_client_is_disabled_enabled_and_deleted(installed: Run) -> None:
+    assert installed("clients", "disable", "site").out == "disabled site; 0 sessions ended\n"
+    assert installed("clients", "enable", "site").out == "enabled site\n"
+    assert installed("clients", "delete", "site").exit_status == 0
+    ran = installed("clients", "show", "site")
+    assert ran.exit_status == 1
+    assert "no such client" in ran.err

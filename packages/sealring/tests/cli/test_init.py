@@ -1,0 +1,102 @@
+import stat
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]  # the fixtures of conftest.py
+
+
+def test_an_installation_is_made_in_a_file_of_under_20_lines(run: Run) -> None:
+    ran = run("init", "--yes", "--api", "orders", "--issuer", "https://auth.example.com")
+    assert ran.exit_status == 0
+    text = Path("sealring.toml").read_text()
+    assert len(text.splitlines()) < 20
+    written = tomllib.loads(text)
+    assert written["issuer"] == "https://auth.example.com"
+    assert written["server"] == {"host": "127.0.0.1", "port": 8700}
+    for shown in ("SEALRING_API_KEY=sla_", "slc_", "https://auth.example.com/admin/enroll#slk_", "sealring serve"):
+        assert shown in ran.out
+
+
+def test_the_master_key_is_private_and_outside_the_data(run: Run) -> None:
+    run("init", "--yes")
+    key = Path("secrets/master.key")
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert not list(Path("data").rglob("*.key"))
+
+
+def test_a_loopback_issuers_port_is_listened_on(run: Run) -> None:
+    run("init", "--yes", "--issuer", "http://localhost:9123")
+    assert tomllib.loads(Path("sealring.toml").read_text())["server"]["port"] == 9123
+
+
+def test_what_was_made_is_registered(run: Run) -> None:
+    made = run("init", "--yes", "--api", "https://api.example.com/orders", "--client", "shop", "--json").json()
+    assert made["api"]["api"]["scopes"].keys() == {"read", "write"}
+    client = run("clients", "show", "shop", "--json").json()
+    assert client["first_party"]
+    assert client["permissions"] == []
+    assert client["allowed"].keys() == {"https://api.example.com/orders", "http://localhost:8700"}
+
+
+def test_a_back_end_that_checks_its_users_itself_may_open_sessions_for_them(run: Run) -> None:
+    run("init", "--yes", "--api", "orders", "--users", "asserted")
+    client = run("clients", "show", "site", "--json").json()
+    assert sorted(client["permissions"]) == ["sessions:create", "sessions:revoke"]
+
+
+def test_nothing_to_protect_yet_registers_nothing(run: Run) -> None:
+    made = run("init", "--yes", "--json").json()
+    assert (made["api"], made["client"]) == (None, None)
+
+
+def test_the_four_questions_are_asked_and_answered(run: Run) -> None:
+    ran = run("init", stdin="orders\nhttps://auth.example.com\nself\nsqlite\n")
+    assert ran.exit_status == 0
+    assert [ran.out.count(f"{number}. ") for number in (1, 2, 3, 4)] == [1, 1, 1, 1]
+    assert run("apis", "show", "orders", "--json").json()["identifier"] == "orders"
+
+
+def test_empty_answers_are_the_defaults(run: Run) -> None:
+    assert run("init", stdin="\n\n\n\n").exit_status == 0
+    assert run("status", "--json").json()["issuer"] == "http://localhost:8700"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--issuer", "http://auth.example.com"), "plain HTTP"),
+        (("--issuer", "ftp://auth.example.com"), "issuer"),
+        (("--database", "postgresql"), "yet"),
+        (("--api", "two words"), "plain name"),
+        (("--master-key-file", "./data/master.key"), "inside the data directory"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(run: Run, arguments: tuple[str, ...], said: str) -> None:
+    ran = run("init", "--yes", *arguments)
+    assert ran.exit_status == 2
+    assert said in ran.err
+    assert list(Path().iterdir()) == []
+
+
+def test_an_installation_is_never_overwritten(run: Run) -> None:
+    run("init", "--yes")
+    before = Path("sealring.toml").read_text(), Path("secrets/master.key").read_bytes()
+    assert run("init", "--yes").exit_status == 2
+    Path("sealring.toml").unlink()
+    ran = run("init", "--yes")
+    assert ran.exit_status == 2
+    assert "Keep it" in ran.err
+    assert Path("secrets/master.key").read_bytes() == before[1]
+
+
+def test_a_data_folder_that_cannot_be_made_leaves_no_key_behind(run: Run) -> None:
+    Path("file").touch()
+    ran = run("init", "--yes", "--data", "./file/data")
+    assert ran.exit_status == 2
+    assert not Path("secrets/master.key").exists()
+    assert not Path("sealring.toml").exists()
+    assert run("init", "--yes").exit_status == 0
