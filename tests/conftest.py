@@ -1,0 +1,229 @@
+"""A real server in a process of its own: its folder, settings, master key and port, killed and started at will."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sealring.compose import open_house
+from sealring.config import Settings, load_settings
+from sealring.protocol.api import Api
+from sealring.protocol.client import Client
+from sealring.protocol.user import User
+from sealring.signing.master_key import generate_master_key, write_master_key
+
+SEALRING = Path(sys.executable).with_name("sealring")
+SERVE = Path(__file__).parent / "faults" / "serve.py"
+CLIENT_SECRET = "slc_of_the_tests"
+PASSWORD = "a passphrase of the tests"
+READY_SECONDS = 20
+
+
+class Installation:
+    """A folder with settings and a master key, and the server over it while one runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.issuer = f"http://127.0.0.1:{self.port}"
+        self.configuration = folder / "sealring.toml"
+        self.clock_offset = folder / "clock_offset"
+        self.process: asyncio.subprocess.Process | None = None
+        self.configure()
+        write_master_key(folder / "secrets" / "master.key", generate_master_key(randomness=os.urandom))
+
+    def configure(self, server: str = "", rest: str = "") -> None:
+        """Write the settings anew; `server`: more lines of the table [server]."""
+        self.configuration.write_text(
+            f'issuer = "{self.issuer}"\n{rest}\n[server]\nport = {self.port}\n{server}\n'
+            "[password]\nmemory = 8\npasses = 1\nlanes = 1\n"
+        )
+
+    def settings(self) -> Settings:
+        settings = load_settings(self.configuration, environment={})
+        assert isinstance(settings, Settings), settings
+        return settings
+
+    async def furnish(self, users: int = 1) -> None:
+        """Register the API `orders`, the first-party client `shop` and people `user-0` … before the server starts."""
+        settings = self.settings()
+        async with open_house(settings) as opened:
+            store = opened.house.store
+            scopes = {"orders:read": "See orders", "orders:write": "Change orders"}
+            digests = (sha256(b"sla_of_the_tests").digest(),)
+            orders = Api(identifier="orders", scopes=scopes, claims=("roles",), secret_digests=digests, created_at=1)
+            await store.apis.add(orders, events=[])
+            shop = Client(
+                client_id="shop",
+                name="Shop",
+                type="confidential",
+                secret_digests=(sha256(CLIENT_SECRET.encode()).digest(),),
+                first_party=True,
+                allowed={"orders": frozenset(scopes), self.issuer: frozenset({"sessions"})},
+                epoch=1,
+                created_at=1,
+            )
+            await store.clients.add(shop, events=[])
+            for number in range(users):
+                user = User(sub=f"sub-{number}", username=f"user-{number}", claims={}, roles=(), epoch=1, created_at=1)
+                hashed = await opened.house.hashing.hash(PASSWORD.encode())
+                assert isinstance(hashed, str)
+                key = f"user-{number}"
+                await store.users.add(user, username_key=key, email_key=None, password_hash=hashed, events=[])
+
+    async def start(self, *, movable_clock: bool = False) -> None:
+        """Start `sealring serve`, or the same house with a wall clock that `set_clock` moves; wait until ready."""
+        assert self.process is None
+        command = [SERVE] if movable_clock else [SEALRING, "serve", "--config"]
+        program = [sys.executable] if movable_clock else []
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *program, *command, self.configuration, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
+            )
+        await self.wait_until_ready()
+
+    async def wait_until_ready(self) -> None:
+        async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=self.issuer) as client:
+            while True:
+                assert self.process is not None
+                assert self.process.returncode is None, self.log()
+                with suppress(httpx.TransportError):
+                    if (await client.get("/readyz")).status_code == 200:
+                        return
+                await asyncio.sleep(0.02)
+
+    def set_clock(self, seconds: int) -> None:
+        """Move the wall clock of a server with a movable clock, against the machine's; known in 0.1 s."""
+        self.clock_offset.write_text(str(seconds))
+
+    async def kill(self) -> None:
+        """Kill -9 the process that owns the port."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """Ask the server to end, as an operator would, and return its exit status."""
+        return await self._end(signal.SIGTERM)
+
+    async def _end(self, sent: signal.Signals) -> int:
+        process, self.process = self.process, None
+        assert process is not None
+        with suppress(ProcessLookupError):
+            process.send_signal(sent)
+        async with asyncio.timeout(READY_SECONDS):
+            return await process.wait()
+
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text()
+
+    async def run(self, *arguments: str, stdin: str = "", environment: dict[str, str] | None = None) -> "Ran":
+        """Run a command of `sealring` on this installation."""
+        process = await asyncio.create_subprocess_exec(
+            SEALRING,
+            *arguments,
+            "--config",
+            self.configuration,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+        )
+        async with asyncio.timeout(READY_SECONDS):
+            out, err = await process.communicate(stdin.encode())
+        assert process.returncode is not None
+        return Ran(process.returncode, out.decode(), err.decode())
+
+    async def post(self, path: str, message: dict[str, object]) -> "Reply":
+        """Post JSON as the client `shop` on a connection of its own. Raises ConnectionError without a whole answer.
+
+        Two hundred of these at once cost less than a pooling client's bookkeeping.
+        """
+        body = json.dumps(message).encode()
+        credentials = b64encode(f"shop:{CLIENT_SECRET}".encode()).decode()
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nAuthorization: Basic {credentials}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(head.encode() + body)
+            received = await reader.read(-1)
+        finally:
+            writer.close()
+        return Reply(received)
+
+    async def sign_in(self, number: int = 0) -> "Reply":
+        request = {"username": f"user-{number}", "password": PASSWORD, "scope": "orders:read", "resource": "orders"}
+        return await self.post("/session", request)
+
+    async def refresh(self, token: str) -> "Reply":
+        return await self.post("/session/refresh", {"refresh_token": token})
+
+    async def open_sessions(self, count: int) -> list[str]:
+        """Sign in `count` times, a few at once, and return the refresh tokens."""
+        tokens: list[str] = []
+        for start in range(0, count, 20):
+            replies = await asyncio.gather(*(self.sign_in() for _ in range(start, min(start + 20, count))))
+            assert {reply.status for reply in replies} == {200}, replies[0].text
+            tokens += [reply.refresh_token for reply in replies]
+        return tokens
+
+
+class Reply:
+    """A whole answer of the server."""
+
+    def __init__(self, received: bytes) -> None:
+        head, separator, body = received.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        if not separator or len(body) != int(self.headers["content-length"]):
+            raise ConnectionResetError("no whole answer came")
+        self.status = int(status.split()[1])
+        self.text = body.decode()
+
+    def json(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.text)
+        return value
+
+    @property
+    def refresh_token(self) -> str:
+        assert self.status == 200, self.text
+        return str(self.json()["refresh_token"])
+
+
+class Ran:
+    """What a command did: exit status, standard output and standard error."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status = status
+        self.out = out
+        self.err = err
+
+    def value(self) -> object:
+        """Read what `--json` printed."""
+        return json.loads(self.out)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+    """An installation with settings, a master key and nothing else; its server is killed at the end."""
+    made = Installation(tmp_path)
+    yield made
+    if made.process is not None:
+        await made.kill()
