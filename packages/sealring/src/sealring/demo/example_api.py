@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -47,9 +47,9 @@ def open_api_socket(port: int) -> socket.socket:
 
 @asynccontextmanager
 async def run_example_api(
-    opened: socket.socket, *, example: Path, environment: Mapping[str, str], ended: asyncio.Event
+    opened: socket.socket, *, example: Path, environment: Mapping[str, str], when_it_ends: Callable[[], None]
 ) -> AsyncIterator[None]:
-    """Run the example API on a listening socket. `ended`: set where it ends by itself."""
+    """Run the example API on a listening socket. `when_it_ends`: called where it ends by itself."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -62,7 +62,7 @@ async def run_example_api(
         start_new_session=True,  # Ctrl-C is for the demo, which then ends this one in order
     )
     opened.close()
-    watch = asyncio.create_task(_watch(process, ended))
+    watch = asyncio.create_task(_watch(process, when_it_ends))
     try:
         yield
     finally:
@@ -76,9 +76,9 @@ async def run_example_api(
             await process.wait()
 
 
-async def _watch(process: asyncio.subprocess.Process, ended: asyncio.Event) -> None:
+async def _watch(process: asyncio.subprocess.Process, when_it_ends: Callable[[], None]) -> None:
     await process.wait()
-    ended.set()
+    when_it_ends()
 
 
 def _serve_child(descriptor: int, example: str) -> None:

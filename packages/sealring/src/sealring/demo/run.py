@@ -43,23 +43,24 @@ async def run_demo(
         terms = DemoTerms(
             routes=playground_routes(api_port=api_port), clock_offset_file=settings.folder / CLOCK_OFFSET_FILE
         )
-        if not settings.path(settings.master_key_file).exists():
-            make_master_key(settings)
-        async with open_house(settings, demo=terms) as opened:
-            residents = await settle_residents(opened.desk, settings.folder)
-        environment = {
-            "SEALRING_ISSUER": settings.issuer,
-            "SEALRING_AUDIENCE": AUDIENCE,
-            "SEALRING_API_KEY": residents.api_key.reveal(),
-            "ORDERS_PAGE_ORIGIN": settings.issuer,
-        }
-        api_ended = asyncio.Event()
-        async with run_example_api(api_socket, example=example, environment=environment, ended=api_ended):
+        residents = await _furnish(settings, terms)
+        stop, api_ended = asyncio.Event(), asyncio.Event()
+
+        def follow_api() -> None:
+            api_ended.set()
+            stop.set()
+
+        async with run_example_api(
+            api_socket,
+            example=example,
+            environment=_environment_of_api(settings, residents),
+            when_it_ends=follow_api,
+        ):
             await serve_house(
                 settings,
                 demo=terms,
                 announce=lambda: say(screen(settings, residents, api_port=api_port)),
-                until=api_ended,
+                until=stop,
             )
     except ComposeProblem as problem:
         raise DemoProblem(str(problem)) from problem
@@ -88,3 +89,20 @@ def screen(settings: Settings, residents: Residents, *, api_port: int) -> str:
     ./sealring sessions end --user {USERNAME}
     curl -H "Authorization: Bearer $TOKEN" {api}
 """
+
+
+async def _furnish(settings: Settings, terms: DemoTerms) -> Residents:
+    """Complete what an earlier start has not made, before anybody may ask for it."""
+    if not settings.path(settings.master_key_file).exists():
+        make_master_key(settings)
+    async with open_house(settings, demo=terms) as opened:
+        return await settle_residents(opened.desk, settings.folder)
+
+
+def _environment_of_api(settings: Settings, residents: Residents) -> dict[str, str]:
+    return {
+        "SEALRING_ISSUER": settings.issuer,
+        "SEALRING_AUDIENCE": AUDIENCE,
+        "SEALRING_API_KEY": residents.api_key.reveal(),
+        "ORDERS_PAGE_ORIGIN": settings.issuer,
+    }
