@@ -1,0 +1,62 @@
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]  # the fixtures of conftest.py
+SEALRING = Path(sys.executable).parent / "sealring"
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def test_a_token_without_a_demo_is_exit_status_3(run: Run) -> None:
+    ran = run("demo", "token")
+    assert ran.exit_status == 3
+    assert "sealring demo" in ran.err
+
+
+def test_commands_in_the_demos_folder_speak_to_the_demo(tmp_path: Path, run: Run) -> None:
+    command = [SEALRING, "demo", "--port", str(free_port()), "--api-port", str(free_port())]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        try:
+            assert any("passphrase" in line for line in demo.stdout)
+            token = run("demo", "token")
+            assert token.exit_status == 0
+            assert token.out.count(".") == 2
+            assert run("status", "--json").json()["demo"]
+            assert run("sessions", "end", "--user", "ada").out == "1 session ended\n"
+            assert run("users", "show", "ada", "--json").json()["demo"]
+        finally:
+            demo.send_signal(signal.SIGTERM)
+        demo.stdout.read()
+        assert demo.wait(20) == 0
+    ran = run("users", "list")
+    assert ran.exit_status == 3
+    assert "sealring demo" in ran.err
+
+
+def test_the_demos_database_is_served_by_the_demo_alone(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import apsw
+
+    monkeypatch.chdir(tmp_path)
+    assert run("init", "--yes").exit_status == 0
+    connection = apsw.Connection("data/sealring.db")
+    connection.execute("UPDATE store_state SET demo = 1")
+    connection.close()
+    ran = run("serve", "--json")
+    assert ran.exit_status == 2
+    assert "demo" in json.loads(ran.err)["error_description"]
