@@ -34,7 +34,7 @@ function start(root) {
   part("call-again").addEventListener("click", (event) => callApi(event.currentTarget, part("end-outcome")));
   part("place-order").addEventListener("submit", (event) => {
     event.preventDefault();
-    callApi(event.submitter, part("api-outcome"), { item: event.currentTarget.elements.item.value });
+    callApi(event.submitter, part("api-outcome"), { item: event.currentTarget.elements.order.value });
   });
 
   part("refresh").addEventListener("click", (event) => {
