@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from contextlib import suppress
+from typing import IO, TextIO, cast
 
 import structlog
 import structlog.tracebacks
@@ -18,6 +20,21 @@ def configure_logs() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Forgiving(sys.stderr))),
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format='{"event": "library", "text": "%(message)s"}')
+
+
+class _Forgiving:
+    """A stream that loses what it cannot write: a full disk under the log shall refuse no request."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
