@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -89,7 +90,7 @@ class Installation:
         program = [sys.executable] if movable_clock else []
         with (self.folder / "server.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *program, *command, self.configuration, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
+                *program, *command, self.configuration, stdin=DEVNULL, stdout=DEVNULL, stderr=log
             )
         await self.wait_until_ready()
 
@@ -124,7 +125,8 @@ class Installation:
             return await process.wait()
 
     def log(self) -> str:
-        return (self.folder / "server.log").read_text()
+        log = self.folder / "server.log"
+        return log.read_text() if log.is_file() else ""
 
     async def run(self, *arguments: str, stdin: str = "", environment: dict[str, str] | None = None) -> "Ran":
         """Run a command of `sealring` on this installation."""
@@ -133,9 +135,9 @@ class Installation:
             *arguments,
             "--config",
             self.configuration,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
             env={**os.environ, **(environment or {})},
         )
         async with asyncio.timeout(READY_SECONDS):
