@@ -26,7 +26,13 @@ from sealring.services.house import House
 from sealring.services.key_schedule import complete_key_stock
 from sealring.signing.incarnation_file import IncarnationFile, IncarnationFileProblem
 from sealring.signing.keyring import Keyring, KeyringProblem, make_key_forge, open_keyring
-from sealring.signing.master_key import MasterKey, MasterKeyProblem, load_master_key
+from sealring.signing.master_key import (
+    MasterKey,
+    MasterKeyProblem,
+    generate_master_key,
+    load_master_key,
+    write_master_key,
+)
 from sealring.signing.sealing import derive
 from sealring.storage.sqlite.database import StoreProblem, open_database
 from sealring.storage.sqlite.store import SqliteStore
@@ -82,12 +88,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
         rolled_back = remembered.disagrees_with(identity.incarnation, identity.feed_number)
         if isinstance(rolled_back, IncarnationFileProblem):
             raise ComposeProblem(rolled_back.sentence)
-        hashing = HashingThreads(
-            parameters=hash_parameters(settings),
-            threads=settings.password.threads or max(1, (os.cpu_count() or 2) - 1),
-            queue=settings.password.queue,
-            randomness=os.urandom,
-        )
+        hashing = _start_hashing(settings)
         stack.callback(hashing.close)
         keyring = await _open_keys(
             store, settings, master_key=master_key, incarnation=identity.incarnation, clock=clock
@@ -99,26 +100,19 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             store=store,
             signer=keyring,
             hashing=hashing,
-            limit=MemorySignInLimit(
-                failures_per_account=settings.limits.failures_per_account,
-                failures_per_network=settings.limits.failures_per_network,
-            ),
+            limit=_make_limit(settings),
             clock=clock,
             service_clock=service_clock,
             randomness=os.urandom,
             password_policy=password_policy(settings),
             halted=rolled_back,
         )
-        desk = Desk(
-            store=store,
-            hashing=hashing,
-            password_policy=house.password_policy,
-            clock=clock,
-            randomness=os.urandom,
-            issuer=settings.issuer,
-            audit_key=audit_key,
+        opened = OpenHouse(
+            house=house,
+            desk=_desk_of(house, audit_key=audit_key),
+            service_clock=service_clock,
+            incarnation_file=remembered,
         )
-        opened = OpenHouse(house=house, desk=desk, service_clock=service_clock, incarnation_file=remembered)
         yield opened
         await _remember(opened)
 
@@ -128,6 +122,13 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     """Open the house for one command of the operator, while no server runs."""
     async with open_house(settings) as opened:
         yield msgspec.structs.replace(opened.desk, remember=opened.incarnation_file.remember)
+
+
+def make_master_key(settings: Settings) -> None:
+    """Make the master key of a new installation in its file. Raises ComposeProblem; never overwrites."""
+    problem = write_master_key(settings.path(settings.master_key_file), generate_master_key(randomness=os.urandom))
+    if problem is not None:
+        raise ComposeProblem(problem.sentence)
 
 
 @asynccontextmanager
@@ -213,6 +214,34 @@ def _open_store(settings: Settings, *, audit_key: bytes, demo: bool) -> SqliteSt
     if isinstance(database, StoreProblem):
         raise ComposeProblem(database.sentence)
     return SqliteStore(database)
+
+
+def _start_hashing(settings: Settings) -> HashingThreads:
+    return HashingThreads(
+        parameters=hash_parameters(settings),
+        threads=settings.password.threads or max(1, (os.cpu_count() or 2) - 1),
+        queue=settings.password.queue,
+        randomness=os.urandom,
+    )
+
+
+def _make_limit(settings: Settings) -> MemorySignInLimit:
+    return MemorySignInLimit(
+        failures_per_account=settings.limits.failures_per_account,
+        failures_per_network=settings.limits.failures_per_network,
+    )
+
+
+def _desk_of(house: House, *, audit_key: bytes) -> Desk:
+    return Desk(
+        store=house.store,
+        hashing=house.hashing,
+        password_policy=house.password_policy,
+        clock=house.clock,
+        randomness=house.randomness,
+        issuer=house.issuer,
+        audit_key=audit_key,
+    )
 
 
 async def _open_keys(
