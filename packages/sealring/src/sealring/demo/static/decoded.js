@@ -11,7 +11,10 @@ const MEANINGS = {
   scope: "what it allows",
   sid: "the session it belongs to",
   jti: "its own id",
-  roles: "what the API is told about ada",
+  roles: "what the API is told about the person",
+  amr: "how the person proved who it is (pwd: by a password)",
+  sub_epoch: "rises when everything of this person ends",
+  client_epoch: "rises when everything of this application ends",
 };
 const TIMES = { iat: "issued", exp: "expires", auth_time: "signed in", nbf: "valid from" };
 

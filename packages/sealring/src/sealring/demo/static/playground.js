@@ -24,8 +24,9 @@ function start(root) {
       oldRefreshToken = null;
       hold(answer.body);
       for (const id of ["api-outcome", "refresh-outcome", "end-outcome"]) part(id).replaceChildren();
-      for (const section of root.querySelectorAll("[data-needs]")) section.hidden = false;
+      for (const section of root.querySelectorAll("[data-step]")) section.hidden = false;
       for (const id of ["refresh", "log-out"]) part(id).disabled = false;
+      part("repeat").disabled = true;
       say(outcome, `Signed in as ${username.value}. The session is open.`, "good");
     });
   });
