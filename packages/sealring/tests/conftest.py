@@ -1,0 +1,166 @@
+"""A real house behind its ASGI application: a store in a file, cheap hashes, both clocks in the test's hand."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from hashlib import sha256
+from ipaddress import ip_network
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from sealring import compose, config
+from sealring.credentials.password_hash import PasswordHashParameters, hash_password
+from sealring.ports import Store
+from sealring.protocol.api import Api
+from sealring.protocol.client import Client
+from sealring.protocol.user import User
+from sealring.signing.master_key import generate_master_key, write_master_key
+from sealring.web.app import WebApp, WebPolicy
+
+ISSUER = "http://localhost:8799"
+NOW = 1_700_000_000_000
+PASSWORD = "correct horse battery staple"
+CHEAP = PasswordHashParameters(memory=8, passes=1, lanes=1)
+SCOPES = frozenset({"orders:read", "orders:write"})
+
+
+class Site(SimpleNamespace):
+    """`http` speaks as the confidential client `shop`; `now` and `service_now` are milliseconds."""
+
+    opened: compose.OpenHouse
+    app: WebApp
+    http: httpx.AsyncClient
+    now: int
+    service_now: int
+
+    @property
+    def store(self) -> Store:
+        return self.opened.house.store
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += int(seconds * 1000)
+        self.service_now += int(seconds * 1000)
+
+    def client(self, address: str = "127.0.0.1", *, auth: tuple[str, str] | None = None) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app, client=(address, 1234))
+        return httpx.AsyncClient(transport=transport, base_url=self.opened.house.issuer, auth=auth)
+
+    def rehouse(self, **changes: object) -> None:
+        """Put other ports into the house, under a fresh application."""
+        house = msgspec.structs.replace(self.opened.house, **changes)
+        self.opened = msgspec.structs.replace(self.opened, house=house)
+        self.app = WebApp(house, policy=WebPolicy())
+        self.http = self.client(auth=("shop", "slc_shop"))
+
+    async def sign_in(self, **members: Any) -> httpx.Response:  # noqa: ANN401 -- JSON
+        body = {"username": "ada", "password": PASSWORD, "scope": "orders:read orders:write"} | members
+        return await self.http.post("/session", json={name: value for name, value in body.items() if value is not None})
+
+    async def refresh(self, token: str, **members: str) -> httpx.Response:
+        return await self.http.post("/session/refresh", json={"refresh_token": token, **members})
+
+    async def own_token(self) -> tuple[str, dict[str, str]]:
+        """Sign in for the issuer's own API: refresh token, and the headers of a request with the access token."""
+        answer = (await self.sign_in(scope="sessions")).json()
+        return answer["refresh_token"], bearer(answer["access_token"])
+
+    async def inspect(self, access_token: str) -> dict[str, Any]:
+        answer = await self.http.post("/introspect", data={"token": access_token}, auth=("orders", "sla_orders"))
+        assert answer.status_code == 200
+        return dict(answer.json())
+
+    async def events(self) -> list[Any]:
+        return [event.event for _, event in await self.store.audit.list_events(after=-1, limit=1000)]
+
+
+def bearer(access_token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {access_token}"}
+
+
+def digests(secret: str) -> tuple[bytes, ...]:
+    return (sha256(secret.encode()).digest(),)
+
+
+async def furnish(store: Store, issuer: str) -> None:
+    """Register what most tests speak about: ada and bob, the APIs orders and bills, six clients."""
+    orders = Api(
+        identifier="orders",
+        scopes={"orders:read": "Read orders", "orders:write": "Write orders"},
+        claims=("roles", "tenant"),
+        secret_digests=digests("sla_orders"),
+        created_at=NOW,
+    )
+    bills = Api(identifier="bills", scopes={"bills:read": "Read"}, secret_digests=digests("sla_bills"), created_at=NOW)
+    await store.apis.add(orders, events=[])
+    await store.apis.add(bills, events=[])
+    password_hash = hash_password(PASSWORD.encode(), parameters=CHEAP, randomness=os.urandom)
+    for name, sub, roles in (("ada", "u1", ("boss",)), ("bob", "u2", ())):
+        user = User(sub=sub, username=name, claims={}, roles=roles, epoch=3, created_at=NOW)
+        await store.users.add(user, username_key=name, email_key=None, password_hash=password_hash, events=[])
+    shop = Client(
+        client_id="shop",
+        name="Shop",
+        type="confidential",
+        secret_digests=digests("slc_shop"),
+        first_party=True,
+        allowed={"orders": SCOPES, "bills": frozenset({"bills:read"}), issuer: frozenset({"sessions"})},
+        epoch=1,
+        created_at=NOW,
+    )
+    page = {"type": "public", "secret_digests": (), "origins": frozenset({"https://page.example"})}
+    both = frozenset({"sessions:create", "sessions:revoke"})
+    for changes in (
+        {},
+        {"client_id": "other", "secret_digests": digests("slc_other")},
+        {"client_id": "backend", "secret_digests": digests("slc_backend"), "permissions": both},
+        {"client_id": "guest", "secret_digests": digests("slc_guest"), "first_party": False},
+        {"client_id": "page", **page},
+        {"client_id": "jar", **page, "token_delivery": "cookie"},
+    ):
+        await store.clients.add(msgspec.structs.replace(shop, **changes), events=[])
+
+
+OpenSite = Callable[..., AbstractAsyncContextManager[Site]]
+
+
+@pytest.fixture
+def open_site(tmp_path: Path) -> OpenSite:
+    """Open a site in the test's folder; twice in a row is a restart. `settings`: over the usual ones."""
+
+    @asynccontextmanager
+    async def opening(
+        issuer: str = ISSUER, *, trusted: tuple[str, ...] = (), refuse_forwarded: bool = False, **settings: object
+    ) -> AsyncIterator[Site]:
+        if not (tmp_path / "secrets").exists():
+            assert write_master_key(tmp_path / "secrets/master.key", generate_master_key(randomness=os.urandom)) is None
+        written = {"issuer": issuer, "password": {"memory": 8, "passes": 1, "threads": 1}} | settings
+        made = config.make_settings(written, folder=tmp_path, source="tests")
+        assert isinstance(made, config.Settings), made
+        async with compose.open_house(made) as opened:
+            site = Site(now=NOW, service_now=0)
+            house = msgspec.structs.replace(
+                opened.house, clock=lambda: site.now, service_clock=lambda: site.service_now
+            )
+            site.opened = msgspec.structs.replace(opened, house=house)
+            policy = WebPolicy(
+                trusted_proxies=tuple(ip_network(network) for network in trusted), refuse_forwarded=refuse_forwarded
+            )
+            site.app = WebApp(house, policy=policy)
+            if await opened.house.store.users.find("u1") is None:
+                await furnish(opened.house.store, issuer)
+            async with site.client(auth=("shop", "slc_shop")) as http:
+                site.http = http
+                yield site
+
+    return opening
+
+
+@pytest.fixture
+async def site(open_site: OpenSite) -> AsyncIterator[Site]:
+    async with open_site() as opened:
+        yield opened

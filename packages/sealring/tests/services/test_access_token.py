@@ -1,0 +1,82 @@
+import json
+from base64 import urlsafe_b64decode
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+async def ask(site: SimpleNamespace, authorization: str | None) -> httpx.Response:
+    headers = {} if authorization is None else {"authorization": authorization}
+    answer = await site.http.get("/sessions", headers=headers, auth=None)
+    assert isinstance(answer, httpx.Response)
+    return answer
+
+
+async def test_another_library_verifies_the_token_by_the_published_keys(site: SimpleNamespace) -> None:
+    token = (await site.sign_in()).json()["access_token"]
+    key_set = KeySet.import_key_set((await site.http.get("/jwks", auth=None)).json())
+    decoded = jwt.decode(token, key_set, algorithms=["ES256"])
+    assert decoded.header["typ"] == "at+jwt"
+    assert decoded.claims["iss"] == "http://localhost:8799"
+    assert decoded.claims["exp"] - decoded.claims["iat"] == 600
+
+
+async def test_a_token_of_the_issuers_own_api_is_taken(site: SimpleNamespace) -> None:
+    _, headers = await site.own_token()
+    assert (await ask(site, headers["authorization"])).status_code == 200
+    assert (await ask(site, headers["authorization"].replace("Bearer", "bEARER"))).status_code == 200
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer ", "Basic YTpi", "DPoP x"])
+async def test_no_bearer_token_is_told_apart_without_an_error_word(
+    site: SimpleNamespace, authorization: str | None
+) -> None:
+    answer = await ask(site, authorization)
+    assert code_of(answer) == (401, "token_missing")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_foreign_altered_unsigned_and_expired_tokens_are_refused(site: SimpleNamespace) -> None:
+    orders = (await site.sign_in()).json()["access_token"]
+    refresh_token, headers = await site.own_token()
+    token = headers["authorization"].removeprefix("Bearer ")
+    head, payload, signature = token.split(".")
+    bad = [
+        orders,
+        refresh_token,
+        f"{head}.{payload}.{signature[:-4]}AAAA",
+        f"{head}.{payload}.",
+        f"eyJhbGciOiJub25lIn0.{payload}.",
+        "x",
+        token + "\u00e9",
+    ]
+    for wrong in bad:
+        answer = await ask(site, f"Bearer {wrong}".encode())  # type: ignore[arg-type] -- httpx takes octets as well
+        assert code_of(answer) == (401, "token_refused"), wrong
+        assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+    site.pass_time(600)
+    assert code_of(await ask(site, f"Bearer {token}")) == (401, "token_refused")
+
+
+async def test_the_row_answers_not_the_token_alone(site: SimpleNamespace) -> None:
+    refresh_token, headers = await site.own_token()
+    await site.http.request("DELETE", "/session", json={"refresh_token": refresh_token})
+    assert code_of(await ask(site, headers["authorization"])) == (401, "session_ended")
+
+
+async def test_a_token_carries_what_the_session_is(site: SimpleNamespace) -> None:
+    body = (await site.sign_in()).json()
+    payload = body["access_token"].split(".")[1]
+    claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    assert set(claims) == {
+        "iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "sid", "sub_epoch", "client_epoch",
+        "auth_time", "amr", "roles",
+    }  # fmt: skip
+    assert (claims["sid"], claims["client_id"], claims["aud"]) == (body["sid"], "shop", "orders")

@@ -1,0 +1,66 @@
+from hashlib import sha256
+
+import pytest
+
+from sealring.protocol.api import Api
+from sealring.protocol.client import Client
+from sealring.protocol.client_authentication import ClientSecretBasic, NoSecret
+from sealring.protocol.errors import OAuthError
+from sealring.protocol.secret import Secret
+from sealring.services.client_authentication import authenticate_api, authenticate_client
+from sealring.services.desk import Desk
+
+TWO = tuple(sha256(secret).digest() for secret in (b"slc_old", b"slc_new"))
+
+
+async def register(desk: Desk, *, public: bool = False) -> None:
+    client = Client(
+        client_id="shop",
+        name="Shop",
+        type="public" if public else "confidential",
+        secret_digests=() if public else TWO,
+        allowed={},
+        epoch=1,
+        created_at=1,
+    )
+    await desk.store.clients.add(client, events=[])
+
+
+def basic(secret: str, client_id: str = "shop") -> ClientSecretBasic:
+    return ClientSecretBasic(client_id=client_id, client_secret=Secret(secret))
+
+
+@pytest.mark.parametrize("secret", ["slc_old", "slc_new"])
+async def test_each_of_two_secrets_proves_the_client(desk: Desk, secret: str) -> None:
+    await register(desk)
+    client = await authenticate_client(basic(secret), store=desk.store)
+    assert isinstance(client, Client)
+    assert client.client_id == "shop"
+
+
+async def test_all_that_can_be_wrong_is_one_refusal(desk: Desk) -> None:
+    await register(desk)
+    wrong = [basic("slc_wrong"), basic(""), basic("slc_old", "nobody"), NoSecret(client_id="shop")]
+    refusals = {repr(await authenticate_client(credentials, store=desk.store)) for credentials in wrong}
+    assert len(refusals) == 1
+    assert "client_authentication_failed" in refusals.pop()
+
+
+async def test_a_public_client_brings_no_secret(desk: Desk) -> None:
+    await register(desk, public=True)
+    assert isinstance(await authenticate_client(NoSecret(client_id="shop"), store=desk.store), Client)
+    assert isinstance(await authenticate_client(basic("slc_old"), store=desk.store), OAuthError)
+
+
+async def test_a_disabled_client_is_refused(desk: Desk) -> None:
+    await register(desk)
+    await desk.store.clients.set_disabled("shop", disabled=True, now=desk.clock(), events=[])
+    assert isinstance(await authenticate_client(basic("slc_old"), store=desk.store), OAuthError)
+
+
+async def test_an_api_is_known_by_its_secret_in_http_basic(desk: Desk) -> None:
+    api = Api(identifier="orders", scopes={}, secret_digests=(sha256(b"sla_1").digest(),), created_at=1)
+    await desk.store.apis.add(api, events=[])
+    assert await authenticate_api("Basic b3JkZXJzOnNsYV8x", store=desk.store) == api  # orders:sla_1
+    for wrong in (None, "", "Basic b3JkZXJzOnNsYV8y", "Bearer x", "Basic bm9ib2R5OnNsYV8x"):
+        assert isinstance(await authenticate_api(wrong, store=desk.store), OAuthError)
