@@ -23,7 +23,7 @@ BIN: Final = ROOT / ".venv/bin"
 PORTS: Final = (8700, 8701)
 READY_SECONDS: Final = 30
 _LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "node_modules", "demo-data"
+    ".git", ".venv", ".cache", ".*_cache", ".hypothesis", "__pycache__", "node_modules", "demo-data"
 )
 _CURL_STAND_IN: Final = """\
 import sys, httpx
