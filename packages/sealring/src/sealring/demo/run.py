@@ -96,6 +96,9 @@ async def _furnish(settings: Settings, terms: DemoTerms) -> Residents:
     if not settings.path(settings.master_key_file).exists():
         make_master_key(settings)
     async with open_house(settings, demo=terms) as opened:
+        identity = await opened.desk.store.state.identity()
+        if not identity.demo:
+            raise DemoProblem(f"{settings.folder} holds a real installation, not a demo: name another folder.")
         return await settle_residents(opened.desk, settings.folder)
 
 

@@ -27,7 +27,7 @@ function start(root) {
       for (const section of root.querySelectorAll("[data-step]")) section.hidden = false;
       for (const id of ["refresh", "log-out"]) part(id).disabled = false;
       part("repeat").disabled = true;
-      say(outcome, `Signed in as ${username.value}. The session is open.`, "good");
+      say(outcome, `Signed in as ${username.value}. Your session is open; go on below.`, "good");
     });
   });
 
