@@ -34,3 +34,8 @@ def test_nothing_that_is_shown_can_move_the_cursor(value: object) -> None:
 def test_json_is_ascii_of_one_line(text: str) -> None:
     assert json_line(text).isascii()
     assert json_line(text).isprintable()
+
+
+def test_a_mapping_with_members_is_shown() -> None:
+    assert shown({"tier": "gold"}) == '{"tier": "gold"}'
+    assert shown({}) == "-"

@@ -32,7 +32,9 @@ def json_line(value: object) -> str:
 def shown(value: object) -> str:
     """Write a value as a person reads it."""
     match value:
-        case None | [] | {} | "":
+        case None | [] | "":
+            return "-"
+        case dict() if not value:  # the pattern {} would match every mapping
             return "-"
         case bool():
             return "yes" if value else "no"

@@ -66,7 +66,6 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "client_enabled": "A client was enabled.",
         "client_deleted": "A client was deleted; its sessions ended.",
         "client_secret_rotated": "A client got a new secret.",
-        "client_authentication_refused": "Somebody failed to authenticate as a client.",
         "api_added": "An API was registered.",
         "api_changed": "An API's registration was changed.",
         "api_deleted": "An API was deleted.",

@@ -84,8 +84,6 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "invalid_auth_time": _Meaning("invalid_request", 400, "auth_time lies in the future or over a day back."),
         # refresh tokens: to clients all of them are refresh_refused
         "refresh_refused": _Meaning("invalid_grant", 400, "The refresh token is not valid: sign in again."),
-        "refresh_malformed": _Meaning("invalid_grant", 400, "Not one of our refresh tokens, or altered."),
-        "refresh_unknown": _Meaning("invalid_grant", 400, "The session of this refresh token is not known any more."),
         "refresh_wrong_client": _Meaning("invalid_grant", 400, "The refresh token belongs to another client."),
         "refresh_wrong_binding": _Meaning("invalid_grant", 400, "The refresh token belongs to another browser."),
         "refresh_ended": _Meaning("invalid_grant", 400, "The session has ended."),
