@@ -1,0 +1,107 @@
+import os
+
+import msgspec
+import pytest
+
+from sealring.ports import MacKey
+from sealring.protocol.instant import Instant
+from sealring.protocol.key_schedule import KeyPurpose, KeyState, StoredKey
+from sealring.protocol.refresh_token_format import TokenRealm
+from sealring.signing.keyring import Keyring, KeyringProblem, make_key_forge, open_keyring
+from sealring.signing.master_key import MasterKey, generate_master_key
+from sealring_verify.jose import jwks, jws
+
+ISSUER = "https://auth.example"
+REALM = TokenRealm(issuer=ISSUER, incarnation=bytes(16))
+MASTER_KEY = generate_master_key(randomness=os.urandom)
+PLACES: tuple[tuple[KeyPurpose, KeyState], ...] = (
+    ("access_token", "active"),
+    ("access_token", "pending"),
+    ("mac", "active"),
+)
+
+
+def forge_all(master_key: MasterKey = MASTER_KEY, issuer: str = ISSUER) -> tuple[StoredKey, ...]:
+    forge = make_key_forge(master_key=master_key, issuer=issuer, randomness=os.urandom)
+    return tuple(forge(purpose, state, Instant(1000)) for purpose, state in PLACES)
+
+
+def opened(keys: tuple[StoredKey, ...]) -> Keyring:
+    keyring = open_keyring(keys, master_key=MASTER_KEY, realm=REALM)
+    assert isinstance(keyring, Keyring)
+    return keyring
+
+
+def test_what_the_active_key_signs_the_published_set_verifies() -> None:
+    keys = forge_all()
+    keyring = opened(keys)
+    token = keyring.sign_access_token(b'{"sub":"u1"}')
+    key_set = jwks.parse_jwks(keyring.key_set())
+    signed = jws.verify_compact(token, keys=key_set, algorithms=frozenset({"ES256"}))
+    assert signed.payload == b'{"sub":"u1"}'
+    assert (signed.header.typ, signed.header.kid) == ("at+jwt", keys[0].kid)
+
+
+def test_the_waiting_key_is_published_and_no_private_part_ever() -> None:
+    keys = forge_all()
+    published = msgspec.json.decode(opened(keys).key_set())["keys"]
+    assert [key["kid"] for key in published] == [keys[0].kid, keys[1].kid]
+    assert all("d" not in key and "k" not in key for key in published)
+
+
+def another_mac_key(than: StoredKey) -> StoredKey:
+    """Forge until the number is another one."""
+    return next(key for key in iter(lambda: forge_all()[2], than) if key.mac_key_id != than.mac_key_id)
+
+
+def test_mac_keys_are_found_by_their_number_and_the_last_is_the_newest() -> None:
+    active, waiting, older = forge_all()
+    newer = another_mac_key(older)
+    keyring = opened((active, waiting, older, newer))
+    assert keyring.current_mac_key().mac_key_id == newer.mac_key_id
+    found = keyring.find_mac_key(older.mac_key_id or 0)
+    assert isinstance(found, MacKey)
+    assert len(found.secret) == 32
+    unknown = next(number for number in range(256) if number not in {older.mac_key_id, newer.mac_key_id})
+    assert keyring.find_mac_key(unknown) is None
+
+
+def test_a_retired_mac_key_is_not_accepted_any_more() -> None:
+    active, waiting, old = forge_all()
+    keyring = opened((active, waiting, msgspec.structs.replace(old, state="retired"), another_mac_key(old)))
+    assert keyring.find_mac_key(old.mac_key_id or 0) is None
+
+
+def test_another_master_key_is_a_sentence() -> None:
+    other = generate_master_key(randomness=os.urandom)
+    problem = open_keyring(forge_all(), master_key=other, realm=REALM)
+    assert isinstance(problem, KeyringProblem)
+    assert other.id in problem.sentence
+    assert "master_key_file" in problem.sentence
+
+
+def test_another_issuer_does_not_open_the_keys() -> None:
+    realm = TokenRealm(issuer="https://other.example", incarnation=bytes(16))
+    problem = open_keyring(forge_all(), master_key=MASTER_KEY, realm=realm)
+    assert isinstance(problem, KeyringProblem)
+    assert "issuer" in problem.sentence
+
+
+def test_keys_swapped_between_rows_do_not_open() -> None:
+    active, waiting, mac = forge_all()
+    swapped = (msgspec.structs.replace(active, sealed=waiting.sealed), waiting, mac)
+    assert isinstance(open_keyring(swapped, master_key=MASTER_KEY, realm=REALM), KeyringProblem)
+
+
+@pytest.mark.parametrize("missing", [0, 2])
+def test_a_store_without_an_active_key_is_a_sentence(missing: int) -> None:
+    keys = tuple(key for number, key in enumerate(forge_all()) if number != missing)
+    problem = open_keyring(keys, master_key=MASTER_KEY, realm=REALM)
+    assert isinstance(problem, KeyringProblem)
+    assert "backup" in problem.sentence
+
+
+def test_a_sealed_key_shows_nothing_of_its_secret() -> None:
+    first, second = forge_all()[2], forge_all()[2]
+    assert first.sealed != second.sealed
+    assert len(first.sealed) > 32

@@ -1,0 +1,174 @@
+import asyncio
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from sealring import compose, config
+from sealring.services.store_state import recover_store
+from sealring.signing.master_key import generate_master_key, write_master_key
+from sealring.storage.sqlite.database import open_database
+
+
+def make(folder: Path, **written: object) -> config.Settings:
+    cheap = {"memory": 8, "passes": 1, "threads": 1}
+    settings = config.make_settings(
+        {"issuer": "http://localhost:8799", "password": cheap} | written, folder=folder, source="tests"
+    )
+    assert isinstance(settings, config.Settings), settings
+    return settings
+
+
+def write_key(folder: Path) -> None:
+    assert write_master_key(folder / "secrets/master.key", generate_master_key(randomness=os.urandom)) is None
+
+
+async def problem_of(settings: config.Settings) -> str:
+    with pytest.raises(compose.ComposeProblem) as raised:
+        async with compose.open_house(settings):
+            pass
+    assert str(raised.value).endswith((".", "sealring.toml)."))
+    return str(raised.value)
+
+
+async def test_what_was_given_out_before_a_restart_is_good_after_it(open_site: Any) -> None:  # noqa: ANN401 -- a fixture
+    async with open_site() as site:
+        body = (await site.sign_in()).json()
+        key_set = (await site.http.get("/jwks")).content
+    async with open_site() as site:
+        assert (await site.http.get("/jwks")).content == key_set
+        assert (await site.inspect(body["access_token"]))["active"]
+        assert (await site.refresh(body["refresh_token"])).status_code == 200
+
+
+async def test_a_missing_master_key_is_a_sentence(tmp_path: Path) -> None:
+    assert "master.key" in await problem_of(make(tmp_path))
+
+
+async def test_the_wrong_master_key_is_a_sentence(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    async with compose.open_house(make(tmp_path)):
+        pass
+    shutil.rmtree(tmp_path / "secrets")
+    write_key(tmp_path)
+    assert "does not open the key" in await problem_of(make(tmp_path))
+
+
+async def test_a_data_directory_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    (tmp_path / "data").write_text("a file is in the way")
+    assert "cannot be written" in await problem_of(make(tmp_path))
+
+
+async def test_a_second_process_on_the_same_store_is_a_sentence(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    async with compose.open_house(make(tmp_path)):
+        assert "Another Sealring process" in await problem_of(make(tmp_path))
+
+
+async def test_a_server_does_not_open_the_demos_database(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    path = tmp_path / "data/sealring.db"
+    database: Any = open_database(path, audit_key=b"k" * 32, writer="w", randomness=os.urandom, demo=True)
+    await database.close()
+    assert "the demo's database" in await problem_of(make(tmp_path))
+
+
+async def test_another_issuer_does_not_open_the_store(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    async with compose.open_house(make(tmp_path)):
+        pass
+    assert "issuer" in await problem_of(make(tmp_path, issuer="https://other.example"))
+
+
+async def test_a_database_that_is_none_is_a_sentence(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/sealring.db").write_bytes(b"this is no database" * 1000)
+    assert "cannot be opened" in await problem_of(make(tmp_path))
+
+
+async def test_an_old_copy_of_the_database_halts_the_house_until_it_is_recovered(
+    open_site: Any,  # noqa: ANN401 -- a fixture's callable
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "data"
+    async with open_site() as site:
+        body = (await site.sign_in()).json()
+    shutil.copytree(data, tmp_path / "copy")
+    async with open_site() as site:
+        ended = await site.http.request("DELETE", "/session", json={"refresh_token": body["refresh_token"]})
+        assert ended.status_code == 204
+    shutil.rmtree(data)
+    shutil.copytree(tmp_path / "copy", data)
+    for _ in range(2):  # starting again mends nothing
+        async with open_site() as site:
+            assert site.opened.house.halted
+            refused = await site.refresh(body["refresh_token"])
+            assert (refused.status_code, refused.json()["code"]) == (503, "store_rolled_back")
+            assert (await site.http.get("/readyz")).status_code == 503
+    async with compose.open_desk(make(tmp_path)) as desk:
+        await recover_store(
+            store=desk.store, remember=desk.remember, clock=desk.clock, randomness=desk.randomness, actor="cli:root"
+        )
+    async with open_site() as site:
+        assert not site.opened.house.halted
+        assert (await site.refresh(body["refresh_token"])).json()["code"] == "refresh_refused"
+        assert await site.inspect(body["access_token"]) == {"active": False}
+        assert (await site.sign_in()).status_code == 200
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def serve(settings: config.Settings, *, stop: asyncio.Event) -> asyncio.Task[None]:
+    ready = asyncio.Event()
+    serving = asyncio.create_task(compose.serve_house(settings, until=stop, announce=ready.set))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({serving, waiting}, return_when="FIRST_COMPLETED")
+    waiting.cancel()
+    return serving
+
+
+async def test_a_served_house_answers_on_its_port_and_its_socket_and_stops_in_order(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    port, stop = free_port(), asyncio.Event()
+    settings = make(tmp_path, issuer=f"http://localhost:{port}", server={"port": port})
+    before = structlog.get_config()
+    try:
+        serving = await serve(settings, stop=stop)
+        async with httpx.AsyncClient() as http:
+            assert (await http.get(f"http://localhost:{port}/readyz")).json() == {"status": "ready"}
+            assert (tmp_path / "run/control.sock").is_socket()
+            second = await serve(make(tmp_path / "b", server={"port": port}), stop=stop)
+            with pytest.raises(compose.ComposeProblem):
+                await second
+        stop.set()
+        await serving
+    finally:
+        structlog.configure(**before)
+    async with compose.open_desk(settings) as desk:
+        events = [event.event.event for _, event in await desk.store.audit.list_events(after=-1, limit=20)]
+    assert events[-2:] == ["node_started", "node_stopped"]
+
+
+async def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    before = structlog.get_config()
+    try:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            settings = make(tmp_path, server={"port": taken.getsockname()[1]})
+            with pytest.raises(compose.ComposeProblem, match=str(taken.getsockname()[1])):
+                await compose.serve_house(settings, until=asyncio.Event())
+    finally:
+        structlog.configure(**before)
