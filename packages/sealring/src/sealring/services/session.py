@@ -26,7 +26,7 @@ from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, later
 from sealring.protocol.refresh_token_format import family_key, mint_refresh_token
 from sealring.protocol.scope import Target, decide_target
-from sealring.protocol.session import AssertedSessionRequest, PasswordSessionRequest
+from sealring.protocol.session import AssertedSessionRequest, MfaRequired, PasswordSessionRequest
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, UserCredentials, next_epoch, subject_of
 from sealring.services.access_token import make_access_token
@@ -67,7 +67,7 @@ async def sign_in(
     limit: SignInLimit,
     now: Instant,
     randomness: Randomness,
-) -> TokenResponse | OAuthError:
+) -> TokenResponse | MfaRequired | OAuthError:
     """Sign a person in with name and password, and open a session of `client`.
 
     Outcomes beside the tokens: invalid_login_name, wrong_credentials, account_disabled (told only after the right

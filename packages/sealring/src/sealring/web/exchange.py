@@ -8,7 +8,8 @@ import msgspec
 
 from sealring.browser.csp import JSON_HEADERS
 from sealring.protocol.caller import Caller
-from sealring.protocol.errors import OAuthError
+from sealring.protocol.errors import CODES, OAuthError
+from sealring.protocol.session import MfaRequired
 from sealring.services.house import House
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -62,6 +63,19 @@ def refusal_answer(refusal: OAuthError) -> Answer:
     if refusal.status == 401 or refusal.error == "insufficient_scope":
         headers.append((b"www-authenticate", _challenge(refusal)))
     return json_answer(members, status=refusal.status, headers=tuple(headers))
+
+
+def mfa_answer(step: MfaRequired) -> Answer:
+    """Answer that the password was right and a second factor is needed: a one-use step, never tokens."""
+    members = {
+        "error": step.error,
+        "error_description": CODES[step.code].description,
+        "code": step.code,
+        "step_token": step.step_token.reveal(),
+        "factors": step.factors,
+        "expires_in": step.expires_in,
+    }
+    return json_answer(members, status=CODES[step.code].status)
 
 
 def _challenge(refusal: OAuthError) -> bytes:

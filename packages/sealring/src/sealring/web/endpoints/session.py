@@ -1,21 +1,25 @@
 """`/session`: first-party clients sign people in, refresh and log out (DESIGN §5, SECURITY D4)."""
 
+from typing import assert_never
+
 from sealring.protocol.client import Client
 from sealring.protocol.client_authentication import parse_client_credentials
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.session import (
+    MfaRequired,
     PasswordSessionRequest,
     parse_end_session_request,
     parse_refresh_request,
     parse_session_request,
     refuse_sender,
 )
+from sealring.protocol.token_response import TokenResponse
 from sealring.services.client_authentication import authenticate_client
 from sealring.services.end_session import log_out
 from sealring.services.house import House
 from sealring.services.refresh_token import redeem_refresh_token
 from sealring.services.session import assert_session, sign_in
-from sealring.web.exchange import Answer, Request, json_answer, no_content, refusal_answer
+from sealring.web.exchange import Answer, Request, json_answer, mfa_answer, no_content, refusal_answer
 
 
 async def post_session(request: Request, house: House) -> Answer:
@@ -28,6 +32,7 @@ async def post_session(request: Request, house: House) -> Answer:
     client = await find_sender(request, message.client_id, house)
     if isinstance(client, OAuthError):
         return refusal_answer(client)
+    outcome: TokenResponse | MfaRequired | OAuthError
     if isinstance(message, PasswordSessionRequest):
         outcome = await sign_in(
             message,
@@ -50,7 +55,15 @@ async def post_session(request: Request, house: House) -> Answer:
             now=now,
             randomness=house.randomness,
         )
-    return refusal_answer(outcome) if isinstance(outcome, OAuthError) else json_answer(outcome)
+    match outcome:
+        case OAuthError():
+            return refusal_answer(outcome)
+        case MfaRequired():
+            return mfa_answer(outcome)
+        case TokenResponse():
+            return json_answer(outcome)
+        case _:
+            assert_never(outcome)
 
 
 async def post_session_refresh(request: Request, house: House) -> Answer:
