@@ -6,6 +6,7 @@ is read from the right.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
@@ -41,6 +42,7 @@ def client_address(peer: str | None, forwarded_for: str | None, *, trusted_proxi
     return client
 
 
+@lru_cache(maxsize=1024)
 def network_of(address: Address) -> str:
     """Give the network that an address counts as for limits and for repeats: its /24, or its /48 for IPv6, as text."""
     address = _unmapped(address)
@@ -53,6 +55,7 @@ def _is_trusted(address: Address, trusted_proxies: Sequence[Network]) -> bool:
     return any(address in network for network in trusted_proxies)
 
 
+@lru_cache(maxsize=1024)
 def _parse_peer(peer: str | None) -> Address:
     # The kernel names the zone of a link-local peer (fe80::1%eth0); it says nothing about who that is.
     return _parse_address((peer or "").partition("%")[0]) or NO_ADDRESS
