@@ -241,3 +241,16 @@ async def test_a_client_without_refresh_gets_an_access_token_alone_and_a_session
     assert (await site.inspect(body["access_token"]))["active"]
     assert await site.store.sessions.count_live(sub="u1", now=site.now + 599_000) == 1
     assert await site.store.sessions.count_live(sub="u1", now=site.now + 601_000) == 0
+
+
+async def test_a_burst_gets_no_more_answers_than_the_limit(site: SimpleNamespace) -> None:
+    answers = await asyncio.gather(*(site.sign_in(password=f"wrong {number}") for number in range(30)))
+    codes = [code_of(answer)[1] for answer in answers]
+    assert (codes.count("wrong_credentials"), codes.count("too_many_attempts")) == (10, 20)
+    assert [event.event for event in await site.events()].count("sign_in") == 10
+
+
+async def test_what_can_be_nobodys_password_counts_as_a_failure_and_fills_no_audit(site: SimpleNamespace) -> None:
+    codes = [code_of(await site.sign_in(password="x" * 2000))[1] for _ in range(12)]
+    assert codes == ["wrong_credentials"] * 10 + ["too_many_attempts"] * 2
+    assert [event.event for event in await site.events()].count("sign_in") == 10

@@ -1,12 +1,12 @@
 """Opening a session: a person with a password, or one whom a trusted back-end has checked itself (SECURITY D4)."""
 
 from base64 import urlsafe_b64encode
-from typing import Final, assert_never
+from typing import Final
 
 import msgspec
 
 from sealring.credentials.login_name import LoginNameRefused, parse_login_name
-from sealring.credentials.password_hash import Match, MatchNeedsRehash, NoMatch
+from sealring.credentials.password_hash import MatchNeedsRehash, NoMatch
 from sealring.credentials.password_policy import PasswordRefused, prepare_password
 from sealring.ports import (
     HashingBusy,
@@ -143,24 +143,26 @@ async def prove_password(
     name = parse_login_name(login_name)
     if isinstance(name, LoginNameRefused):
         return refuse("invalid_login_name", description=name.sentence)
-    prepared = prepare_password(password)
-    if isinstance(prepared, PasswordRefused):
-        return refuse("wrong_credentials")
     limited = limit.admit(name.key, caller.network)
     if limited is not None:
         return refuse("too_many_attempts", retry_after=limited.retry_after)
+    # What can be nobody's password is a failure like another, or it would be weighed without a limit.
+    prepared = prepare_password(password)
     known = await store.users.find_by_login(name.key)
-    verdict = await hashing.verify(None if known is None else known.password_hash, prepared)
-    match verdict:
-        case HashingBusy():
-            return refuse("sign_in_busy", retry_after=1)
-        case NoMatch():
-            limit.count_failure(name.key, caller.network)
-            return refuse("wrong_credentials")
-        case Match() | MatchNeedsRehash():
-            pass
-        case _:
-            assert_never(verdict)
+    verdict = (
+        NoMatch()
+        if isinstance(prepared, PasswordRefused)
+        else await hashing.verify(None if known is None else known.password_hash, prepared)
+    )
+    if isinstance(verdict, HashingBusy):
+        return refuse("sign_in_busy", retry_after=1)
+    # Asked again: of a burst that was admitted whole before its first failure, no more than the limit is answered.
+    limited = limit.admit(name.key, caller.network)
+    if limited is not None:
+        return refuse("too_many_attempts", retry_after=limited.retry_after)
+    if isinstance(verdict, NoMatch) or isinstance(prepared, PasswordRefused):
+        limit.count_failure(name.key, caller.network)
+        return refuse("wrong_credentials")
     if known is None:  # a dummy hash never matches; if it did, nobody would be signed in
         return refuse("wrong_credentials")
     if known.user.disabled_at is not None:
