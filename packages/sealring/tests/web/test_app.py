@@ -314,3 +314,12 @@ async def test_a_halted_house_issues_nothing_and_says_so(site: SimpleNamespace) 
     ):
         assert code_of(answer) == (503, "store_rolled_back")
     assert (await site.http.get("/healthz")).status_code == 200
+
+
+async def test_an_encoded_slash_divides_no_path(site: SimpleNamespace) -> None:
+    asserted = {"subject": "tenant/42", "auth_time": site.now // 1000, "amr": ["pwd"], "scope": "orders:read"}
+    backend = ("backend", "slc_backend")
+    await site.http.post("/session", json=asserted, auth=backend)
+    assert (await site.http.post("/subjects/tenant/42/revoke", auth=backend)).status_code == 404
+    answer = await site.http.post("/subjects/tenant%2F42/revoke", auth=backend)
+    assert (answer.status_code, answer.json()) == (200, {"ended": 1})

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import structlog
@@ -68,7 +68,7 @@ class WebApp:
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, scope: _Scope, receive: _Receive) -> Answer:
-        found = self._find(scope["path"])
+        found = self._find(scope["path"], scope["raw_path"])
         headers = _headers(scope["headers"])
         if isinstance(headers, OAuthError):
             return refusal_answer(headers)
@@ -110,11 +110,12 @@ class WebApp:
             _log.exception("internal_error", path=path, error_id=name)
             return refusal_answer(refuse("internal_error", error_id=name))
 
-    def _find(self, path: str) -> _Found | None:
+    def _find(self, path: str, raw_path: bytes) -> _Found | None:
         exact = self._exact.get(path)
         if exact is not None:
             return exact
-        parts = path.split("/")
+        # Split before it is decoded: a `sub` may hold a slash, which comes as %2F and divides nothing.
+        parts = [unquote(part) for part in raw_path.decode("latin-1").split("/")]
         for pattern, name, methods in self._patterns:
             if len(pattern) == len(parts):
                 pairs = list(zip(pattern, parts, strict=True))
