@@ -70,4 +70,4 @@ async def test_slow_heads_and_bodies_are_dropped_and_harm_nobody(installation: "
     assert min(dropped) >= DEADLINE - 0.1
     assert max(dropped) < PATIENCE
     assert len(latencies) > 50
-    assert latencies[len(latencies) * 99 // 100] < 0.5, latencies[-10:]
+    assert latencies[len(latencies) * 99 // 100] < 1, latencies[-10:]
