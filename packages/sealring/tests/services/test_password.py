@@ -54,6 +54,9 @@ async def test_access_tokens_made_before_the_change_are_inactive(site: SimpleNam
 async def test_the_current_password_must_be_right(site: SimpleNamespace) -> None:
     token, headers = await site.own_token()
     assert code_of(await change(site, headers, current="wrong")) == (400, "wrong_credentials")
+    event = (await site.events())[-1]
+    assert (event.event, event.outcome, event.code) == ("password_changed", "refused", "wrong_credentials")
+    assert event.sub == "u1"
     assert (await site.refresh(token)).status_code == 200
     assert (await site.sign_in()).status_code == 200
 

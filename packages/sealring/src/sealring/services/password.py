@@ -23,7 +23,7 @@ from sealring.protocol.session import PasswordChangeRequest
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, subject_of
 from sealring.services.access_token import Bearer, make_access_token
-from sealring.services.session import OpenedFamily, open_family, prove_password, with_refresh_token
+from sealring.services.session import WEIGHED, OpenedFamily, open_family, prove_password, with_refresh_token
 
 
 async def change_password(
@@ -58,6 +58,8 @@ async def change_password(
         now=now,
     )
     if isinstance(proven, OAuthError):
+        if proven.code in WEIGHED:
+            await store.audit.record([_event(bearer, caller, now=now, code=proven.code)])
         return proven
     judged = judge_password(request.new_password.reveal(), policy=policy, second_factor=False, login_names=login_names)
     if isinstance(judged, PasswordRefused):
@@ -118,12 +120,14 @@ async def _answer(
     return with_refresh_token(response, family, signer=signer)
 
 
-def _event(bearer: Bearer, caller: Caller, *, now: Instant) -> AuditEvent:
+def _event(bearer: Bearer, caller: Caller, *, now: Instant, code: str | None = None) -> AuditEvent:
     session = bearer.session
     return AuditEvent(
         event="password_changed",
         at=now,
         actor=f"user:{session.sub}",
+        outcome="done" if code is None else "refused",
+        code=code,
         sub=session.sub,
         client_id=session.client_id,
         sid=session.sid,

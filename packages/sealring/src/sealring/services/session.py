@@ -31,7 +31,8 @@ from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, UserCredentials, next_epoch, subject_of
 from sealring.services.access_token import make_access_token
 
-_WEIGHED: Final = frozenset({"wrong_credentials", "account_disabled"})
+WEIGHED: Final = frozenset({"wrong_credentials", "account_disabled"})
+"""Codes of attempts at a password that were weighed: each is an event."""
 
 
 class OpenedFamily(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +82,7 @@ async def sign_in(
     )
     if isinstance(proven, OAuthError):
         # An attempt that was never weighed is no row: whoever is being slowed down must not fill the disk.
-        if proven.code in _WEIGHED:
+        if proven.code in WEIGHED:
             personal = {"name": request.login_name[:128]}
             refused = _event("sign_in", client, caller, now=now, code=proven.code, personal=personal)
             await store.audit.record([refused])
