@@ -184,6 +184,13 @@ async def test_a_scope_taken_from_the_client_is_gone_from_its_next_token(site: S
     assert (await site.refresh(token)).json()["scope"] == "orders:read"
 
 
+async def test_a_client_that_may_no_longer_refresh_gets_no_token(site: SimpleNamespace) -> None:
+    token = await first_token(site)
+    shop = await site.store.clients.find("shop")
+    await site.store.clients.replace(msgspec.structs.replace(shop, refresh=False), events=[])
+    assert code_of(await site.refresh(token)) == (400, "refresh_refused")
+
+
 async def test_a_token_newer_than_the_store_ends_the_session(site: SimpleNamespace) -> None:
     token = await first_token(site)
     ahead = await successor(site, await successor(site, token))

@@ -82,7 +82,7 @@ async def redeem_refresh_token(
     are told `refresh_refused` with an `error_id` for all but scope; the code behind it stands in the audit.
     """
     token = find_authentic_token(request.refresh_token.reveal(), signer=signer)
-    if token is None:
+    if token is None or not client.refresh:
         return _refused(randomness)
     attempt = _attempt(request, token, client, caller, now=now)
     grant: SessionGrant | OAuthError | None = None
