@@ -51,7 +51,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "session_ended": "A session was ended.",
         "sessions_ended": "All sessions of a user, or of everybody, were ended.",
         "subject_revoked": "A trusted back-end ended everything a subject held before now.",
-        "password_changed": "A password was set or changed and the other sessions ended, or it was refused (the code says why).",
+        "password_changed": "A password was set or changed (other sessions ended), or that was refused (see the code).",
         "password_rehashed": "A password hash was brought up to today's parameters at log-in.",
         "user_added": "A user was added.",
         "user_disabled": "A user was disabled; the sessions ended.",
