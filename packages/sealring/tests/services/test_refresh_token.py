@@ -210,3 +210,15 @@ async def test_disabling_user_or_client_stops_the_refresh(site: SimpleNamespace,
         assert code_of(await site.refresh(token)) == (401, "client_authentication_failed")
         await site.store.clients.set_disabled("shop", disabled=False, now=site.now, events=[])
         assert code_of(await site.refresh(token)) == (400, "refresh_refused")
+
+
+async def test_a_refusal_after_the_rotation_leaves_the_token_good(site: SimpleNamespace) -> None:
+    token = await first_token(site)
+    apis = site.store.apis
+    orders = await apis.find("orders")
+    await apis.replace(msgspec.structs.replace(orders, byte_budget=64), events=[])
+    assert code_of(await site.refresh(token)) == (400, "access_token_over_budget")
+    site.pass_time(300)
+    assert code_of(await site.refresh(token)) == (400, "access_token_over_budget")
+    await apis.replace(orders, events=[])
+    assert (await site.refresh(await successor(site, token))).status_code == 200

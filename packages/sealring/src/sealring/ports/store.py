@@ -114,6 +114,13 @@ class SessionStore(Protocol):
         """Rotate if and only if `decide_refresh` says `Rotate`; None where it does not."""
         ...
 
+    async def retreat(self, grant: SessionGrant, *, mac_key_id: int) -> bool:
+        """Undo an `advance` whose successor nobody was given; False where a repeat has handed it out since.
+
+        `mac_key_id`: of the token that is current again.
+        """
+        ...
+
     async def find_family(self, key: bytes) -> RefreshFamily | None:
         """Read a family with today's epochs of its user and client, from the primary."""
         ...

@@ -103,7 +103,12 @@ async def redeem_refresh_token(
         return refuse("store_unavailable", retry_after=1)
     if isinstance(grant, OAuthError):
         return grant
-    return await _answer(attempt, grant, store=store, signer=signer, randomness=randomness)
+    answer = await _answer(attempt, grant, store=store, signer=signer, randomness=randomness)
+    if isinstance(answer, OAuthError) and grant.generation == token.generation + 1:
+        # API, client or user were changed so that no access token fits. The client keeps the token that it has; left
+        # rotated, its next try would look like a theft.
+        await store.sessions.retreat(grant, mac_key_id=token.mac_key_id)
+    return answer
 
 
 def find_authentic_token(text: str, *, signer: Signer) -> RefreshToken | None:

@@ -631,3 +631,31 @@ async def test_a_family_renewed_by_a_password_change_forgets_what_its_old_tokens
     assert (family.generation, family.repeats, family.shared_generation, family.mac_key_id) == (0, 0, None, 4)
     assert family.subject_epoch == family.user_epoch == epoch
     assert await shop.sessions.find_family(session.key) is None
+
+
+async def test_a_retreat_makes_the_token_before_current_again(store: Store, open_session: OpenSession) -> None:
+    session = await open_session()
+    before = await family_of(store, session)
+    grant = await store.sessions.advance(
+        presented(session, binding_digest=session.binding_digest),
+        mac_key_id=7,
+        idle_lifetime=Seconds(100),
+        now=Instant(3000),
+        service_now=ServiceInstant(50),
+    )
+    assert grant is not None
+    assert await store.sessions.retreat(grant, mac_key_id=before.mac_key_id)
+    after = await family_of(store, session)
+    assert (after.generation, after.mac_key_id) == (before.generation, before.mac_key_id)
+    assert after.rotated[:3] == before.rotated[:3]
+    assert not await store.sessions.retreat(grant, mac_key_id=before.mac_key_id)
+
+
+async def test_a_successor_that_a_repeat_handed_out_is_not_taken_back(store: Store, open_session: OpenSession) -> None:
+    session = await open_session()
+    assert await rotate(store, session)
+    family = await family_of(store, session)
+    grant = await store.sessions.repeat(family, shared_generation=None, now=Instant(3001), events=[])
+    assert grant is not None
+    assert not await store.sessions.retreat(grant, mac_key_id=0)
+    assert (await family_of(store, session)).generation == 1

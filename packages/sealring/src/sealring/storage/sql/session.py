@@ -49,6 +49,15 @@ WHERE key = :key AND generation = :generation AND client_id = :client_id
     + _RETURNING_GRANT
 )
 
+# Nobody was given the successor, so the token before it is current again. A repeat in between has handed it out.
+RETREAT_FAMILY = """
+UPDATE sessions SET
+  generation = generation - 1, mac_key_id = :mac_key_id,
+  rotated_1 = rotated_2, rotated_2 = rotated_3, rotated_3 = rotated_4
+WHERE sid = :sid AND generation = :generation AND repeats = 0 AND ended_at IS NULL
+RETURNING sid
+"""
+
 COUNT_REPEAT = (
     """
 UPDATE sessions SET repeats = repeats + 1, last_used_at = :now, shared_generation = :shared_generation

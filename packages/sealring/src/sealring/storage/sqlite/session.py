@@ -67,6 +67,15 @@ class SqliteSessions:
         row = await self._database.act(act, key=presented.key)
         return None if row is None else _grant(row)
 
+    async def retreat(self, grant: SessionGrant, *, mac_key_id: int) -> bool:
+        """Undo an `advance` whose successor nobody was given; False where a repeat has handed it out since."""
+        values = {"sid": grant.sid, "generation": grant.generation, "mac_key_id": mac_key_id}
+
+        def act(connection: apsw.Connection, _journal: Journal) -> bool:
+            return connection.execute(sql.RETREAT_FAMILY, values).get is not None
+
+        return bool(await self._database.act(act, key=grant.sid))
+
     async def find_family(self, key: bytes) -> RefreshFamily | None:
         """Read a family with today's epochs of its user and client."""
         row = self._database.read(sql.FIND_FAMILY, {"key": key})
