@@ -1,4 +1,6 @@
+import asyncio
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sealring.credentials.password_hash import NoMatch
 from sealring.ports import StoreUnavailable
 
 PAGE = "https://page.example"
@@ -323,3 +326,45 @@ async def test_an_encoded_slash_divides_no_path(site: SimpleNamespace) -> None:
     assert (await site.http.post("/subjects/tenant/42/revoke", auth=backend)).status_code == 404
     answer = await site.http.post("/subjects/tenant%2F42/revoke", auth=backend)
     assert (answer.status_code, answer.json()) == (200, {"ended": 1})
+
+
+class _SlowHashing:
+    """Threads that never come free, and what became of the caller that waited for them."""
+
+    def __init__(self) -> None:
+        self.waiting = asyncio.Event()
+        self.given_up = False
+
+    async def hash(self, prepared: bytes) -> str:
+        raise NotImplementedError
+
+    async def verify(self, _password_hash: str | None, _prepared: bytes) -> NoMatch:
+        self.waiting.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.given_up = True
+            raise
+        return NoMatch()
+
+
+async def test_nobodys_hash_is_computed_for_a_caller_that_went_away(site: SimpleNamespace) -> None:
+    hashing = _SlowHashing()
+    site.rehouse(hashing=hashing)
+    body = json.dumps({"username": "ada", "password": "p" * 15, "scope": "orders:read"}).encode()
+    messages = [{"type": "http.request", "body": body}]
+
+    async def receive() -> dict[str, Any]:
+        if messages:
+            return messages.pop()
+        await hashing.waiting.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_message: dict[str, Any]) -> None: ...
+
+    basic = b"Basic " + b64encode(b"shop:slc_shop")
+    headers = [(b"host", b"localhost:8799"), (b"content-type", b"application/json"), (b"authorization", basic)]
+    scope = {"type": "http", "method": "POST", "path": "/session", "raw_path": b"/session", "headers": headers}
+    async with asyncio.timeout(5):
+        await site.app(scope, receive, send)
+    assert hashing.given_up

@@ -1,6 +1,7 @@
 """The ASGI application: a request's way from bytes to an endpoint and back (DESIGN §3)."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +16,7 @@ from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
 from sealring.services.house import House, StoreUnavailable
 from sealring.web.exchange import Answer, Request, error_id, refusal_answer
-from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, ROUTES, WELL_KNOWN, Methods
+from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, HASHING, ROUTES, WELL_KNOWN, Methods
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -96,7 +97,8 @@ class WebApp:
             caller=self._caller(scope, headers),
             parameters=found.parameters,
         )
-        answer = await self._guard(endpoint(request, self._house), path=found.path)
+        answering = self._guard(endpoint(request, self._house), path=found.path)
+        answer = await (_while_present(answering, receive) if found.path in HASHING else answering)
         return await self._guard(self._share(found, request, answer), path=found.path)
 
     async def _guard(self, answering: Awaitable[Answer], *, path: str) -> Answer:
@@ -175,6 +177,25 @@ def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str] | OAuthErr
         else:
             headers[name] += ", " + value.decode("latin-1")
     return headers
+
+
+async def _while_present(answering: Coroutine[Any, Any, Answer], receive: _Receive) -> Answer:
+    """Give the work up when its caller goes away, so that nobody's hash is computed for nobody (SECURITY F3)."""
+    work = asyncio.create_task(answering)
+    gone = asyncio.create_task(_receive_one(receive))
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})
+    finally:
+        gone.cancel()
+        work.cancel()
+    return refusal_answer(refuse("malformed_http")) if work.cancelled() else work.result()
+
+
+async def _receive_one(receive: _Receive) -> None:
+    await receive()
 
 
 async def _read(receive: _Receive) -> bytes | OAuthError:

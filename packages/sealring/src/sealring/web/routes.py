@@ -46,3 +46,6 @@ CROSS_ORIGIN = frozenset({"/session", "/session/refresh", "/sessions", "/session
 
 ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Paths that probes ask for by address."""
+
+HASHING = frozenset({"/session", "/password", "/admin/enroll"})
+"""Paths whose work waits for the hashing threads, and is given up when the caller goes away."""
