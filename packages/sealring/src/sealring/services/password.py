@@ -21,7 +21,7 @@ from sealring.protocol.instant import Instant
 from sealring.protocol.refresh_token_format import family_key
 from sealring.protocol.session import PasswordChangeRequest
 from sealring.protocol.token_response import TokenResponse
-from sealring.protocol.user import User, subject_of
+from sealring.protocol.user import User, UserCredentials, subject_of
 from sealring.services.access_token import Bearer, make_access_token
 from sealring.services.session import WEIGHED, OpenedFamily, open_family, prove_password, with_refresh_token
 
@@ -43,24 +43,13 @@ async def change_password(
 
     Beside the outcomes of a sign-in: password_refused, whose sentence says what would be taken.
     """
-    known = await store.users.find(bearer.session.sub)
     client = await store.clients.find(bearer.session.client_id)
-    login_names = [] if known is None else [name for name in (known.username, known.email) if name is not None]
-    if known is None or client is None or not login_names:
-        return refuse("wrong_credentials")
-    proven = await prove_password(
-        login_names[0],
-        request.current_password.reveal(),
-        caller,
-        store=store,
-        hashing=hashing,
-        limit=limit,
-        now=now,
-    )
+    proven = await _prove_old_password(request, bearer, caller, store=store, hashing=hashing, limit=limit, now=now)
     if isinstance(proven, OAuthError):
-        if proven.code in WEIGHED:
-            await store.audit.record([_event(bearer, caller, now=now, code=proven.code)])
         return proven
+    if client is None:
+        return refuse("wrong_credentials")
+    login_names = _login_names(proven.user)
     judged = judge_password(request.new_password.reveal(), policy=policy, second_factor=False, login_names=login_names)
     if isinstance(judged, PasswordRefused):
         return refuse("password_refused", description=judged.sentence)
@@ -68,6 +57,12 @@ async def change_password(
     if isinstance(fresh, HashingBusy):
         return refuse("sign_in_busy", retry_after=1)
     family = open_family(now=now, randomness=randomness)
+    # Tried before anything changes: where no access token can be made, the old tokens must go on.
+    trial = await _answer(
+        bearer, client, proven.user, family, store=store, signer=signer, now=now, randomness=randomness
+    )
+    if isinstance(trial, OAuthError):
+        return trial
     epoch = await store.users.set_password(
         proven.user.sub,
         password_hash=fresh,
@@ -88,6 +83,38 @@ async def change_password(
     return await _answer(bearer, client, changed, family, store=store, signer=signer, now=now, randomness=randomness)
 
 
+async def _prove_old_password(
+    request: PasswordChangeRequest,
+    bearer: Bearer,
+    caller: Caller,
+    *,
+    store: Store,
+    hashing: PasswordHashing,
+    limit: SignInLimit,
+    now: Instant,
+) -> UserCredentials | OAuthError:
+    known = await store.users.find(bearer.session.sub)
+    login_names = [] if known is None else _login_names(known)
+    if not login_names:
+        return refuse("wrong_credentials")
+    proven = await prove_password(
+        login_names[0],
+        request.current_password.reveal(),
+        caller,
+        store=store,
+        hashing=hashing,
+        limit=limit,
+        now=now,
+    )
+    if isinstance(proven, OAuthError) and proven.code in WEIGHED:
+        await store.audit.record([_event(bearer, caller, now=now, code=proven.code)])
+    return proven
+
+
+def _login_names(user: User) -> list[str]:
+    return [name for name in (user.username, user.email) if name is not None]
+
+
 async def _answer(
     bearer: Bearer,
     client: Client,
@@ -104,6 +131,8 @@ async def _answer(
     if api is None:
         return refuse("invalid_target")
     scope = session.scope & client.allowed.get(session.resource, frozenset()) & api.scopes.keys()
+    if not scope:
+        return refuse("invalid_scope")
     facts = SessionFacts(
         sid=session.sid,
         client_id=client.client_id,
