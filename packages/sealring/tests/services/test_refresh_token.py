@@ -222,3 +222,14 @@ async def test_a_refusal_after_the_rotation_leaves_the_token_good(site: SimpleNa
     assert code_of(await site.refresh(token)) == (400, "access_token_over_budget")
     await apis.replace(orders, events=[])
     assert (await site.refresh(await successor(site, token))).status_code == 200
+
+
+async def test_a_dead_token_that_is_repeated_fills_no_audit(site: SimpleNamespace) -> None:
+    token = await first_token(site)
+    await site.http.request("DELETE", "/session", json={"refresh_token": token})
+    for _ in range(5):
+        assert code_of(await site.refresh(token)) == (400, "refresh_refused")
+    site.pass_time(61)
+    assert code_of(await site.refresh(token)) == (400, "refresh_refused")
+    refused = [recorded for recorded in await site.events() if recorded.code == "refresh_ended"]
+    assert len(refused) == 2

@@ -337,6 +337,13 @@ class AuditStore(Protocol):
         """Record events that belong to no change: refusals, starts and stops."""
         ...
 
+    async def record_refusal(self, event: AuditEvent, *, quiet: Seconds) -> None:
+        """Record a refusal that changed nothing, unless its session had one of the same code in the `quiet` before.
+
+        A client that repeats a dead token a thousand times a second must not fill the disk.
+        """
+        ...
+
     async def list_events(self, *, after: int, limit: int) -> tuple[tuple[int, RecordedEvent], ...]:
         """List events with their position in the store, from the one after `after` on; -1 means the last `limit`."""
         ...

@@ -43,7 +43,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
     {
         "sign_in": "A person signed in, or was refused (the code says why).",
         "session_asserted": "A trusted back-end opened a session for a person it had checked itself.",
-        "session_refresh_refused": "A refresh token was refused; the session goes on.",
+        "session_refresh_refused": "A refresh token was refused, which changed nothing.",
         "session_repeated": "A client repeated a refresh whose answer it had lost, and got the same successor.",
         "refresh_shared": "Repeats from two networks in two generations: a refresh token may have two holders.",
         "session_reuse_detected": "A refresh token was used a second time: the session was ended.",

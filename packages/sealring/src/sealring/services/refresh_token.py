@@ -13,7 +13,7 @@ from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.caller import Caller
 from sealring.protocol.client import Client
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.instant import Instant
+from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.refresh_token import (
     Ahead,
     Ended,
@@ -43,6 +43,8 @@ from sealring.services.access_token import make_access_token
 
 # Two holders of one family can move the row between our reading and our writing, but not for ever.
 _TRIES: Final = 16
+
+_QUIET: Final = Seconds(60)
 
 _REFUSALS: Mapping[type, str] = MappingProxyType(
     {
@@ -167,13 +169,13 @@ async def _explain(
             )
         case ScopeExceeded():
             event = _event(attempt, family, "session_refresh_refused", code="scope_exceeds_grant")
-            await store.audit.record([event])
+            await store.audit.record_refusal(event, quiet=_QUIET)
             return attempt.impossible or refuse("scope_exceeds_grant")
         case WrongClient() | WrongBinding() | Ended() | Expired():
             refusal = _refused(randomness)
             code = _REFUSALS[type(outcome)]
             event = _event(attempt, family, "session_refresh_refused", code=code, error_id=refusal.error_id)
-            await store.audit.record([event])
+            await store.audit.record_refusal(event, quiet=_QUIET)
             return refusal
         case _:
             assert_never(outcome)

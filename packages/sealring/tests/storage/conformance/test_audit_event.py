@@ -5,6 +5,7 @@ import msgspec
 
 from sealring.ports import Store
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.instant import Instant, Seconds
 
 Recorded = Callable[[], Awaitable[list[AuditEvent]]]
 FULL = AuditEvent(
@@ -55,3 +56,14 @@ async def test_a_store_without_events_has_no_chain(store: Store) -> None:
     await store.audit.record([])
     assert await store.audit.chains() == ()
     assert await store.audit.list_events(after=-1, limit=5) == ()
+
+
+async def test_a_refusal_is_recorded_once_in_its_quiet_time(store: Store) -> None:
+    refusal = AuditEvent(
+        event="session_refresh_refused", at=Instant(100_000), actor="client:shop", sid="one", code="refresh_ended"
+    )
+    for at in (100_000, 130_000, 160_000, 170_000):
+        await store.audit.record_refusal(msgspec.structs.replace(refusal, at=Instant(at)), quiet=Seconds(60))
+    await store.audit.record_refusal(msgspec.structs.replace(refusal, sid="two"), quiet=Seconds(60))
+    events = [recorded.event for _, recorded in await store.audit.list_events(after=-1, limit=10)]
+    assert [(event.sid, event.at) for event in events] == [("one", 100_000), ("one", 160_000), ("two", 100_000)]

@@ -116,6 +116,7 @@ CREATE TABLE audit_events (
   UNIQUE (writer, sequence)
 ) STRICT;
 CREATE INDEX audit_events_sub ON audit_events (sub);
+CREATE INDEX audit_events_sid ON audit_events (sid, at);
 
 CREATE TABLE audit_links (
   writer         TEXT    NOT NULL,

@@ -8,6 +8,7 @@ INSERT INTO audit_events (writer, sequence, at, event, outcome, code, actor, sub
 VALUES (:writer, :sequence, :at, :event, :outcome, :code, :actor, :sub, :client_id, :sid, :api, :network, :country,
   :error_id, :details, :personal, :salt, :personal_digest)
 """
+FIND_RECENT = "SELECT 1 FROM audit_events WHERE sid = :sid AND code = :code AND at > :since LIMIT 1"
 ADD_LINK = """
 INSERT INTO audit_links (writer, first_sequence, last_sequence, mac)
 VALUES (:writer, :first_sequence, :last_sequence, :mac)

@@ -9,6 +9,7 @@ import msgspec
 from sealring.ports import AuditChain
 from sealring.protocol.audit_chain import AuditLink, AuditRow
 from sealring.protocol.audit_event import AuditEvent, RecordedEvent
+from sealring.protocol.instant import Seconds
 from sealring.storage.sql import audit_event as sql
 from sealring.storage.sqlite.database import SqliteDatabase
 from sealring.storage.sqlite.group_commit import Journal
@@ -27,6 +28,12 @@ class SqliteAudit:
             journal.record(events)
 
         await self._database.act(act)
+
+    async def record_refusal(self, event: AuditEvent, *, quiet: Seconds) -> None:
+        """Record a refusal that changed nothing, unless its session had one of the same code in the `quiet` before."""
+        recent = {"sid": event.sid, "code": event.code, "since": event.at - quiet * 1000}
+        if self._database.read(sql.FIND_RECENT, recent) is None:
+            await self.record([event])
 
     async def list_events(self, *, after: int, limit: int) -> tuple[tuple[int, RecordedEvent], ...]:
         """List events with their position, from the one after `after` on; -1 means the last `limit`."""
