@@ -1,6 +1,7 @@
 """The family of a user agent: coarse enough to survive an update, fine enough to tell a browser from a script."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 UNKNOWN_FAMILY: Final = "unknown"
@@ -25,7 +26,12 @@ def user_agent_family(user_agent: str | None) -> str:
 
     `Firefox`, `Chrome`, `Safari`, `Edge`, `curl`, `python-httpx`; else the name of the first product; else `unknown`.
     """
-    text = (user_agent or "")[:_LONGEST_READ]
+    return _family_of((user_agent or "")[:_LONGEST_READ])
+
+
+# The same few programs ask again and again; what strangers send is bounded in length and in number.
+@lru_cache(maxsize=1024)
+def _family_of(text: str) -> str:
     for family, pattern in _FAMILIES:
         if pattern.search(text):
             return family

@@ -3,7 +3,7 @@
 import json
 import re
 from math import isfinite
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -27,7 +27,7 @@ def parse_json_object(body: bytes, shape: type[_Message]) -> _Message | OAuthErr
         return refuse("body_too_large")
     try:
         text = body.decode()
-        members = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        members = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return refuse("malformed_json")
     if not isinstance(members, dict) or not is_clean_json(members):
@@ -92,3 +92,7 @@ def _is_clean(value: object, *, depth: int) -> bool:
             return True
         case _:
             return False
+
+
+# Made once: json.loads makes a decoder a call wherever it is given a hook.
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
