@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -134,16 +135,13 @@ class WebApp:
 
     def _caller(self, scope: _Scope, headers: Mapping[str, str]) -> Caller:
         peer = scope.get("client")
-        address = client_address(
+        address, network = _place_of(
             None if peer is None else peer[0],
-            headers.get("x-forwarded-for"),
-            trusted_proxies=self._policy.trusted_proxies,
+            # Where no proxy is trusted the header proves nothing, and must not fill the memory of places either.
+            headers.get("x-forwarded-for") if self._policy.trusted_proxies else None,
+            tuple(self._policy.trusted_proxies),
         )
-        return Caller(
-            address=str(address),
-            network=network_of(address),
-            user_agent=user_agent_family(headers.get("user-agent")),
-        )
+        return Caller(address=address, network=network, user_agent=user_agent_family(headers.get("user-agent")))
 
     async def _share(self, found: _Found, request: Request, answer: Answer) -> Answer:
         """Let a page of a registered origin read the answer."""
@@ -164,6 +162,13 @@ class WebApp:
             Origin(origin), methods=sorted(found.methods), request_headers=_PREFLIGHT_HEADERS, credentials=False
         )
         return Answer(status=204, headers=allowed, body=b"")
+
+
+# A caller asks more than once, and parsing its address costs more than all else that is learnt of it.
+@lru_cache(maxsize=1024)
+def _place_of(peer: str | None, forwarded_for: str | None, trusted_proxies: tuple[Network, ...]) -> tuple[str, str]:
+    address = client_address(peer, forwarded_for, trusted_proxies=trusted_proxies)
+    return str(address), network_of(address)
 
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str] | OAuthError:
