@@ -27,7 +27,7 @@ from sealring.protocol.refresh_token import (
 
 NOW = Instant(1_000_000)
 SERVICE_NOW = ServiceInstant(100_000)
-POLICY = RefreshPolicy(grace_window=Seconds(10), idle_lifetime=Seconds(3600))
+POLICY = RefreshPolicy(grace_window=Seconds(10))
 BINDING = b"b" * 32
 HOUR = 3_600_000
 FAMILY = RefreshFamily(

@@ -56,7 +56,6 @@ def authorization_server_metadata(issuer: str) -> dict[str, object]:
         "jwks_uri": f"{issuer}/jwks",
         "response_types_supported": [],
         "grant_types_supported": [],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
         "introspection_endpoint": f"{issuer}/introspect",
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
     }

@@ -59,10 +59,9 @@ class PresentedRefreshToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefreshPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The client's registered terms: how long a repeat is taken for a lost answer, and how long a session may idle."""
+    """The client's registered terms: `grace_window`, for how long a repeat is taken for a lost answer."""
 
     grace_window: Seconds
-    idle_lifetime: Seconds
 
 
 class Rotate(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from sealring.protocol.instant import Instant
 from sealring.protocol.refresh_token_format import family_key
 from sealring.protocol.session import EndSessionRequest
 from sealring.services.access_token import Bearer
-from sealring.services.refresh_token import find_authentic_token
+from sealring.services.refresh_token import find_authentic_token, refuse_refresh_token
 
 
 async def log_out(
@@ -28,12 +28,12 @@ async def log_out(
     """
     token = find_authentic_token(request.refresh_token.reveal(), signer=signer)
     if token is None:
-        return refuse("refresh_refused", error_id=randomness(6).hex())
+        return refuse_refresh_token(randomness)
     family = await store.sessions.find_family(family_key(born=token.born, secret=token.secret))
     if family is None:
         return None
     if family.client_id != client.client_id:
-        return refuse("refresh_refused", error_id=randomness(6).hex())
+        return refuse_refresh_token(randomness)
     event = _ended(family.sid, family.sub, family.client_id, caller, actor=f"user:{family.sub}", now=now)
     await store.sessions.end(family.sid, reason="logged_out", now=now, events=[event])
     return None

@@ -85,7 +85,7 @@ async def redeem_refresh_token(
     """
     token = find_authentic_token(request.refresh_token.reveal(), signer=signer)
     if token is None or not client.refresh:
-        return _refused(randomness)
+        return refuse_refresh_token(randomness)
     attempt = _attempt(request, token, client, caller, now=now)
     grant: SessionGrant | OAuthError | None = None
     for _ in range(_TRIES):
@@ -122,6 +122,11 @@ def find_authentic_token(text: str, *, signer: Signer) -> RefreshToken | None:
     return token
 
 
+def refuse_refresh_token(randomness: Randomness) -> OAuthError:
+    """Refuse in the words that clients get whatever the reason, under a random `error_id` (SECURITY A6)."""
+    return refuse("refresh_refused", error_id=urlsafe_b64encode(randomness(9)).decode())
+
+
 def _attempt(request: RefreshRequest, token: RefreshToken, client: Client, caller: Caller, *, now: Instant) -> _Attempt:
     resource, impossible = request.resource, None
     if request.scope is not None:
@@ -151,8 +156,8 @@ async def _explain(
     now = attempt.now
     family = await store.sessions.find_family(attempt.presented.key)
     if family is None:
-        return _refused(randomness)
-    policy = RefreshPolicy(grace_window=attempt.client.grace_window, idle_lifetime=attempt.client.idle_lifetime)
+        return refuse_refresh_token(randomness)
+    policy = RefreshPolicy(grace_window=attempt.client.grace_window)
     outcome = decide_refresh(family, attempt.presented, now=now, service_now=service_clock(), policy=policy)
     match outcome:
         case Rotate():
@@ -172,7 +177,7 @@ async def _explain(
             await store.audit.record_refusal(event, quiet=_QUIET)
             return attempt.impossible or refuse("scope_exceeds_grant")
         case WrongClient() | WrongBinding() | Ended() | Expired():
-            refusal = _refused(randomness)
+            refusal = refuse_refresh_token(randomness)
             code = _REFUSALS[type(outcome)]
             event = _event(attempt, family, "session_refresh_refused", code=code, error_id=refusal.error_id)
             await store.audit.record_refusal(event, quiet=_QUIET)
@@ -193,7 +198,7 @@ async def _end(
     attempt: _Attempt, family: RefreshFamily, event: str, code: str, *, store: Store, randomness: Randomness
 ) -> OAuthError:
     """End the family and refuse: the end is committed before the refusal leaves."""
-    refusal = _refused(randomness)
+    refusal = refuse_refresh_token(randomness)
     events = [_event(attempt, family, event, code=code, error_id=refusal.error_id)]
     await store.sessions.end(family.sid, reason=code, now=attempt.now, events=events)
     return refusal
@@ -245,10 +250,6 @@ def _successor(token: RefreshToken, grant: SessionGrant, *, signer: Signer) -> s
         secret=token.secret,
         generation=grant.generation,
     )
-
-
-def _refused(randomness: Randomness) -> OAuthError:
-    return refuse("refresh_refused", error_id=urlsafe_b64encode(randomness(9)).decode())
 
 
 def _event(

@@ -29,7 +29,7 @@ OpenSession = Callable[..., Awaitable[NewSession]]
 Recorded = Callable[[], Awaitable[list[AuditEvent]]]
 ENDED = AuditEvent(event="session_ended", at=3000, actor="cli:test", sub="ada")
 OPENED = AuditEvent(event="sign_in", at=2000, actor="user:ada", sub="ada")
-POLICY = RefreshPolicy(grace_window=Seconds(10), idle_lifetime=Seconds(100))
+POLICY = RefreshPolicy(grace_window=Seconds(10))
 FAR = 10**15
 BINDING = bytes(32)
 
@@ -226,7 +226,7 @@ async def judge_and_advance(store: Store, session: NewSession, situation: Situat
     service_now = ServiceInstant(1000 + situation.service_elapsed)
     outcome = decide_refresh(before, request, now=NOW, service_now=service_now, policy=POLICY)
     grant = await store.sessions.advance(
-        request, mac_key_id=2, idle_lifetime=POLICY.idle_lifetime, now=NOW, service_now=service_now
+        request, mac_key_id=2, idle_lifetime=Seconds(100), now=NOW, service_now=service_now
     )
     after = await family_of(store, session)
     if not isinstance(outcome, Rotate):
