@@ -4,9 +4,8 @@ import msgspec
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """`address`: textual IP. `network`: its /24 or /48. `user_agent`: the family, coarse. `country`: two letters."""
+    """`network`: the address's /24 or /48. `user_agent`: the family, coarse. `country`: two letters."""
 
-    address: str
     network: str
     user_agent: str
     country: str | None = None

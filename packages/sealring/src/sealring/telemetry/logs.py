@@ -6,24 +6,34 @@ from contextlib import suppress
 from typing import IO, TextIO, cast
 
 import structlog
+import structlog.stdlib
 import structlog.tracebacks
+from structlog.typing import Processor
 
 
 def configure_logs() -> None:
     """Send our own events, and warnings of the libraries, to standard error as JSON lines."""
+    # Unquoted, since vulture sees no quoted name.
+    stream = cast(TextIO, _Forgiving(sys.stderr))  # noqa: TC006 -- as said
+    told: list[Processor] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+    rendered: list[Processor] = [
+        # Without locals: a frame of a failed sign-in holds a password.
+        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+        structlog.processors.JSONRenderer(),
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # Without locals: a frame of a failed sign-in holds a password.
-            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*told, *rendered],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        # Unquoted, since vulture sees no quoted name.
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Forgiving(sys.stderr))),  # noqa: TC006 -- as said
+        logger_factory=structlog.PrintLoggerFactory(stream),
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format='{"event": "library", "text": "%(message)s"}')
+    libraries = logging.StreamHandler(stream)
+    libraries.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=told,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[libraries])
 
 
 class _Forgiving:

@@ -135,13 +135,13 @@ class WebApp:
 
     def _caller(self, scope: _Scope, headers: Mapping[str, str]) -> Caller:
         peer = scope.get("client")
-        address, network = _place_of(
+        network = _network_of(
             None if peer is None else peer[0],
             # Where no proxy is trusted the header proves nothing, and must not fill the memory of places either.
             headers.get("x-forwarded-for") if self._policy.trusted_proxies else None,
             tuple(self._policy.trusted_proxies),
         )
-        return Caller(address=address, network=network, user_agent=user_agent_family(headers.get("user-agent")))
+        return Caller(network=network, user_agent=user_agent_family(headers.get("user-agent")))
 
     async def _share(self, found: _Found, request: Request, answer: Answer) -> Answer:
         """Let a page of a registered origin read the answer."""
@@ -166,9 +166,8 @@ class WebApp:
 
 # A caller asks more than once, and parsing its address costs more than all else that is learnt of it.
 @lru_cache(maxsize=1024)
-def _place_of(peer: str | None, forwarded_for: str | None, trusted_proxies: tuple[Network, ...]) -> tuple[str, str]:
-    address = client_address(peer, forwarded_for, trusted_proxies=trusted_proxies)
-    return str(address), network_of(address)
+def _network_of(peer: str | None, forwarded_for: str | None, trusted_proxies: tuple[Network, ...]) -> str:
+    return network_of(client_address(peer, forwarded_for, trusted_proxies=trusted_proxies))
 
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str] | OAuthError:
