@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealring.protocol.api import Api
+from sealring.protocol.api import Api, longest_access_token_lifetime
 from sealring.protocol.api_registration import ApiChange, ApiRegistration, parse_api_change, parse_api_registration
 from sealring.protocol.errors import OAuthError
-from sealring.protocol.instant import Instant
+from sealring.protocol.instant import Instant, later
 
 NOW = Instant(1_700_000_000_000)
 ORDERS = ApiRegistration(identifier="orders", scopes={"orders:read": "See orders"})
@@ -83,15 +83,27 @@ def test_personal_data_in_a_signed_token_needs_the_dangerous_option(claim: str) 
 def test_a_change_leaves_what_it_does_not_name() -> None:
     api = parsed(claims=("roles",), byte_budget=1024)
     assert isinstance(api, Api)
-    changed = parse_api_change(api, ApiChange(identifier="orders", access_token_lifetime=60))
-    assert changed == msgspec.structs.replace(api, access_token_lifetime=60)
+    changed = parse_api_change(api, ApiChange(identifier="orders", byte_budget=2048), now=NOW)
+    assert changed == msgspec.structs.replace(api, byte_budget=2048)
+
+
+def test_a_shortened_lifetime_is_remembered_for_a_day() -> None:
+    api, day = parsed(access_token_lifetime=600), 24 * 3600
+    for lifetime, at in ((60, NOW), (30, later(NOW, 10)), (45, later(NOW, 20))):
+        assert isinstance(api, Api)
+        changed = parse_api_change(api, ApiChange(identifier="orders", access_token_lifetime=lifetime), now=at)
+        assert isinstance(changed, Api)
+        api = changed
+    assert isinstance(api, Api)
+    assert longest_access_token_lifetime(api, now=later(NOW, day - 1)) == 600
+    assert longest_access_token_lifetime(api, now=later(NOW, day)) == 45
 
 
 def test_withdrawing_a_dangerous_option_needs_its_use_withdrawn_too() -> None:
     api = parsed(access_token_lifetime=7200, insecure_long_access_tokens=True)
     assert isinstance(api, Api)
     change = ApiChange(identifier="orders", insecure_long_access_tokens=False)
-    assert code_of(parse_api_change(api, change)) == "long_access_tokens_refused"
+    assert code_of(parse_api_change(api, change, now=NOW)) == "long_access_tokens_refused"
 
 
 @given(st.text(max_size=80), st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=3))

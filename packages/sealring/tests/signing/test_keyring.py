@@ -18,6 +18,7 @@ PLACES: tuple[tuple[KeyPurpose, KeyState], ...] = (
     ("access_token", "active"),
     ("access_token", "pending"),
     ("mac", "active"),
+    ("feed", "active"),
 )
 
 
@@ -49,15 +50,24 @@ def test_the_waiting_key_is_published_and_no_private_part_ever() -> None:
     assert all("d" not in key and "k" not in key for key in published)
 
 
+def test_feed_messages_are_signed_under_a_key_that_signs_nothing_else() -> None:
+    keyring = opened(forge_all())
+    message = keyring.sign_feed_message(b"{}")
+    feed_keys, token_keys = jwks.parse_jwks(keyring.feed_key_set()), jwks.parse_jwks(keyring.key_set())
+    signed = jws.verify_compact(message, keys=feed_keys, algorithms=frozenset({"ES256"}))
+    assert signed.header.typ == "sealring-revocations+jwt"
+    assert {key.kid for key in feed_keys.keys}.isdisjoint(key.kid for key in token_keys.keys)
+
+
 def another_mac_key(than: StoredKey) -> StoredKey:
     """Forge until the number is another one."""
     return next(key for key in iter(lambda: forge_all()[2], than) if key.mac_key_id != than.mac_key_id)
 
 
 def test_mac_keys_are_found_by_their_number_and_the_last_is_the_newest() -> None:
-    active, waiting, older = forge_all()
+    active, waiting, older, feed = forge_all()
     newer = another_mac_key(older)
-    keyring = opened((active, waiting, older, newer))
+    keyring = opened((active, waiting, older, newer, feed))
     assert keyring.current_mac_key().mac_key_id == newer.mac_key_id
     found = keyring.find_mac_key(older.mac_key_id or 0)
     assert isinstance(found, MacKey)
@@ -67,8 +77,8 @@ def test_mac_keys_are_found_by_their_number_and_the_last_is_the_newest() -> None
 
 
 def test_a_retired_mac_key_is_not_accepted_any_more() -> None:
-    active, waiting, old = forge_all()
-    keyring = opened((active, waiting, msgspec.structs.replace(old, state="retired"), another_mac_key(old)))
+    active, waiting, old, feed = forge_all()
+    keyring = opened((active, waiting, msgspec.structs.replace(old, state="retired"), another_mac_key(old), feed))
     assert keyring.find_mac_key(old.mac_key_id or 0) is None
 
 
@@ -88,12 +98,12 @@ def test_another_issuer_does_not_open_the_keys() -> None:
 
 
 def test_keys_swapped_between_rows_do_not_open() -> None:
-    active, waiting, mac = forge_all()
-    swapped = (msgspec.structs.replace(active, sealed=waiting.sealed), waiting, mac)
+    active, waiting, *others = forge_all()
+    swapped = (msgspec.structs.replace(active, sealed=waiting.sealed), waiting, *others)
     assert isinstance(open_keyring(swapped, master_key=MASTER_KEY, realm=REALM), KeyringProblem)
 
 
-@pytest.mark.parametrize("missing", [0, 2])
+@pytest.mark.parametrize("missing", [0, 2, 3])
 def test_a_store_without_an_active_key_is_a_sentence(missing: int) -> None:
     keys = tuple(key for number, key in enumerate(forge_all()) if number != missing)
     problem = open_keyring(keys, master_key=MASTER_KEY, realm=REALM)

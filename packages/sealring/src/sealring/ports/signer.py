@@ -48,6 +48,14 @@ class Signer(Protocol):
         """Return the JWK set (RFC 7517 §5) as JSON."""
         ...
 
+    def sign_feed_message(self, payload: bytes) -> str:
+        """Sign a message of the revocation feed under the feed key, which signs nothing else (SECURITY B3)."""
+        ...
+
+    def feed_key_set(self) -> bytes:
+        """Return the JWK set of the feed's keys as JSON, apart from the one of access tokens."""
+        ...
+
     def verification_keys(self) -> KeySet:
         """Return the published keys in the form that `sealring_verify` checks with."""
         ...

@@ -15,7 +15,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
 
     `identifier`: the audience of its tokens. `scopes`: name → description. `claims`: names of user claims that reach
     its tokens (`roles` among them). `byte_budget`: the longest access token in octets. `secret_digests`: SHA-256 of
-    its `sla_` secrets, at most two.
+    its `sla_` secrets, at most two. `former_lifetime`: a longer one that was in force until `former_lifetime_until`
+    less a day, tokens of which may still live.
     """
 
     identifier: str
@@ -26,4 +27,12 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     secret_digests: tuple[bytes, ...] = ()
     insecure_long_access_tokens: bool = False
     insecure_allow_personal_claims: bool = False
+    former_lifetime: Seconds = Seconds(0)
+    former_lifetime_until: Instant = Instant(0)
     created_at: Instant
+
+
+def longest_access_token_lifetime(api: Api, *, now: Instant) -> Seconds:
+    """Say how long a token of this API may live under any setting in force in the last 24 hours (SECURITY B2)."""
+    former = api.former_lifetime if now < api.former_lifetime_until else Seconds(0)
+    return max(api.access_token_lifetime, former)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import msgspec
 
 from sealring.protocol.access_token import PERSONAL_CLAIMS, REGISTERED_CLAIMS
-from sealring.protocol.api import Api
+from sealring.protocol.api import Api, longest_access_token_lifetime
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.instant import Instant, Seconds
+from sealring.protocol.instant import Instant, Seconds, later
 from sealring.protocol.scope import parse_scope
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -19,7 +19,8 @@ _LONGEST_DESCRIPTION = 256  # characters
 _MOST_SCOPES = 64
 _MOST_CLAIMS = 32
 _HOUR = 3600
-_MONTH = 31 * 24 * _HOUR
+_DAY = 24 * _HOUR
+_MONTH = 31 * _DAY
 
 
 class ApiRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,10 +62,18 @@ def parse_api_registration(registration: ApiRegistration, *, now: Instant) -> Ap
     return _judged(api)
 
 
-def parse_api_change(api: Api, change: ApiChange) -> Api | OAuthError:
-    """Make of `api` what it shall be; the whole is judged again as if it were new."""
+def parse_api_change(api: Api, change: ApiChange, *, now: Instant) -> Api | OAuthError:
+    """Make of `api` what it shall be; the whole is judged again as if it were new.
+
+    A lifetime that is shortened is remembered for a day, since its tokens live on (SECURITY B2).
+    """
     members = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
-    return _judged(msgspec.structs.replace(api, **members))
+    changed = msgspec.structs.replace(api, **members)
+    longest = longest_access_token_lifetime(api, now=now)
+    if changed.access_token_lifetime < longest:
+        until = later(now, _DAY) if api.access_token_lifetime == longest else api.former_lifetime_until
+        changed = msgspec.structs.replace(changed, former_lifetime=longest, former_lifetime_until=until)
+    return _judged(changed)
 
 
 def _judged(api: Api) -> Api | OAuthError:

@@ -84,7 +84,8 @@ async def update_api(
     api = await store.apis.find(request.identifier)
     if api is None:
         return refuse("unknown_api")
-    changed = parse_api_change(api, request)
+    now = clock()
+    changed = parse_api_change(api, request, now=now)
     if isinstance(changed, OAuthError):
         return changed
     gone = api.scopes.keys() - changed.scopes.keys()
@@ -97,7 +98,7 @@ async def update_api(
     ]
     if users:
         return _refuse_while_used(users)
-    done = await store.apis.replace(changed, events=[_event("api_changed", api.identifier, actor=actor, now=clock())])
+    done = await store.apis.replace(changed, events=[_event("api_changed", api.identifier, actor=actor, now=now)])
     return _seen(changed) if done else refuse("unknown_api")
 
 
@@ -151,5 +152,5 @@ def _event(event: str, identifier: str, *, actor: str, now: Instant) -> AuditEve
 
 def _seen(api: Api) -> ApiSeen:
     members = msgspec.structs.asdict(api)
-    digests = members.pop("secret_digests")
-    return ApiSeen(secrets=len(digests), **members)
+    shown = {name: members[name] for name in ApiSeen.__struct_fields__ if name != "secrets"}
+    return ApiSeen(secrets=len(api.secret_digests), **shown)

@@ -13,6 +13,7 @@ from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.signing.master_key import MasterKey
 from sealring.signing.sealing import SealBroken, SealingContext, derive, seal, unseal
 from sealring_verify.jose import jwk, jwks, jws
+from sealring_verify.revocation_feed import FEED_MESSAGE_TYPE
 
 _ALG: Final = "ES256"
 _MAC_SECRET_OCTETS: Final = 32
@@ -28,12 +29,22 @@ class Keyring:
     """`ports.Signer` over keys that are sealed in the store."""
 
     def __init__(
-        self, *, signing: jwk.PrivateKey, published: Sequence[bytes], mac_keys: Sequence[MacKey], realm: TokenRealm
+        self,
+        *,
+        signing: jwk.PrivateKey,
+        published: Sequence[bytes],
+        mac_keys: Sequence[MacKey],
+        feed_signing: jwk.PrivateKey,
+        feed_published: Sequence[bytes],
+        realm: TokenRealm,
     ) -> None:
         self._signing = signing
         self._header = jws.encode_header(typ="at+jwt", alg=signing.alg, kid=signing.kid)
-        self._key_set = b'{"keys":[' + b",".join(published) + b"]}"
+        self._key_set = _key_set(published)
         self._verification_keys = jwks.parse_jwks(self._key_set)
+        self._feed_signing = feed_signing
+        self._feed_header = jws.encode_header(typ=FEED_MESSAGE_TYPE, alg=feed_signing.alg, kid=feed_signing.kid)
+        self._feed_key_set = _key_set(feed_published)
         self._mac_keys = {key.mac_key_id: key for key in mac_keys}
         self._newest_mac_key = mac_keys[-1]
         self._realm = realm
@@ -59,6 +70,14 @@ class Keyring:
         """Return the JWK set (RFC 7517 §5) as JSON."""
         return self._key_set
 
+    def sign_feed_message(self, payload: bytes) -> str:
+        """Sign a message of the revocation feed under the feed key, which signs nothing else (SECURITY B3)."""
+        return jws.sign_compact(payload, key=self._feed_signing, header=self._feed_header)
+
+    def feed_key_set(self) -> bytes:
+        """Return the JWK set of the feed's keys as JSON, apart from the one of access tokens."""
+        return self._feed_key_set
+
     def verification_keys(self) -> jwks.KeySet:
         """Return the published keys in the form that `sealring_verify` checks with."""
         return self._verification_keys
@@ -67,6 +86,7 @@ class Keyring:
 def open_keyring(keys: tuple[StoredKey, ...], *, master_key: MasterKey, realm: TokenRealm) -> Keyring | KeyringProblem:
     """Unseal the store's keys; a master key that does not open them is a sentence, not a traceback."""
     signing: jwk.PrivateKey | None = None
+    feed_signing: jwk.PrivateKey | None = None
     mac_keys: list[MacKey] = []
     for key in keys:
         try:
@@ -80,10 +100,18 @@ def open_keyring(keys: tuple[StoredKey, ...], *, master_key: MasterKey, realm: T
             mac_keys.append(MacKey(mac_key_id=key.mac_key_id, secret=derive(secret, "refresh")))
         elif key.purpose == "access_token" and key.state == "active":
             signing = jwk.import_private_key(secret, kid=key.kid, alg=key.alg)
-    published = [key.public_jwk for key in published_keys(keys) if key.public_jwk is not None]
-    if signing is None or not mac_keys:
+        elif key.purpose == "feed" and key.state == "active":
+            feed_signing = jwk.import_private_key(secret, kid=key.kid, alg=key.alg)
+    if signing is None or feed_signing is None or not mac_keys:
         return KeyringProblem("The store holds no active signing key: restore its keys from a backup.")
-    return Keyring(signing=signing, published=published, mac_keys=mac_keys, realm=realm)
+    return Keyring(
+        signing=signing,
+        published=_public_jwks(keys, "access_token"),
+        mac_keys=mac_keys,
+        feed_signing=feed_signing,
+        feed_published=_public_jwks(keys, "feed"),
+        realm=realm,
+    )
 
 
 def make_key_forge(*, master_key: MasterKey, issuer: str, randomness: Randomness) -> KeyForge:
@@ -113,6 +141,14 @@ def make_key_forge(*, master_key: MasterKey, issuer: str, randomness: Randomness
         )
 
     return forge
+
+
+def _public_jwks(keys: tuple[StoredKey, ...], purpose: KeyPurpose) -> list[bytes]:
+    return [key.public_jwk for key in published_keys(keys, purpose) if key.public_jwk is not None]
+
+
+def _key_set(published: Sequence[bytes]) -> bytes:
+    return b'{"keys":[' + b",".join(published) + b"]}"
 
 
 def _context(kid: str, alg: str, purpose: str, issuer: str) -> SealingContext:

@@ -1,0 +1,74 @@
+"""What was ended before it expired, as the revocation feed tells it to APIs (SECURITY B)."""
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+import msgspec
+
+from sealring.protocol.api import Api, longest_access_token_lifetime
+from sealring.protocol.instant import Instant, Seconds, later
+from sealring_verify.revocation_feed import RevocationKind, revocation_id
+
+UNTIL_MARGIN = Seconds(5 * 60)
+"""How long an entry outlives the last token that it stops: clocks disagree, and verifiers grant leeway."""
+
+FIRST_DIGEST = bytes(32)
+"""The running digest before the first entry."""
+
+
+class Revocation(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that an act ended. `audiences`: the APIs that must know, None for every one.
+
+    `epoch`: for kinds `sub` and `client`, tokens below it have ended. `client_id`: whose token, for kind `jti`.
+    """
+
+    kind: RevocationKind
+    value: str
+    at: Instant
+    audiences: frozenset[str] | None = None
+    epoch: int | None = None
+    client_id: str | None = None
+
+
+class FeedEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the feed. `id`: 16 octets; `audience` None: for every API; `until` None: for good."""
+
+    number: int
+    kind: RevocationKind
+    id: bytes
+    audience: str | None
+    epoch: int | None
+    at: Instant
+    until: Instant | None
+
+
+def feed_entries(revocations: Iterable[Revocation], *, apis: tuple[Api, ...], after: int) -> tuple[FeedEntry, ...]:
+    """Number what acts ended, one entry for each audience; an audience that is no registered API has no reader."""
+    lifetimes = {api.identifier: api for api in apis}
+    entries: list[FeedEntry] = []
+    for revocation in revocations:
+        for audience in [None] if revocation.audiences is None else sorted(revocation.audiences & lifetimes.keys()):
+            readers = apis if audience is None else (lifetimes[audience],)
+            entry = FeedEntry(
+                number=after + len(entries) + 1,
+                kind=revocation.kind,
+                id=revocation_id(revocation.kind, revocation.value),
+                audience=audience,
+                epoch=revocation.epoch,
+                at=revocation.at,
+                until=_until(revocation, readers),
+            )
+            entries.append(entry)
+    return tuple(entries)
+
+
+def extend_digest(digest: bytes, entry: FeedEntry) -> bytes:
+    """Give the running digest after `entry`: 32 octets that tell one history of the feed from another."""
+    return sha256(digest + msgspec.json.encode(entry)).digest()
+
+
+def _until(revocation: Revocation, readers: tuple[Api, ...]) -> Instant | None:
+    if revocation.kind == "kid":
+        return None
+    longest = max((longest_access_token_lifetime(api, now=revocation.at) for api in readers), default=Seconds(0))
+    return later(revocation.at, longest + UNTIL_MARGIN)
