@@ -17,7 +17,7 @@ from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock
 from sealring.config import Settings, control_socket, hash_parameters, password_policy
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
-from sealring.ports import Clock, Store
+from sealring.ports import Clock, Store, StoreIdentity
 from sealring.protocol.api import SESSIONS_SCOPE, Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.refresh_token_format import TokenRealm
@@ -89,9 +89,6 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
                 "This is the demo's database: its users are not yours. Run `sealring init` in another folder."
             )
         remembered = IncarnationFile(_incarnation_path(settings))
-        rolled_back = remembered.disagrees_with(identity.incarnation, identity.feed_number)
-        if isinstance(rolled_back, IncarnationFileProblem):
-            raise ComposeProblem(rolled_back.sentence)
         hashing = _start_hashing(settings)
         stack.callback(hashing.close)
         keyring = await _open_keys(
@@ -99,7 +96,6 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
         )
         await _register_issuer(store, settings.issuer, clock=clock)
         service_clock = ServiceClockReading(identity.service_now)
-        feed = RevocationFeed(store=store, signer=keyring, clock=clock, policy=_feed_policy(settings))
         house = House(
             issuer=settings.issuer,
             store=store,
@@ -110,8 +106,8 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             service_clock=service_clock,
             randomness=os.urandom,
             password_policy=password_policy(settings),
-            halted=rolled_back,
-            feed=feed,
+            halted=_is_rolled_back(identity, remembered),
+            feed=RevocationFeed(store=store, signer=keyring, clock=clock, policy=_feed_policy(settings)),
             reports=ReportBoard(),
         )
         opened = OpenHouse(
@@ -223,6 +219,13 @@ def _open_store(settings: Settings, *, audit_key: bytes, demo: bool) -> SqliteSt
     if isinstance(database, StoreProblem):
         raise ComposeProblem(database.sentence)
     return SqliteStore(database)
+
+
+def _is_rolled_back(identity: StoreIdentity, remembered: IncarnationFile) -> bool:
+    rolled_back = remembered.disagrees_with(identity.incarnation, identity.feed_number)
+    if isinstance(rolled_back, IncarnationFileProblem):
+        raise ComposeProblem(rolled_back.sentence)
+    return rolled_back
 
 
 def _start_hashing(settings: Settings) -> HashingThreads:
