@@ -52,6 +52,12 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     failures_per_network: int = 100
 
 
+class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often a running server writes how far the audit has come, in seconds."""
+
+    checkpoint_seconds: int = 300
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. Paths are taken from the folder of the configuration file.
 
@@ -68,6 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     server: ServerSettings = ServerSettings()
     password: PasswordSettings = PasswordSettings()
     limits: LimitSettings = LimitSettings()
+    audit: AuditSettings = AuditSettings()
     folder: Path = Path()
 
     def path(self, text: str) -> Path:
@@ -172,6 +179,7 @@ def _problem(settings: Settings) -> SettingsProblem | None:
         "server.body_seconds": (settings.server.body_seconds, 1, 120),
         "password.threads": (settings.password.threads, 0, 64),
         "password.queue": (settings.password.queue, 1, 4096),
+        "audit.checkpoint_seconds": (settings.audit.checkpoint_seconds, 1, 86_400),
         "limits.failures_per_account": (settings.limits.failures_per_account, 1, 100),
         "limits.failures_per_network": (settings.limits.failures_per_network, 1, 100_000),
     }
