@@ -168,7 +168,6 @@ async def serve_house(
         await _note(opened, "node_started")
         # The demo's standard output is for people, and its audit nobody's evidence.
         checkpoints = None if demo is not None else _make_checkpoints(opened.desk)
-        await _write_checkpoint(checkpoints)
         checkpointing = asyncio.create_task(_keep_checkpoints(checkpoints, settings.audit.checkpoint_seconds))
         stack.callback(checkpointing.cancel)
         if opened.house.halted:
@@ -178,6 +177,8 @@ async def serve_house(
             )
         if announce is not None:
             announce()
+        # After the word that programs wait for, which stays the first line.
+        await _write_checkpoint(checkpoints)
         await stop.wait()
         checkpointing.cancel()
         await _note(opened, "node_stopped")
