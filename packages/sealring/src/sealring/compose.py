@@ -22,6 +22,7 @@ from sealring.protocol.api import SESSIONS_SCOPE, Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.services.acknowledgement import Readers
+from sealring.services.audit_checkpoint import AuditCheckpoints
 from sealring.services.desk import Desk
 from sealring.services.expiry import forget_expired
 from sealring.services.house import House
@@ -40,6 +41,7 @@ from sealring.signing.master_key import (
 from sealring.signing.sealing import derive
 from sealring.storage.sqlite.database import StoreProblem, open_database
 from sealring.storage.sqlite.store import SqliteStore
+from sealring.telemetry.audit_checkpoint import CheckpointLines
 from sealring.telemetry.logs import configure_logs
 from sealring.web.app import WebApp, WebPolicy
 from sealring.web.http_server import CannotListen, ConnectionLimits, HttpServer, Listen, ListenUnix
@@ -167,6 +169,10 @@ async def serve_house(
         upkeep = asyncio.create_task(_keep_up(opened))
         stack.callback(upkeep.cancel)
         await _note(opened, "node_started")
+        # The demo's standard output is for people, and its audit nobody's evidence.
+        checkpoints = None if demo is not None else _make_checkpoints(opened.desk)
+        checkpointing = asyncio.create_task(_keep_checkpoints(checkpoints, settings.audit.checkpoint_seconds))
+        stack.callback(checkpointing.cancel)
         if opened.house.halted:
             _log.critical(
                 "store_rolled_back",
@@ -174,10 +180,14 @@ async def serve_house(
             )
         if announce is not None:
             announce()
+        # After the word that programs wait for, which stays the first line.
+        await _write_checkpoint(checkpoints)
         await stop.wait()
         # First: an open stream is a request under way, and would hold up the servers' ordered stop.
         opened.house.feed.close()
+        checkpointing.cancel()
         await _note(opened, "node_stopped")
+        await _write_checkpoint(checkpoints)
 
 
 def _servers(settings: Settings, opened: OpenHouse, *, demo: DemoTerms | None) -> Sequence[HttpServer]:
@@ -306,6 +316,31 @@ async def _keep_up(opened: OpenHouse) -> None:
         except Exception:  # noqa: BLE001 -- upkeep must outlive whatever went wrong once
             # The next beat tries again; a request that needs the store says so itself.
             _log.exception("upkeep_failed")
+
+
+def _make_checkpoints(desk: Desk) -> AuditCheckpoints:
+    return AuditCheckpoints(
+        store=desk.store,
+        issuer=desk.issuer,
+        audit_key=desk.audit_key,
+        clock=desk.clock,
+        write=CheckpointLines().write,
+    )
+
+
+async def _keep_checkpoints(checkpoints: AuditCheckpoints | None, seconds: int) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await _write_checkpoint(checkpoints)
+
+
+async def _write_checkpoint(checkpoints: AuditCheckpoints | None) -> None:
+    if checkpoints is None:
+        return
+    try:
+        await checkpoints.write_due()
+    except Exception:  # noqa: BLE001 -- an audit without its outside copy is better than no service
+        _log.exception("audit_checkpoint_failed")
 
 
 async def _remember(opened: OpenHouse) -> None:

@@ -3,7 +3,7 @@
 An exception (`StoreUnavailable`) means that nothing happened or that repeating is harmless.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -12,7 +12,7 @@ from sealring.ports.revocation import RevocationStore
 from sealring.ports.store_state import StateStore
 from sealring.ports.user import UserStore
 from sealring.protocol.api import Api
-from sealring.protocol.audit_chain import AuditLink, AuditRow
+from sealring.protocol.audit_chain import AuditLink, AuditRow, ChainHead
 from sealring.protocol.audit_event import AuditEvent, RecordedEvent
 from sealring.protocol.client import Client
 from sealring.protocol.instant import Instant, Seconds, ServiceInstant
@@ -254,6 +254,10 @@ class AuditStore(Protocol):
 
     async def list_events(self, *, after: int, limit: int) -> tuple[tuple[int, RecordedEvent], ...]:
         """List events with their position in the store, from the one after `after` on; -1 means the last `limit`."""
+        ...
+
+    async def heads(self) -> Mapping[str, ChainHead]:
+        """Read how far each writer's chain has come, by its last link alone."""
         ...
 
     async def chains(self) -> tuple[AuditChain, ...]:
