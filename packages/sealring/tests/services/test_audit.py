@@ -69,12 +69,12 @@ async def test_a_foolish_limit_is_refused(desk: Desk) -> None:
 async def test_a_whole_audit_holds_and_an_anchor_proves_its_tail(desk: Desk) -> None:
     await record(desk, "node_started", "user_added")
     verdict = await verify(desk)
-    assert verdict == AuditVerdict(holds=True, events=2, writers=1, anchored=False, problems=())
+    assert verdict == AuditVerdict(holds=True, events=2, removed=0, writers=1, anchored=False, problems=(), remarks=())
     anchor = await make_anchor(desk)
     assert isinstance(anchor, AuditAnchor)
     await record(desk, "node_stopped")
     later = await verify(desk, anchor)
-    assert later == AuditVerdict(holds=True, events=3, writers=1, anchored=True, problems=())
+    assert later == AuditVerdict(holds=True, events=3, removed=0, writers=1, anchored=True, problems=(), remarks=())
 
 
 async def test_an_anchor_that_is_not_ours_is_refused(desk: Desk) -> None:

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from sealring.ports import NewSession, Store
-from sealring.protocol.audit_chain import ChainHead, check_chain
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.audit_verification import AuditVerification
 from sealring.protocol.client import Client
 from sealring.protocol.user import User
 from sealring.storage.sqlite.database import SqliteDatabase, open_database
@@ -70,8 +70,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
     yield open_store
     for store in opened:
-        for chain in await store.audit.chains():
-            assert isinstance(check_chain(chain.rows, chain.links, writer=chain.writer, audit_key=AUDIT_KEY), ChainHead)
+        verification = AuditVerification(audit_key=AUDIT_KEY)
+        await store.audit.walk(verification.take, limit=100)
+        assert verification.problems() == ()
         await store.close()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,15 +49,16 @@ async def _verify(options: Namespace) -> Answer:
         verdicts = [await control.perform("audit.verify", {"anchors": part}) for part in _parts(anchors)]
     verdict = verdicts[0] | {
         "holds": all(each["holds"] for each in verdicts),
-        "problems": [
-            problem for number, each in enumerate(verdicts) for problem in _new_problems(each, verdicts[:number])
-        ],
+        "problems": _without_repeats(each["problems"] for each in verdicts),
+        "remarks": _without_repeats(each["remarks"] for each in verdicts),
     }
     checked = f"{counted(verdict['events'], 'event')} of {counted(verdict['writers'], 'writer')}"
+    if verdict["removed"]:
+        checked += f", {verdict['removed']} more removed by retention"
     said = [f"whole: {checked}" if verdict["holds"] else f"NOT whole: {checked}"]
     said += [
         f"  {shown(problem['writer'])} {problem['sequence']}: {shown(problem['sentence'])}"
-        for problem in verdict["problems"]
+        for problem in (*verdict["problems"], *verdict["remarks"])
     ]
     if not verdict["anchored"]:
         said.append(
@@ -97,8 +98,12 @@ def _parts(anchors: Sequence[AuditAnchor]) -> list[list[Any]]:
     return parts
 
 
-def _new_problems(verdict: dict[str, Any], before: Sequence[dict[str, Any]]) -> list[Any]:
-    return [problem for problem in verdict["problems"] if not any(problem in each["problems"] for each in before)]
+def _without_repeats(lists: Iterable[list[Any]]) -> list[Any]:
+    """Join what several verdicts say of the same chains."""
+    joined: list[Any] = []
+    for said in lists:
+        joined += [each for each in said if each not in joined]
+    return joined
 
 
 def _line(positioned: dict[str, Any]) -> str:

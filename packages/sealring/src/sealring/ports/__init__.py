@@ -27,7 +27,6 @@ from sealring.ports.signer import (
 )
 from sealring.ports.store import (
     ApiStore,
-    AuditChain,
     AuditStore,
     ClientStore,
     KeyStore,
@@ -50,7 +49,6 @@ from sealring.protocol.secret import Randomness
 
 __all__ = [
     "ApiStore",
-    "AuditChain",
     "AuditStore",
     "ClientStore",
     "Clock",

@@ -3,7 +3,7 @@
 An exception (`StoreUnavailable`) means that nothing happened or that repeating is harmless.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -12,8 +12,9 @@ from sealring.ports.revocation import RevocationStore
 from sealring.ports.store_state import StateStore
 from sealring.ports.user import UserStore
 from sealring.protocol.api import Api
-from sealring.protocol.audit_chain import AuditLink, AuditRow, ChainHead
+from sealring.protocol.audit_chain import ChainHead
 from sealring.protocol.audit_event import AuditEvent, RecordedEvent
+from sealring.protocol.audit_retention import AuditClosing, AuditPart
 from sealring.protocol.client import Client
 from sealring.protocol.instant import Instant, Seconds, ServiceInstant
 from sealring.protocol.key_schedule import StoredKey
@@ -230,14 +231,6 @@ class KeyStore(Protocol):
         ...
 
 
-class AuditChain(msgspec.Struct, frozen=True, kw_only=True):
-    """The chain of one writer, whole and in order."""
-
-    writer: str
-    rows: tuple[AuditRow, ...]
-    links: tuple[AuditLink, ...]
-
-
 class AuditStore(Protocol):
     """The chain of events (SECURITY F1)."""
 
@@ -257,11 +250,28 @@ class AuditStore(Protocol):
         ...
 
     async def heads(self) -> Mapping[str, ChainHead]:
-        """Read how far each writer's chain has come, by its last link alone."""
+        """Read how far each writer's chain has come, by its last link or its closing alone."""
         ...
 
-    async def chains(self) -> tuple[AuditChain, ...]:
-        """Read every chain whole, for checking."""
+    async def walk(self, visit: Callable[[AuditPart], None], *, limit: int) -> None:
+        """Show `visit` every chain in order, in parts of about `limit` events, all of one view of the store.
+
+        A part ends where a link ends; a chain of which only the closing stays is one empty part. `visit` may be called
+        in another thread.
+        """
+        ...
+
+    async def find_old_segment(self, *, before: Instant, limit: int, without: Collection[str]) -> AuditPart | None:
+        """Read the oldest links of some writer, about `limit` events; the first link's are all older than `before`.
+
+        Writers `without` are passed over. The newest event of the store counts as young: positions go on from it.
+        """
+        ...
+
+    async def remove_segment(
+        self, closing: AuditClosing, *, previous: AuditClosing | None, events: Sequence[AuditEvent]
+    ) -> bool:
+        """Put a closing in the place of what it closes; False where `previous` is not the closing that stands."""
         ...
 
 

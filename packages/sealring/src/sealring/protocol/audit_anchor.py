@@ -4,16 +4,21 @@ An anchor is a small JSON file with an HMAC under the audit key: it can lie anyw
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
-from sealring.protocol.audit_chain import AuditLink, ChainHead, ChainProblem
+from sealring.protocol.audit_chain import ChainHead, ChainProblem
+from sealring.protocol.audit_retention import AuditClosing
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
 
 CHECKPOINT_EVENT: Final = "audit_checkpoint"
+
+ChainPlace = tuple[str, int]
+"""A writer, and the last number of one of its links."""
 
 
 class AuditAnchor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,6 +28,14 @@ class AuditAnchor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     at: Instant
     heads: Mapping[str, tuple[int, bytes]]
     mac: bytes
+
+
+class ChainRemark(msgspec.Struct, frozen=True, kw_only=True):
+    """What cannot be said of a chain, and why; no failure. `sequence`: up to where."""
+
+    writer: str
+    sequence: int
+    sentence: str
 
 
 def make_anchor(heads: Mapping[str, ChainHead], *, issuer: str, audit_key: bytes, now: Instant) -> AuditAnchor:
@@ -49,15 +62,49 @@ def check_anchor(anchor: AuditAnchor, *, issuer: str, audit_key: bytes) -> OAuth
     return None
 
 
-def find_cut(anchor: AuditAnchor, links: Mapping[str, Sequence[AuditLink]]) -> ChainProblem | None:
-    """Say which chain no longer holds what the anchor saw of it, or None. `links`: writer → its links, in order."""
-    for writer, (sequence, mac) in sorted(anchor.heads.items()):
-        here = next((link for link in links.get(writer, ()) if link.last_sequence == sequence), None)
-        if here is None or not hmac.compare_digest(here.mac, mac):
-            return ChainProblem(
-                writer=writer, sequence=sequence, sentence="The chain is shorter or other than its anchor."
-            )
-    return None
+def find_cut(
+    anchor: AuditAnchor, places: Mapping[ChainPlace, bytes], closings: Mapping[str, AuditClosing]
+) -> tuple[ChainProblem, ...]:
+    """Say which chains no longer hold what the anchor saw of them. `closings`: those that hold, by writer.
+
+    `places`: the MAC of the link that ends there. Of a place before a closing's end `find_removed` speaks.
+    """
+    return tuple(
+        ChainProblem(writer=writer, sequence=sequence, sentence="The chain is shorter or other than its anchor.")
+        for writer, (sequence, mac) in sorted(anchor.heads.items())
+        if not _is_before_end(sequence, closings.get(writer))
+        and not hmac.compare_digest(_mac_at(writer, sequence, places, closings) or b"", mac)
+    )
+
+
+def find_removed(anchor: AuditAnchor, closings: Mapping[str, AuditClosing]) -> tuple[ChainRemark, ...]:
+    """Say of which chains retention removed the place that the anchor saw, so that it cannot be compared any more."""
+    return tuple(
+        ChainRemark(writer=writer, sequence=closing.last_sequence, sentence=_removal_sentence(closing))
+        for writer, (sequence, _) in sorted(anchor.heads.items())
+        if (closing := closings.get(writer)) is not None and _is_before_end(sequence, closing)
+    )
+
+
+def _is_before_end(sequence: int, closing: AuditClosing | None) -> bool:
+    return closing is not None and sequence < closing.last_sequence
+
+
+def _mac_at(
+    writer: str, sequence: int, places: Mapping[ChainPlace, bytes], closings: Mapping[str, AuditClosing]
+) -> bytes | None:
+    closing = closings.get(writer)
+    if closing is not None and closing.last_sequence == sequence:
+        return closing.link_mac
+    return places.get((writer, sequence))
+
+
+def _removal_sentence(closing: AuditClosing) -> str:
+    day = datetime.fromtimestamp(closing.at / 1000, tz=UTC).date().isoformat()
+    return (
+        f"Removed by retention on {day}, up to {closing.last_sequence}: what an anchor saw of earlier places cannot be "
+        "compared any more."
+    )
 
 
 def _parse_anchor(line: str) -> AuditAnchor | None:

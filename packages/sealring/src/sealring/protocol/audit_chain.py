@@ -106,10 +106,18 @@ def extend_chain(head: ChainHead, rows: Sequence[AuditRow], *, writer: str, audi
 
 
 def check_chain(
-    rows: Sequence[AuditRow], links: Iterable[AuditLink], *, writer: str, audit_key: bytes
+    rows: Sequence[AuditRow],
+    links: Iterable[AuditLink],
+    *,
+    writer: str,
+    audit_key: bytes,
+    start: ChainHead = EMPTY_CHAIN,
 ) -> ChainHead | ChainProblem:
-    """Check one writer's whole chain, rows and links in order; return its head or the first place that is not true."""
-    head, position = EMPTY_CHAIN, 0
+    """Check one writer's chain, rows and links in order; return its head or the first place that is not true.
+
+    `start`: the head that was checked before, where this is not the chain's beginning.
+    """
+    head, position = start, 0
     for link in links:
         first, size = head.sequence + 1, link.last_sequence - head.sequence
         group = rows[position : position + max(size, 0)]

@@ -4,13 +4,15 @@ from typing import Final
 
 import msgspec
 
-from sealring.ports import AuditChain, Clock, Store
-from sealring.protocol.audit_anchor import AuditAnchor, check_anchor, find_cut, make_anchor
-from sealring.protocol.audit_chain import ChainHead, ChainProblem, check_chain
+from sealring.ports import Clock, Store
+from sealring.protocol.audit_anchor import AuditAnchor, ChainRemark, check_anchor, make_anchor
+from sealring.protocol.audit_chain import ChainProblem
 from sealring.protocol.audit_event import RecordedEvent
+from sealring.protocol.audit_verification import AuditVerification
 from sealring.protocol.errors import OAuthError, refuse
 
 MAXIMUM_ANCHORS_BYTES: Final = 4 * 1024 * 1024
+_PART_EVENTS: Final = 500
 
 
 class TailAudit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,13 +43,18 @@ class AuditTail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the audit holds. `events`, `writers`: how much was checked; `anchored`: a cut tail would have shown."""
+    """Whether the audit holds. `events`, `writers`: how much was checked; `anchored`: a cut tail would have shown.
+
+    `removed`: how many events retention has removed. `remarks`: what can therefore not be said of the anchors.
+    """
 
     holds: bool
     events: int
+    removed: int
     writers: int
     anchored: bool
     problems: tuple[ChainProblem, ...]
+    remarks: tuple[ChainRemark, ...]
 
 
 async def tail_audit(request: TailAudit, *, store: Store) -> AuditTail | OAuthError:
@@ -71,31 +78,25 @@ async def verify_audit(
         refusal = check_anchor(anchor, issuer=issuer, audit_key=audit_key)
         if refusal is not None:
             return refusal
-    chains = await store.audit.chains()
-    problems = [judged for chain in chains if isinstance(judged := _judge(chain, audit_key), ChainProblem)]
-    links = {chain.writer: chain.links for chain in chains}
-    cuts = {cut for anchor in request.anchors if (cut := find_cut(anchor, links)) is not None}
-    problems += sorted(cuts, key=lambda cut: (cut.writer, cut.sequence))
+    verification = AuditVerification(audit_key=audit_key, anchors=request.anchors)
+    await store.audit.walk(verification.take, limit=_PART_EVENTS)
+    problems = verification.problems()
     return AuditVerdict(
         holds=not problems,
-        events=sum(len(chain.rows) for chain in chains),
-        writers=len(chains),
+        events=verification.events,
+        removed=verification.removed,
+        writers=verification.writers,
         anchored=bool(request.anchors),
-        problems=tuple(problems),
+        problems=problems,
+        remarks=verification.remarks(),
     )
 
 
 async def anchor_audit(*, store: Store, issuer: str, audit_key: bytes, clock: Clock) -> AuditAnchor | OAuthError:
-    """Make an anchor of the chains as they are; a chain that does not hold gets none."""
-    heads: dict[str, ChainHead] = {}
-    for chain in await store.audit.chains():
-        judged = _judge(chain, audit_key)
-        if isinstance(judged, ChainProblem):
-            sentence = f"The chain of {judged.writer} does not hold at {judged.sequence}: run audit verify."
-            return refuse("audit_broken", description=sentence)
-        heads[chain.writer] = judged
-    return make_anchor(heads, issuer=issuer, audit_key=audit_key, now=clock())
-
-
-def _judge(chain: AuditChain, audit_key: bytes) -> ChainHead | ChainProblem:
-    return check_chain(chain.rows, chain.links, writer=chain.writer, audit_key=audit_key)
+    """Make an anchor of the chains as they are; where one does not hold none is made."""
+    verification = AuditVerification(audit_key=audit_key)
+    await store.audit.walk(verification.take, limit=_PART_EVENTS)
+    for problem in verification.problems():
+        sentence = f"The chain of {problem.writer} does not hold at {problem.sequence}: run audit verify."
+        return refuse("audit_broken", description=sentence)
+    return make_anchor(verification.heads, issuer=issuer, audit_key=audit_key, now=clock())

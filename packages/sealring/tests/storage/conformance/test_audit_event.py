@@ -6,6 +6,7 @@ import msgspec
 from sealring.ports import Store
 from sealring.protocol.audit_chain import ChainHead
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.audit_retention import AuditPart
 from sealring.protocol.instant import Instant, Seconds
 
 Recorded = Callable[[], Awaitable[list[AuditEvent]]]
@@ -25,6 +26,21 @@ FULL = AuditEvent(
     details={"attempts": 3, "way": "passwörd"},
     personal={"name": "Ada\x1b[31m", "user_agent": "Firefox"},
 )
+
+
+async def parts_of(store: Store, *, limit: int = 1000) -> list[AuditPart]:
+    parts: list[AuditPart] = []
+    await store.audit.walk(parts.append, limit=limit)
+    return parts
+
+
+async def test_a_chain_is_shown_in_parts_that_end_with_a_link_and_the_last_of_which_is_empty(store: Store) -> None:
+    for size in (1, 2, 5, 4):
+        await store.audit.record([FULL] * size)
+    parts = await parts_of(store, limit=3)
+    assert [[row.sequence for row in part.rows] for part in parts] == [[1, 2, 3], [4, 5, 6, 7, 8], [9, 10, 11, 12], []]
+    assert [[link.last_sequence for link in part.links] for part in parts] == [[1, 3], [8], [12], []]
+    assert {part.closing for part in parts} == {None}
 
 
 async def test_an_event_is_read_back_as_recorded(store: Store, recorded: Recorded) -> None:
@@ -48,23 +64,22 @@ async def test_numbers_are_dense_whatever_arrives_at_once(store: Store) -> None:
     await asyncio.gather(*(store.audit.record([FULL] * (number % 3)) for number in range(60)))
     listed = [recorded.sequence for _, recorded in await store.audit.list_events(after=0, limit=100)]
     assert listed == list(range(1, 61))
-    (chain,) = await store.audit.chains()
-    assert [row.sequence for row in chain.rows] == listed
-    assert chain.links[-1].last_sequence == 60
+    parts = await parts_of(store)
+    assert [row.sequence for part in parts for row in part.rows] == listed
+    assert parts[-2].links[-1].last_sequence == 60
 
 
 async def test_the_heads_are_the_last_links(store: Store) -> None:
     assert await store.audit.heads() == {}
     for _ in range(3):
         await store.audit.record([FULL, FULL])
-    (chain,) = await store.audit.chains()
-    head = ChainHead(sequence=6, mac=chain.links[-1].mac)
-    assert await store.audit.heads() == {chain.writer: head}
+    part, _ = await parts_of(store)
+    assert await store.audit.heads() == {part.writer: ChainHead(sequence=6, mac=part.links[-1].mac)}
 
 
 async def test_a_store_without_events_has_no_chain(store: Store) -> None:
     await store.audit.record([])
-    assert await store.audit.chains() == ()
+    assert await parts_of(store) == []
     assert await store.audit.list_events(after=-1, limit=5) == ()
 
 

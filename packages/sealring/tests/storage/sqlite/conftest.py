@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sealring.protocol.audit_chain import ChainHead, check_chain
+from sealring.protocol.audit_verification import AuditVerification
 from sealring.storage.sqlite.audit_event import SqliteAudit
 from sealring.storage.sqlite.database import SqliteDatabase, open_database
 
@@ -22,8 +22,9 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     assert isinstance(opened, SqliteDatabase)
     opened._writing.execute("CREATE TABLE notes (text TEXT NOT NULL) STRICT")
     yield opened
-    for chain in await SqliteAudit(opened).chains():
-        assert isinstance(check_chain(chain.rows, chain.links, writer=chain.writer, audit_key=AUDIT_KEY), ChainHead)
+    verification = AuditVerification(audit_key=AUDIT_KEY)
+    await SqliteAudit(opened).walk(verification.take, limit=100)
+    assert verification.problems() == ()
     await opened.close()
 
 

@@ -251,8 +251,8 @@ LIMITED = """
 import asyncio, json, os, resource, sys
 from pathlib import Path
 from sealring.ports import StoreUnavailable
-from sealring.protocol.audit_chain import ChainHead, check_chain
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.audit_verification import AuditVerification
 from sealring.storage.sqlite.database import open_database
 from sealring.storage.sqlite.store import SqliteStore
 
@@ -266,14 +266,14 @@ async def main(path):
     refused = await asyncio.gather(*(store.audit.record([event] * 5) for _ in range(30)), return_exceptions=True)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     answered = await asyncio.gather(*(store.audit.record([event]) for _ in range(30)), return_exceptions=True)
-    (chain,) = await store.audit.chains()
-    head = check_chain(chain.rows, chain.links, writer="w", audit_key=b"k" * 32)
+    verification = AuditVerification(audit_key=b"k" * 32)
+    await store.audit.walk(verification.take, limit=100)
     print(json.dumps({
         "refused": sum(isinstance(answer, StoreUnavailable) for answer in refused),
         "done": sum(answer is None for answer in refused),
         "afterwards": sum(answer is None for answer in answered),
-        "rows": len(chain.rows),
-        "holds": isinstance(head, ChainHead),
+        "rows": verification.events,
+        "holds": verification.problems() == () and list(verification.heads) == ["w"],
     }))
     await store.close()
 

@@ -1,18 +1,23 @@
 """The audit chain on SQLite, for reading; acts write it themselves, through their journal."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
 
 import apsw
 import msgspec
 
-from sealring.ports import AuditChain
 from sealring.protocol.audit_chain import AuditLink, AuditRow, ChainHead
 from sealring.protocol.audit_event import AuditEvent, RecordedEvent
-from sealring.protocol.instant import Seconds
+from sealring.protocol.audit_retention import AuditClosing, AuditPart
+from sealring.protocol.instant import Instant, Seconds
 from sealring.storage.sql import audit_event as sql
 from sealring.storage.sqlite.database import SqliteDatabase
 from sealring.storage.sqlite.group_commit import Journal
+
+# Also rows below a chain's beginning are to be found: somebody may have put them there.
+_BELOW_ALL: Final = -(2**63)
+_ABOVE_ALL: Final = 2**63 - 1
+_CLOSING_COLUMNS: Final = AuditClosing.__struct_fields__
 
 
 class SqliteAudit:
@@ -44,26 +49,86 @@ class SqliteAudit:
         return tuple((int(row[0]), _recorded(_audit_row(row[1:]))) for row in rows)
 
     async def heads(self) -> Mapping[str, ChainHead]:
-        """Read how far each writer's chain has come, by its last link alone."""
+        """Read how far each writer's chain has come, by its last link or its closing alone."""
         rows = self._database.read_all(sql.LIST_HEADS, {})
         return {writer: ChainHead(sequence=sequence, mac=mac) for writer, sequence, mac in rows}
 
-    async def chains(self) -> tuple[AuditChain, ...]:
-        """Read every chain whole, for checking."""
-        rows = [_audit_row(row[1:]) for row in self._database.read_all(sql.LIST_CHAIN, {})]
-        links = [
-            AuditLink(writer=writer, first_sequence=first, last_sequence=last, mac=mac)
-            for writer, first, last, mac in self._database.read_all(sql.LIST_LINKS, {})
-        ]
-        writers = sorted({row.writer for row in rows} | {link.writer for link in links})
-        return tuple(
-            AuditChain(
-                writer=writer,
-                rows=tuple(row for row in rows if row.writer == writer),
-                links=tuple(link for link in links if link.writer == writer),
-            )
-            for writer in writers
-        )
+    async def walk(self, visit: Callable[[AuditPart], None], *, limit: int) -> None:
+        """Show `visit` every chain in order, in parts of about `limit` events; each chain ends with an empty part."""
+
+        def read(connection: apsw.Connection) -> None:
+            with connection:  # one view: what is recorded or removed meanwhile is none of it
+                for row in connection.execute(sql.LIST_WRITERS).fetchall():
+                    _walk_chain(connection, str(row[0]), visit, limit=limit)
+
+        await self._database.read_apart(read)
+
+    async def find_old_segment(self, *, before: Instant, limit: int, without: Collection[str]) -> AuditPart | None:
+        """Read the oldest links of some writer, about `limit` events; the first link's are all older than `before`."""
+        names = msgspec.json.encode(sorted(without)).decode()
+
+        def read(connection: apsw.Connection) -> AuditPart | None:
+            found = None
+            with connection:
+                newest = connection.execute(sql.FIND_NEWEST).get
+                values = {"before": before, "without": names, "newest": newest}
+                writer = connection.execute(sql.FIND_OLD_WRITER, values).get
+                if writer is not None:
+                    found = _read_part(connection, str(writer), after=_BELOW_ALL, limit=limit, newest=newest)
+            return found
+
+        segment: AuditPart | None = await self._database.read_apart(read)
+        return segment
+
+    async def remove_segment(
+        self, closing: AuditClosing, *, previous: AuditClosing | None, events: Sequence[AuditEvent]
+    ) -> bool:
+        """Put a closing in the place of what it closes; False where `previous` is not the closing that stands."""
+        replaced = {"previous": None if previous is None else previous.mac}
+        removed = {"writer": closing.writer, "last_sequence": closing.last_sequence}
+
+        def act(connection: apsw.Connection, journal: Journal) -> bool:
+            connection.execute(sql.REPLACE_CLOSING, msgspec.structs.asdict(closing) | replaced)
+            if connection.changes() == 0:
+                return False
+            connection.execute(sql.REMOVE_EVENTS, removed)
+            connection.execute(sql.REMOVE_LINKS, removed)
+            journal.record(events)
+            return True
+
+        return bool(await self._database.act(act, key=closing.writer))
+
+
+def _walk_chain(connection: apsw.Connection, writer: str, visit: Callable[[AuditPart], None], *, limit: int) -> None:
+    after = _BELOW_ALL
+    while True:
+        part = _read_part(connection, writer, after=after, limit=limit, newest=_ABOVE_ALL)
+        visit(part)
+        if part.links:
+            after = part.links[-1].last_sequence
+        elif part.rows:
+            after = part.rows[-1].sequence
+        else:
+            return
+
+
+def _read_part(connection: apsw.Connection, writer: str, *, after: int, limit: int, newest: int) -> AuditPart:
+    """Read whole links, at least one, of about `limit` events; where no link is left, rows that no link covers."""
+    closing = connection.execute(sql.FIND_CLOSING, {"writer": writer}).fetchone()
+    values = {"writer": writer, "after": after, "limit": limit}
+    links = [
+        AuditLink(writer=writer, first_sequence=first, last_sequence=last, mac=mac)
+        for writer, first, last, mac in connection.execute(sql.LIST_LINKS, values)
+    ]
+    links = [link for link in links if link.last_sequence < links[0].last_sequence + limit]
+    bounds = {"last": links[-1].last_sequence, "limit": -1} if links else {"last": _ABOVE_ALL, "limit": limit}
+    rows = connection.execute(sql.LIST_ROWS, values | {"newest": newest} | bounds)
+    return AuditPart(
+        writer=writer,
+        closing=None if closing is None else AuditClosing(**dict(zip(_CLOSING_COLUMNS, closing, strict=True))),
+        rows=tuple(_audit_row(row[1:]) for row in rows),
+        links=tuple(links),
+    )
 
 
 def _audit_row(row: Any) -> AuditRow:  # noqa: ANN401 -- a row
