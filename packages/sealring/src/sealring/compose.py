@@ -19,10 +19,12 @@ from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.ports import Clock, Store, StoreIdentity
 from sealring.protocol.api import SESSIONS_SCOPE, Api
+from sealring.protocol.audit_chain import ChainProblem
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.services.acknowledgement import Readers
 from sealring.services.audit_checkpoint import AuditCheckpoints
+from sealring.services.audit_retention import AuditRetention
 from sealring.services.desk import Desk
 from sealring.services.expiry import forget_expired
 from sealring.services.house import House
@@ -166,7 +168,7 @@ async def serve_house(
             except CannotListen as problem:
                 raise ComposeProblem(str(problem)) from problem
             stack.push_async_callback(server.stop, _GRACE_SECONDS)
-        upkeep = asyncio.create_task(_keep_up(opened))
+        upkeep = asyncio.create_task(_keep_up(opened, _make_retention(opened.desk, settings.audit.retention_days)))
         stack.callback(upkeep.cancel)
         await _note(opened, "node_started")
         # The demo's standard output is for people, and its audit nobody's evidence.
@@ -301,9 +303,9 @@ def _incarnation_path(settings: Settings) -> Path:
     return master_key.with_name(master_key.name + ".incarnation")
 
 
-async def _keep_up(opened: OpenHouse) -> None:
+async def _keep_up(opened: OpenHouse, retention: AuditRetention) -> None:
     """Once a second: keep the service clock and what is remembered of the store; now and then forget what expired."""
-    beats = 0
+    beats, retaining = 0, False
     while True:
         await asyncio.sleep(_BEAT_SECONDS)
         beats += 1
@@ -311,11 +313,27 @@ async def _keep_up(opened: OpenHouse) -> None:
             if opened.service_clock.is_in_use():
                 await opened.house.store.state.beat(opened.service_clock.peek())
             await _remember(opened)
+            # A database that was set back is evidence of what happened to it.
+            if (retaining or beats % _FORGET_EVERY == 0) and not opened.house.halted:
+                retaining = await _apply_retention(retention)
             if beats % _FORGET_EVERY == 0:
                 await forget_expired(store=opened.house.store, now=opened.house.clock(), limit=_FORGET_AT_ONCE)
         except Exception:  # noqa: BLE001 -- upkeep must outlive whatever went wrong once
             # The next beat tries again; a request that needs the store says so itself.
             _log.exception("upkeep_failed")
+
+
+def _make_retention(desk: Desk, days: int) -> AuditRetention:
+    return AuditRetention(store=desk.store, audit_key=desk.audit_key, clock=desk.clock, days=days)
+
+
+async def _apply_retention(retention: AuditRetention) -> bool:
+    """Take one step, and say whether another one may be due at once."""
+    applied = await retention.apply()
+    if isinstance(applied, ChainProblem):
+        advice = "This chain was altered, and its old events are kept. Run `sealring audit verify`."
+        _log.critical("audit_retention_refused", writer=applied.writer, sequence=applied.sequence, advice=advice)
+    return applied is not None
 
 
 def _make_checkpoints(desk: Desk) -> AuditCheckpoints:

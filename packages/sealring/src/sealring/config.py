@@ -60,9 +60,10 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How often a running server writes how far the audit has come, in seconds."""
+    """How often a running server writes how far the audit has come, in seconds. `retention_days` 0: kept for good."""
 
     checkpoint_seconds: int = 300
+    retention_days: int = 0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -190,6 +191,7 @@ def _problem(settings: Settings) -> SettingsProblem | None:
         "feed.streams_per_api": (settings.feed.streams_per_api, 1, 65536),
         "feed.snapshots_per_minute": (settings.feed.snapshots_per_minute, 1, 1_000_000),
         "audit.checkpoint_seconds": (settings.audit.checkpoint_seconds, 1, 86_400),
+        "audit.retention_days": (settings.audit.retention_days, 0, 36_500),
         "limits.failures_per_account": (settings.limits.failures_per_account, 1, 100),
         "limits.failures_per_network": (settings.limits.failures_per_network, 1, 100_000),
     }
