@@ -45,6 +45,15 @@ def test_the_issuer_alone_is_a_configuration(tmp_path: Path) -> None:
     assert password_policy(settings).minimum_length == 15
 
 
+def test_the_audit_is_kept_for_good_unless_days_are_set() -> None:
+    settings, dated = made(), made(audit={"retention_days": 90})
+    assert isinstance(settings, Settings)
+    assert isinstance(dated, Settings)
+    assert (settings.audit.retention_days, dated.audit.retention_days) == (0, 90)
+    for days in (-1, 36_501):
+        assert "audit.retention_days" in sentence(made(audit={"retention_days": days}))
+
+
 def test_the_environment_stands_over_the_file(tmp_path: Path) -> None:
     settings = load(
         tmp_path,

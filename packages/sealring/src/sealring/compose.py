@@ -305,7 +305,7 @@ def _incarnation_path(settings: Settings) -> Path:
 
 async def _keep_up(opened: OpenHouse, retention: AuditRetention) -> None:
     """Once a second: keep the service clock and what is remembered of the store; now and then forget what expired."""
-    beats, retaining = 0, False
+    beats, more = 0, False
     while True:
         await asyncio.sleep(_BEAT_SECONDS)
         beats += 1
@@ -313,11 +313,12 @@ async def _keep_up(opened: OpenHouse, retention: AuditRetention) -> None:
             if opened.service_clock.is_in_use():
                 await opened.house.store.state.beat(opened.service_clock.peek())
             await _remember(opened)
-            # A database that was set back is evidence of what happened to it.
-            if (retaining or beats % _FORGET_EVERY == 0) and not opened.house.halted:
-                retaining = await _apply_retention(retention)
             if beats % _FORGET_EVERY == 0:
                 await forget_expired(store=opened.house.store, now=opened.house.clock(), limit=_FORGET_AT_ONCE)
+            # A database that was set back is evidence of what happened to it.
+            due, more = (more or beats % _FORGET_EVERY == 0) and not opened.house.halted, False
+            if due:
+                more = await _apply_retention(retention)
         except Exception:  # noqa: BLE001 -- upkeep must outlive whatever went wrong once
             # The next beat tries again; a request that needs the store says so itself.
             _log.exception("upkeep_failed")

@@ -1,9 +1,15 @@
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import apsw
+
+from sealring.compose import open_desk
+from sealring.config import Settings, load_settings
+from sealring.protocol.instant import later
+from sealring.services.audit_retention import AuditRetention
 
 Run = Callable[..., Any]  # the fixtures of conftest.py
 
@@ -43,6 +49,33 @@ def test_an_altered_event_is_exit_status_1(installed: Run) -> None:
     connection.execute("UPDATE audit_events SET actor = 'nobody' WHERE position = 2")
     connection.close()
     assert installed("audit", "verify").exit_status == 1
+    assert installed("audit", "anchor").exit_status == 1
+
+
+async def retain() -> None:
+    settings = load_settings(Path("sealring.toml"), environment={})
+    assert isinstance(settings, Settings)
+    async with open_desk(settings) as desk:
+        in_a_year = later(desk.clock(), 365 * 24 * 60 * 60)
+        retention = AuditRetention(store=desk.store, audit_key=desk.audit_key, clock=lambda: in_a_year, days=30)
+        while await retention.apply() is not None:
+            pass
+
+
+def test_what_retention_removed_is_told_and_is_no_failure(installed: Run) -> None:
+    Path("anchor.json").write_text(installed("audit", "anchor").out)
+    installed("users", "add", "ada", "--no-password")
+    asyncio.run(retain())
+    ran = installed("audit", "verify")
+    assert ran.exit_status == 0
+    assert "more removed by retention" in ran.out
+    assert installed("audit", "verify", "--anchor", "anchor.json").exit_status == 0
+    connection = apsw.Connection("data/sealring.db")
+    connection.execute("UPDATE audit_closings SET events = 0")
+    connection.close()
+    ran = installed("audit", "verify")
+    assert ran.exit_status == 1
+    assert "The closing record of retention was altered." in ran.out
     assert installed("audit", "anchor").exit_status == 1
 
 
