@@ -23,7 +23,7 @@ async def test_a_running_server_removes_old_events_and_its_audit_still_holds(ins
     anchor.write_text((await installation.run("audit", "anchor")).out)
     installation.set_clock(DAYS_3)
     async with asyncio.timeout(180):
-        while (verdict := json.loads((await installation.run("audit", "verify", "--json")).out))["removed"] == 0:
+        while (verdict := json.loads((await installation.run("audit", "verify", "--json")).out))["removed"] < 3:
             assert verdict["holds"]
             await asyncio.sleep(2)
     assert (await installation.sign_in()).status == 200

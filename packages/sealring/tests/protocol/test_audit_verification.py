@@ -270,6 +270,16 @@ def test_a_closing_that_is_gone_with_its_whole_chain_is_found_by_the_event_of_it
     assert len(verify([audit.chains["third"]], anchors).problems()) == 2
 
 
+def test_an_older_closing_in_the_place_of_a_chain_that_was_removed_whole_is_found() -> None:
+    steps = [("record", "first", 0), ("record", "first", 0), ("retain", "first", 1), ("record", "third", 0)]
+    audit, _ = play([*steps, ("retain", "first", 0)])
+    assert audit.chains["first"].links == ()
+    (older,) = audit.replaced
+    brought = replace(audit.chains["first"], closing=older)
+    (problem,) = verify([brought, audit.chains["third"]]).problems()
+    assert (problem.writer, problem.sequence) == ("first", 2)
+
+
 def test_a_chain_all_of_which_was_removed_still_has_its_head() -> None:
     audit, _ = play([("record", "first", 1), ("retain", "first", 0)])
     assert verify(audit.chains.values()).heads["first"] == audit.heads["first"]

@@ -78,6 +78,14 @@ async def test_a_step_is_bounded_and_the_next_ones_do_the_rest(desk: Desk) -> No
     assert names == ["sign_in", *["audit_retention_applied"] * 3]
 
 
+async def test_the_newest_event_alone_is_no_old_segment_and_no_broken_one(desk: Desk) -> None:
+    await record(desk, LONG_AGO)
+    steps = retention(desk)
+    assert await steps.apply() is None
+    await record(desk, NOW)
+    assert isinstance(await steps.apply(), AuditClosing)
+
+
 async def test_an_idle_store_comes_to_rest(desk: Desk) -> None:
     await record(desk, *[LONG_AGO + number for number in range(10)])
     for number in range(100):
@@ -146,6 +154,16 @@ ALTERATIONS = (
         " network, country, error_id, details, personal, salt, personal_digest FROM audit_events LIMIT 1"
     ),
 )
+
+
+async def test_a_chain_that_was_removed_whole_stays_in_heads_and_anchors(filed: Desk) -> None:
+    before = await anchor(filed)
+    await retain_all(filed)
+    made = await anchor(filed)
+    assert made.heads["old"] == before.heads["old"]
+    heads = await filed.store.audit.heads()
+    assert {writer: (head.sequence, head.mac) for writer, head in heads.items()} == made.heads
+    assert (await verify(filed, before, made)).remarks == ()
 
 
 async def retain_all(desk: Desk) -> None:

@@ -256,8 +256,8 @@ class AuditStore(Protocol):
     async def walk(self, visit: Callable[[AuditPart], None], *, limit: int) -> None:
         """Show `visit` every chain in order, in parts of about `limit` events, all of one view of the store.
 
-        A part ends where a link ends; a chain of which only the closing stays is one empty part. `visit` may be called
-        in another thread.
+        A part ends where a link ends; the last one of each chain has no link, and only such rows as no link covers.
+        `visit` may be called in another thread.
         """
         ...
 

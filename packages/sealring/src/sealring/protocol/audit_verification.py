@@ -9,12 +9,11 @@ from sealring.protocol.audit_chain import AuditRow, ChainHead, ChainProblem, che
 from sealring.protocol.audit_retention import RETENTION_EVENT, AuditClosing, AuditPart, chain_start
 
 
-class _Announcement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The details of an `audit_retention_applied`."""
+class _Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """What the details of an `audit_retention_applied` tell of a closing."""
 
     writer: str
     last_sequence: int
-    events: int
 
 
 class AuditVerification:

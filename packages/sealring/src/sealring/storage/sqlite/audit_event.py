@@ -54,7 +54,7 @@ class SqliteAudit:
         return {writer: ChainHead(sequence=sequence, mac=mac) for writer, sequence, mac in rows}
 
     async def walk(self, visit: Callable[[AuditPart], None], *, limit: int) -> None:
-        """Show `visit` every chain in order, in parts of about `limit` events; each chain ends with an empty part."""
+        """Show `visit` every chain in order, in parts of about `limit` events; the last one of each has no link."""
 
         def read(connection: apsw.Connection) -> None:
             with connection:  # one view: what is recorded or removed meanwhile is none of it
@@ -104,12 +104,9 @@ def _walk_chain(connection: apsw.Connection, writer: str, visit: Callable[[Audit
     while True:
         part = _read_part(connection, writer, after=after, limit=limit, newest=_ABOVE_ALL)
         visit(part)
-        if part.links:
-            after = part.links[-1].last_sequence
-        elif part.rows:
-            after = part.rows[-1].sequence
-        else:
+        if not part.links:
             return
+        after = part.links[-1].last_sequence
 
 
 def _read_part(connection: apsw.Connection, writer: str, *, after: int, limit: int, newest: int) -> AuditPart:
