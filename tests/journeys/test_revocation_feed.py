@@ -7,9 +7,12 @@ import time
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
+
+if TYPE_CHECKING:
+    from conftest import Installation
 
 CREDENTIAL = ("orders", "sla_of_the_tests")
 EVENTS = {"accept": "text/event-stream"}
@@ -22,7 +25,7 @@ def claims(token: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def reading(installation: Any, after: int = 0) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:  # noqa: ANN401
+async def reading(installation: "Installation", after: int = 0) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
     """Read the stream as Server-Sent Events, one message each."""
 
     async def messages(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:
@@ -38,7 +41,7 @@ async def reading(installation: Any, after: int = 0) -> AsyncIterator[AsyncItera
         yield messages(answer)
 
 
-async def test_an_end_is_on_the_stream_within_a_second_and_checkpoints_follow(installation: Any) -> None:  # noqa: ANN401
+async def test_an_end_is_on_the_stream_within_a_second_and_checkpoints_follow(installation: "Installation") -> None:
     await installation.furnish()
     await installation.start()
     token = (await installation.sign_in()).refresh_token
@@ -57,7 +60,7 @@ async def test_an_end_is_on_the_stream_within_a_second_and_checkpoints_follow(in
         assert (await anext(messages))["previous"] == message["digest"]
 
 
-async def test_a_hundred_streams_end_first_and_quickly_when_the_server_stops(installation: Any) -> None:  # noqa: ANN401
+async def test_a_hundred_streams_end_first_and_quickly_when_the_server_stops(installation: "Installation") -> None:
     await installation.furnish()
     await installation.start()
 
@@ -78,7 +81,7 @@ async def test_a_hundred_streams_end_first_and_quickly_when_the_server_stops(ins
     await asyncio.wait_for(asyncio.gather(*followers), timeout=5)
 
 
-async def test_a_restarted_server_goes_on_where_its_readers_were(installation: Any) -> None:  # noqa: ANN401
+async def test_a_restarted_server_goes_on_where_its_readers_were(installation: "Installation") -> None:
     await installation.furnish()
     await installation.start()
     await installation.sign_in()
@@ -92,7 +95,7 @@ async def test_a_restarted_server_goes_on_where_its_readers_were(installation: A
     assert (after["previous"], after["inc"], after["entries"]) == (before["digest"], before["inc"], [])
 
 
-async def test_a_store_put_back_from_a_copy_tells_nothing_until_it_is_recovered(installation: Any) -> None:  # noqa: ANN401
+async def test_a_store_put_back_from_a_copy_tells_nothing_until_it_is_recovered(installation: "Installation") -> None:
     await installation.furnish()
     await installation.start()
     await installation.sign_in()

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from base64 import urlsafe_b64decode
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ def claims(message: SignedMessage | OAuthError) -> dict[str, Any]:
     return members
 
 
-def feed_of(site: Any, **policy: Any) -> RevocationFeed:  # noqa: ANN401 -- the house of the tests
+def feed_of(site: SimpleNamespace, **policy: float) -> RevocationFeed:
     house = site.opened.house
     quick = FeedPolicy(checkpoint_seconds=0.05, pace_seconds=0)
     return RevocationFeed(
@@ -35,18 +36,18 @@ def feed_of(site: Any, **policy: Any) -> RevocationFeed:  # noqa: ANN401 -- the 
     )
 
 
-async def reader_of(site: Any, identifier: str = "orders") -> AuthenticatedApi:  # noqa: ANN401 -- as above
+async def reader_of(site: SimpleNamespace, identifier: str = "orders") -> AuthenticatedApi:
     api = await site.store.apis.find(identifier)
     return AuthenticatedApi(api=api, secret_digest=api.secret_digests[0])
 
 
-async def end_session(site: Any) -> str:  # noqa: ANN401 -- as above
+async def end_session(site: SimpleNamespace) -> str:
     sid = (await site.sign_in()).json()["sid"]
     assert await site.store.sessions.end(sid, reason="logged_out", now=site.now, events=[])
     return str(sid)
 
 
-async def test_a_message_is_signed_under_the_feeds_key_and_names_its_audience(site: Any) -> None:  # noqa: ANN401
+async def test_a_message_is_signed_under_the_feeds_key_and_names_its_audience(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site), await reader_of(site)
     sid = await end_session(site)
     message = await feed.message_after(reader, msgspec.structs.replace(START, nonce="n" * 16))
@@ -66,14 +67,14 @@ async def test_a_message_is_signed_under_the_feeds_key_and_names_its_audience(si
     assert "ack" not in said
 
 
-async def test_another_apis_entries_are_not_told_but_their_numbers_are_covered(site: Any) -> None:  # noqa: ANN401
+async def test_another_apis_entries_are_not_told_but_their_numbers_are_covered(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site), await reader_of(site, "bills")
     await end_session(site)
     said = claims(await feed.message_after(reader, START))
     assert (said["n"], said["entries"]) == (1, [])
 
 
-async def test_whoever_waits_hears_an_end_at_once_and_else_a_checkpoint(site: Any) -> None:  # noqa: ANN401
+async def test_whoever_waits_hears_an_end_at_once_and_else_a_checkpoint(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site), await reader_of(site)
     waiting = asyncio.create_task(feed.message_after(reader, msgspec.structs.replace(START, wait=20)))
     await asyncio.sleep(0.02)
@@ -83,7 +84,7 @@ async def test_whoever_waits_hears_an_end_at_once_and_else_a_checkpoint(site: An
     assert claims(await feed.message_after(reader, place))["entries"] == []
 
 
-async def test_a_stream_goes_on_without_a_gap_whatever_happens_between(site: Any) -> None:  # noqa: ANN401
+async def test_a_stream_goes_on_without_a_gap_whatever_happens_between(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site), await reader_of(site)
     await end_session(site)
     stream = await feed.stream(reader, msgspec.structs.replace(START, nonce="n" * 16))
@@ -102,7 +103,7 @@ async def test_a_stream_goes_on_without_a_gap_whatever_happens_between(site: Any
     assert position == 5
 
 
-async def test_a_reader_hears_each_second_that_nothing_happened(site: Any) -> None:  # noqa: ANN401
+async def test_a_reader_hears_each_second_that_nothing_happened(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site), await reader_of(site)
     stream = await feed.stream(reader, START)
     assert not isinstance(stream, OAuthError)
@@ -110,7 +111,7 @@ async def test_a_reader_hears_each_second_that_nothing_happened(site: Any) -> No
     assert all(message.empty for message in heard)
 
 
-async def test_a_place_that_never_was_is_a_gap(site: Any) -> None:  # noqa: ANN401
+async def test_a_place_that_never_was_is_a_gap(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site), await reader_of(site)
     for outcome in (
         await feed.message_after(reader, FeedRequest(after=9, wait=0, nonce=None)),
@@ -120,7 +121,7 @@ async def test_a_place_that_never_was_is_a_gap(site: Any) -> None:  # noqa: ANN4
         assert outcome.code == "feed_gap"
 
 
-async def test_an_operator_who_waits_is_told_to_the_readers(site: Any) -> None:  # noqa: ANN401
+async def test_an_operator_who_waits_is_told_to_the_readers(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site), await reader_of(site)
     with feed.asking_for_acknowledgement():
         await end_session(site)
@@ -128,7 +129,7 @@ async def test_an_operator_who_waits_is_told_to_the_readers(site: Any) -> None: 
     assert "ack" not in claims(await feed.message_after(reader, START))
 
 
-async def test_streams_of_one_api_are_bounded(site: Any) -> None:  # noqa: ANN401
+async def test_streams_of_one_api_are_bounded(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site, streams_per_api=1), await reader_of(site)
     stream = await feed.stream(reader, START)
     assert not isinstance(stream, OAuthError)
@@ -140,7 +141,7 @@ async def test_streams_of_one_api_are_bounded(site: Any) -> None:  # noqa: ANN40
     assert not isinstance(await feed.stream(await reader_of(site, "bills"), START), OAuthError)
 
 
-async def test_snapshots_of_one_api_are_bounded_and_made_once_a_second(site: Any) -> None:  # noqa: ANN401
+async def test_snapshots_of_one_api_are_bounded_and_made_once_a_second(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site, snapshots_per_minute=3), await reader_of(site)
     await end_session(site)
     given = [await feed.snapshot(reader) for _ in range(4)]
@@ -149,7 +150,7 @@ async def test_snapshots_of_one_api_are_bounded_and_made_once_a_second(site: Any
     assert isinstance(given[3], OAuthError)
 
 
-async def test_ending_the_credential_ends_its_streams(site: Any) -> None:  # noqa: ANN401
+async def test_ending_the_credential_ends_its_streams(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site), await reader_of(site)
     stream = await feed.stream(reader, START)
     assert not isinstance(stream, OAuthError)
@@ -162,7 +163,7 @@ async def test_ending_the_credential_ends_its_streams(site: Any) -> None:  # noq
 
 
 @pytest.mark.parametrize("waits", [True, False])
-async def test_closing_the_feed_lets_everybody_go_at_once(site: Any, *, waits: bool) -> None:  # noqa: ANN401
+async def test_closing_the_feed_lets_everybody_go_at_once(site: SimpleNamespace, *, waits: bool) -> None:
     feed, reader = feed_of(site, checkpoint_seconds=30), await reader_of(site)
     if waits:
         waiting: Any = asyncio.create_task(feed.message_after(reader, msgspec.structs.replace(START, wait=25)))
