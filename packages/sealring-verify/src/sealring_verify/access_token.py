@@ -37,7 +37,9 @@ def check_signed_access_token(
     leeway: int,
     now: float,
 ) -> tuple[AccessToken, str | None]:
-    """Say what a presented bearer token is worth, and under which `kid` it was signed: signature first, then type, issuer, audience, binding and time.
+    """Say what a presented bearer token is worth, and under which `kid` it was signed.
+
+    The order is: signature, then type, issuer, audience, binding and time.
 
     `issuer` is compared octet by octet; `audience` must be one of the token's; `leeway` (seconds) is granted to `exp`,
     `nbf` and `iat`; `now` is seconds since 1970. Raises InvalidToken and nothing else, whatever the token.

@@ -1,11 +1,11 @@
 """What a verifier knows of the revocation feed: a state machine without clock, socket or lock.
 
     unknown ── message with the nonce ──> fresh ── age ──> stale ── message ──> fresh
-       ^                                    │ message of another history, or a gap: a snapshot is added, nothing forgotten
+       ^                                    │ another history, or a gap: a snapshot is added, nothing forgotten
        └── snapshot after overflow ─────────┘ message of an unknown kind, or overflow: stale at once
 
-`now` is monotonic seconds throughout. Age is counted from when a request with a nonce was sent, so neither a stream that
-is held back nor a step of any clock makes knowledge look younger than it is.
+`now` is monotonic seconds throughout. Age is counted from when a request with a nonce was sent, so neither a stream
+that is held back nor a step of any clock makes knowledge look younger than it is.
 """
 
 from typing import Literal
@@ -21,7 +21,7 @@ LONGEST_AGE_ON_STREAM = 5.0
 _CLOCK_STEP = 2.0
 
 Outcome = Literal["applied", "reopen", "gap", "replayed"]
-"""What became of a message; `reopen`: it was applied, and the stream should be opened anew. The last two: it was not."""
+"""What became of a message. `reopen`: applied, but open the stream anew; `gap`, `replayed`: not applied."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -72,7 +72,9 @@ def take_message(
         if (message.inc, message.after, message.previous) != (state.incarnation, state.position, state.digest):
             return state, "gap"
         # Equal times are no replay where the position moves on: two messages may share a millisecond.
-        replayed = message.time < state.latest_time or (message.time == state.latest_time and message.n == message.after)
+        replayed = message.time < state.latest_time or (
+            message.time == state.latest_time and message.n == message.after
+        )
         if not answers and state.anchor is not None and replayed:
             return state, "replayed"
     incomplete = _add_entries(message, entries)
@@ -99,10 +101,11 @@ def take_message(
 
 
 def _grow_older(state: FeedState, time: int, *, now: float) -> tuple[FeedState, Outcome]:
-    if state.anchor is None:
+    anchor = state.anchor
+    if anchor is None:
         return state, "applied"
     state = msgspec.structs.replace(state, latest_time=time)
-    age = now - state.anchor - (time - state.anchor_time) / 1000
+    age = now - anchor - (time - state.anchor_time) / 1000
     if age < -_CLOCK_STEP:
         # The issuer's clock stepped ahead: what is held back from now on would look younger than it is.
         return msgspec.structs.replace(state, anchor=None), "reopen"

@@ -59,7 +59,9 @@ async def ask_introspection_async(question: IntrospectionRequest) -> Answer:
     try:
         async with (
             asyncio.timeout(TIMEOUT_SECONDS),
-            httpx.AsyncClient(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client,
+            httpx.AsyncClient(
+                verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS
+            ) as client,
         ):
             return await _send_async(client, _introspection(client, question))
     except (*FAILURES, FetchFailed):

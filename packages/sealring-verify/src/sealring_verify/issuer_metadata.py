@@ -10,7 +10,7 @@ from sealring_verify.jose.json_object import parse_json_object
 
 
 class IssuerMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an issuer answers: its keys, and introspection and revocation feed if it has them. All on its own origin."""
+    """Where an issuer answers: its keys, introspection and revocation feed if it has them; all on its own origin."""
 
     jwks_uri: str
     introspection_endpoint: str | None

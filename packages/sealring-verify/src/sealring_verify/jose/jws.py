@@ -39,7 +39,8 @@ def verify_compact(
 ) -> VerifiedJws:
     """Check a compact JWS against an issuer's keys and the verifier's list of algorithms, signature before content.
 
-    `max_length`: octets. Raises InvalidToken: token_too_large, token_malformed, duplicate_member, critical_header, algorithm_not_allowed,
+    `max_length` is in octets.
+    Raises InvalidToken: token_too_large, token_malformed, duplicate_member, critical_header, algorithm_not_allowed,
     unknown_key, bad_signature; nothing else, whatever the octets.
     """
     encoded_header, encoded_payload, encoded_signature, signing_input = _split(token, max_length)
