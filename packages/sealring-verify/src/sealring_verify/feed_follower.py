@@ -65,7 +65,7 @@ class FeedFollower:
 
     def follow(self) -> None:
         """Follow the feed until nobody needs it."""
-        with contextlib.suppress(FollowerGone):
+        with contextlib.closing(self._connection), contextlib.suppress(FollowerGone):
             while True:
                 try:
                     self._follow_once()
@@ -79,12 +79,13 @@ class FeedFollower:
                     self._sleep(_CREDENTIAL_PAUSE * random.uniform(0.5, 1))  # noqa: S311 - jitter
                 except (FeedFailed, MessageRefused, ValueError) as error:
                     self._pause_after(str(error), pause=getattr(error, "retry_after", None))
-        self._connection.close()
 
     def refresh(self) -> float:
         """Poll once with a nonce; give the seconds for which it should not be asked again."""
         knowledge = _held(self._reference)
         pause = 0.0
+        # A connection for each poll: over a host's sleep none would last.
+        self._connection = self._connect()
         try:
             self._poll(wait=0)
         except CredentialRefused as refused:
@@ -94,6 +95,8 @@ class FeedFollower:
             self._needs_snapshot = self._needs_snapshot or isinstance(error, FeedGap)
             knowledge.note_failure(str(error))
             pause = self._next_pause(getattr(error, "retry_after", None))
+        finally:
+            self._connection.close()
         self._report_if_due(ack=False)
         return pause
 

@@ -41,17 +41,17 @@ def check_revoked(
 
     Raises InvalidToken: token_revoked, session_ended, client_revoked, key_withdrawn, token_lifetime_exceeded.
     """
-    for code, identifier, epoch in (
-        ("token_revoked", ids.jti, None),
-        ("session_ended", ids.sid, None),
-        ("session_ended", ids.sub, access_token.sub_epoch or 0),
-        ("client_revoked", ids.client, access_token.client_epoch or 0),
-        ("key_withdrawn", ids.kid, None),
-    ):
-        found = entries.find(identifier) if identifier is not None else None
-        # A token without an epoch counts as one of epoch 0, which no entry's is above: they are at least 1.
-        if found is not None and (epoch is None or epoch < max(found[1], 1)):
-            raise InvalidToken(code, None, _explanation(found[0], access_token.exp, now=now))
+    if (at := _ended(entries, ids.jti)) is not None:
+        raise InvalidToken("token_revoked", None, _explanation(at, access_token.exp, now=now))
+    at = _ended(entries, ids.sid)
+    if at is None:
+        at = _ended_below(entries, ids.sub, access_token.sub_epoch)
+    if at is not None:
+        raise InvalidToken("session_ended", None, _explanation(at, access_token.exp, now=now))
+    if (at := _ended_below(entries, ids.client, access_token.client_epoch)) is not None:
+        raise InvalidToken("client_revoked", None, _explanation(at, access_token.exp, now=now))
+    if (at := _ended(entries, ids.kid)) is not None:
+        raise InvalidToken("key_withdrawn", None, _explanation(at, access_token.exp, now=now))
     lifetime = access_token.exp - access_token.iat
     if max_access_token_lifetime is not None and lifetime > max_access_token_lifetime:
         raise InvalidToken(
@@ -59,6 +59,17 @@ def check_revoked(
             "exp",
             f"The token lives {lifetime} s, and none for this API lives longer than {max_access_token_lifetime} s.",
         )
+
+
+def _ended(entries: RevokedEntries, identifier: bytes | None) -> int | None:
+    found = None if identifier is None else entries.find(identifier)
+    return None if found is None else found[0]
+
+
+def _ended_below(entries: RevokedEntries, identifier: bytes, epoch: int | None) -> int | None:
+    found = entries.find(identifier)
+    stopped = found is not None and (epoch is None or epoch < found[1])
+    return found[0] if found is not None and stopped else None
 
 
 def _explanation(at: int, exp: int, *, now: float) -> str:
