@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from sealring_verify.feed_knowledge import FeedKnowledge
@@ -16,9 +17,6 @@ FeedMode = Literal["stream", "poll"]
 
 POLL_SECONDS = 5.0
 """How old the last signed head may be in poll mode before a use of it asks again."""
-
-# A flight makes at most four requests.
-_FLIGHT_SECONDS = 40.0
 
 
 class FeedClient:
@@ -39,6 +37,7 @@ class FeedClient:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._follower: object = None
+        self._flying = self._fly_again = False
         self._polled_at: float | None = None
         self._not_before = 0.0
         self.knowledge.forget_waiters()
@@ -53,39 +52,48 @@ class FeedClient:
             self._begin(metadata)
 
     def _poll_is_due(self) -> bool:
-        if self._thread is not None and self._thread.is_alive():
-            return False
         now = self.knowledge.monotonic()
         if time.monotonic() < self._not_before:
             return False
         return self._polled_at is None or now - self._polled_at >= POLL_SECONDS
 
     def _begin(self, metadata: IssuerMetadata) -> None:
+        # All is asked again under the lock: another thread may have begun since.
         with self._lock:
-            # Asked again under the lock: another thread may have begun since.
-            if self._thread is not None and self._thread.is_alive():
-                return
             if self.mode == "poll":
                 if not self._poll_is_due():
                     return
                 self._polled_at = self.knowledge.monotonic()
                 self.knowledge.note_reachable()
-            if self.mode == "stream":
-                work, arguments = _follow, (weakref.ref(self.knowledge), metadata, self._api_key, self._reports)
-                self._thread = threading.Thread(target=work, args=arguments, name="sealring-feed", daemon=True)
+                # One flight at a time; one that is about to land flies once more for whom it would come too early.
+                self._fly_again = self._flying
+                if self._flying:
+                    return
+                self._flying = True
+                work = partial(self._fly, metadata)
+            elif self._thread is not None and self._thread.is_alive():
+                return
             else:
-                self._thread = threading.Thread(
-                    target=self._refresh, args=(metadata,), name="sealring-feed", daemon=True
-                )
+                reference = weakref.ref(self.knowledge)
+                work = partial(_follow, reference, metadata, api_key=self._api_key, reports=self._reports)
+            self._thread = threading.Thread(target=work, name="sealring-feed", daemon=True)
             self._thread.start()
 
-    def _refresh(self, metadata: IssuerMetadata) -> None:
+    def _fly(self, metadata: IssuerMetadata) -> None:
         from sealring_verify.feed_follower import FeedFollower  # noqa: PLC0415 - see Verifier.__init__
 
-        if not isinstance(self._follower, FeedFollower):
-            reference = weakref.ref(self.knowledge)
-            self._follower = FeedFollower(reference, metadata, api_key=self._api_key, reports=self._reports)
-        self._not_before = time.monotonic() + self._follower.refresh()
+        again = True
+        while again:
+            again = False
+            try:
+                if not isinstance(self._follower, FeedFollower):
+                    reference = weakref.ref(self.knowledge)
+                    self._follower = FeedFollower(reference, metadata, api_key=self._api_key, reports=self._reports)
+                self._not_before = time.monotonic() + self._follower.refresh()
+            finally:
+                with self._lock:
+                    again, self._fly_again = self._fly_again, False
+                    self._flying = again
 
 
 def shared_feed(
@@ -108,12 +116,7 @@ def shared_feed(
     return client
 
 
-def _follow(
-    reference: weakref.ref[FeedKnowledge],
-    metadata: IssuerMetadata,
-    api_key: str,
-    reports: bool,  # noqa: FBT001 - a thread's
-) -> None:
+def _follow(reference: weakref.ref[FeedKnowledge], metadata: IssuerMetadata, *, api_key: str, reports: bool) -> None:
     from sealring_verify.feed_follower import FeedFollower, FollowerGone  # noqa: PLC0415 - see Verifier.__init__
 
     try:

@@ -51,7 +51,6 @@ class FeedFollower:
         self._reference = reference
         audience = knowledge.audience
         self._connect = partial(FeedConnection, metadata, audience=audience, api_key=api_key)
-        self._connection = self._connect()
         self._keys = JwksState()
         self._needs_snapshot = False
         self._snapshot_at = 0.0
@@ -65,6 +64,7 @@ class FeedFollower:
 
     def follow(self) -> None:
         """Follow the feed until nobody needs it."""
+        self._connection = self._connect()
         with contextlib.closing(self._connection), contextlib.suppress(FollowerGone):
             while True:
                 try:
