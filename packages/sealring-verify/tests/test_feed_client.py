@@ -76,7 +76,8 @@ def test_a_forked_child_follows_the_feed_itself(issuer: "LocalIssuer", feed: "Lo
     os.close(write)
 
 
-def test_the_thread_ends_with_its_last_verifier(issuer: "LocalIssuer", feed: "LocalFeed") -> None:
+@pytest.mark.usefixtures("feed")
+def test_the_thread_ends_with_its_last_verifier(issuer: "LocalIssuer") -> None:
     verifier = _verifier(issuer)
     assert _outcome(verifier, issuer.token()) == "u1"
     thread = verifier._guard._client._thread  # type: ignore[union-attr] - it was just used
