@@ -14,7 +14,7 @@ import structlog
 
 from sealring.admin.control_app import ControlApp, build_control_app
 from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock
-from sealring.config import Settings, control_socket, hash_parameters, password_policy
+from sealring.config import Settings, control_socket, hash_parameters, password_policy, reserved_places
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.ports import Clock, Store
@@ -230,6 +230,7 @@ def _start_hashing(settings: Settings) -> HashingThreads:
         parameters=hash_parameters(settings),
         threads=settings.password.threads or max(1, (os.cpu_count() or 2) - 1),
         queue=settings.password.queue,
+        reserved=reserved_places(settings),
         randomness=os.urandom,
     )
 

@@ -338,7 +338,7 @@ class _SlowHashing:
     async def hash(self, prepared: bytes) -> str:
         raise NotImplementedError
 
-    async def verify(self, _password_hash: str | None, _prepared: bytes) -> NoMatch:
+    async def verify(self, _password_hash: str | None, _prepared: bytes, **_: bool) -> NoMatch:
         self.waiting.set()
         try:
             await asyncio.Event().wait()
