@@ -101,11 +101,12 @@ def _client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
         base_url="http://control",
         timeout=_TIMEOUT_SECONDS,
         trust_env=False,  # the socket is a file: no proxy of the environment has a say
-        headers={"sealring-operator": _operator()},
+        headers={"sealring-operator": operator()},
     )
 
 
-def _operator() -> str:
+def operator() -> str:
+    """Name the user of the operating system, for the audit."""
     # Not from the environment, where anybody may write any name.
     try:
         name = pwd.getpwuid(os.getuid()).pw_name

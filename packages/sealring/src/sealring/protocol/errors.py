@@ -114,6 +114,7 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "long_access_tokens_refused": _Meaning("invalid_request", 400, "Access tokens live at most one hour."),
         "reserved_claim": _Meaning("invalid_request", 400, "A custom claim may not take a registered claim's name."),
         "server_running": _Meaning("invalid_request", 409, "Stop the server first: its keys belong to this store."),
+        "backup_refused": _Meaning("invalid_request", 409, "The copy cannot be written there."),
         "audit_broken": _Meaning("invalid_request", 409, "The audit does not hold: something was altered or removed."),
         "link_refused": _Meaning("invalid_grant", 400, "The link is spent, expired or not ours: make a new one."),
         # the house
