@@ -88,9 +88,9 @@ class Installation:
         assert self.process is None
         command = [SERVE] if movable_clock else [SEALRING, "serve", "--config"]
         program = [sys.executable] if movable_clock else []
-        with (self.folder / "server.log").open("ab") as log:
+        with (self.folder / "server.log").open("ab") as log, (self.folder / "output.log").open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
-                *program, *command, self.configuration, stdin=DEVNULL, stdout=DEVNULL, stderr=log
+                *program, *command, self.configuration, stdin=DEVNULL, stdout=output, stderr=log
             )
         await self.wait_until_ready()
 

@@ -17,11 +17,12 @@ from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock
 from sealring.config import Settings, control_socket, hash_parameters, password_policy, reserved_places
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
-from sealring.ports import Clock, Store
+from sealring.ports import Clock, Store, StoreIdentity
 from sealring.protocol.api import SESSIONS_SCOPE, Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.services.acknowledgement import Readers
+from sealring.services.audit_checkpoint import AuditCheckpoints
 from sealring.services.desk import Desk
 from sealring.services.expiry import forget_expired
 from sealring.services.house import House
@@ -42,6 +43,7 @@ from sealring.signing.sealing import derive
 from sealring.storage.sqlite.database import StoreProblem, open_database, take_lock
 from sealring.storage.sqlite.database_copy import put_in_place, stage_copy
 from sealring.storage.sqlite.store import SqliteStore
+from sealring.telemetry.audit_checkpoint import CheckpointLines
 from sealring.telemetry.logs import configure_logs
 from sealring.web.app import WebApp, WebPolicy
 from sealring.web.http_server import CannotListen, ConnectionLimits, HttpServer, Listen, ListenUnix
@@ -92,9 +94,6 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
                 "This is the demo's database: its users are not yours. Run `sealring init` in another folder."
             )
         remembered = IncarnationFile(_incarnation_path(settings))
-        rolled_back = remembered.disagrees_with(identity.incarnation, identity.feed_number)
-        if isinstance(rolled_back, IncarnationFileProblem):
-            raise ComposeProblem(rolled_back.sentence)
         hashing = _start_hashing(settings)
         stack.callback(hashing.close)
         keyring = await _open_keys(
@@ -102,7 +101,6 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
         )
         await _register_issuer(store, settings.issuer, clock=clock)
         service_clock = ServiceClockReading(identity.service_now)
-        feed = RevocationFeed(store=store, signer=keyring, clock=clock, policy=_feed_policy(settings))
         house = House(
             issuer=settings.issuer,
             store=store,
@@ -113,8 +111,8 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             service_clock=service_clock,
             randomness=os.urandom,
             password_policy=password_policy(settings),
-            halted=rolled_back,
-            feed=feed,
+            halted=_is_rolled_back(identity, remembered),
+            feed=RevocationFeed(store=store, signer=keyring, clock=clock, policy=_feed_policy(settings)),
             reports=ReportBoard(),
         )
         opened = OpenHouse(
@@ -227,6 +225,10 @@ async def serve_house(
         upkeep = asyncio.create_task(_keep_up(opened))
         stack.callback(upkeep.cancel)
         await _note(opened, "node_started")
+        # The demo's standard output is for people, and its audit nobody's evidence.
+        checkpoints = None if demo is not None else _make_checkpoints(opened.desk)
+        checkpointing = asyncio.create_task(_keep_checkpoints(checkpoints, settings.audit.checkpoint_seconds))
+        stack.callback(checkpointing.cancel)
         if opened.house.halted:
             _log.critical(
                 "store_rolled_back",
@@ -234,10 +236,14 @@ async def serve_house(
             )
         if announce is not None:
             announce()
+        # After the word that programs wait for, which stays the first line.
+        await _write_checkpoint(checkpoints)
         await stop.wait()
         # First: an open stream is a request under way, and would hold up the servers' ordered stop.
         opened.house.feed.close()
+        checkpointing.cancel()
         await _note(opened, "node_stopped")
+        await _write_checkpoint(checkpoints)
 
 
 def _servers(settings: Settings, opened: OpenHouse, *, demo: DemoTerms | None) -> Sequence[HttpServer]:
@@ -279,6 +285,13 @@ def _open_store(path: Path, *, audit_key: bytes, demo: bool) -> SqliteStore:
     if isinstance(database, StoreProblem):
         raise ComposeProblem(database.sentence)
     return SqliteStore(database)
+
+
+def _is_rolled_back(identity: StoreIdentity, remembered: IncarnationFile) -> bool:
+    rolled_back = remembered.disagrees_with(identity.incarnation, identity.feed_number)
+    if isinstance(rolled_back, IncarnationFileProblem):
+        raise ComposeProblem(rolled_back.sentence)
+    return rolled_back
 
 
 def _start_hashing(settings: Settings) -> HashingThreads:
@@ -361,6 +374,31 @@ async def _keep_up(opened: OpenHouse) -> None:
         except Exception:  # noqa: BLE001 -- upkeep must outlive whatever went wrong once
             # The next beat tries again; a request that needs the store says so itself.
             _log.exception("upkeep_failed")
+
+
+def _make_checkpoints(desk: Desk) -> AuditCheckpoints:
+    return AuditCheckpoints(
+        store=desk.store,
+        issuer=desk.issuer,
+        audit_key=desk.audit_key,
+        clock=desk.clock,
+        write=CheckpointLines().write,
+    )
+
+
+async def _keep_checkpoints(checkpoints: AuditCheckpoints | None, seconds: int) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await _write_checkpoint(checkpoints)
+
+
+async def _write_checkpoint(checkpoints: AuditCheckpoints | None) -> None:
+    if checkpoints is None:
+        return
+    try:
+        await checkpoints.write_due()
+    except Exception:  # noqa: BLE001 -- an audit without its outside copy is better than no service
+        _log.exception("audit_checkpoint_failed")
 
 
 async def _remember(opened: OpenHouse) -> None:

@@ -63,6 +63,12 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     snapshots_per_minute: int = 3000
 
 
+class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often a running server writes how far the audit has come, in seconds."""
+
+    checkpoint_seconds: int = 300
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. Paths are taken from the folder of the configuration file.
 
@@ -80,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     password: PasswordSettings = PasswordSettings()
     limits: LimitSettings = LimitSettings()
     feed: FeedSettings = FeedSettings()
+    audit: AuditSettings = AuditSettings()
     folder: Path = Path()
 
     def path(self, text: str) -> Path:
@@ -193,6 +200,7 @@ def _problem(settings: Settings) -> SettingsProblem | None:
         "feed.streams_per_api": (settings.feed.streams_per_api, 1, 65536),
         "feed.snapshots_per_minute": (settings.feed.snapshots_per_minute, 1, 1_000_000),
         "password.reserved_for_known": (reserved_places(settings), 0, settings.password.queue),
+        "audit.checkpoint_seconds": (settings.audit.checkpoint_seconds, 1, 86_400),
         "limits.failures_per_account": (settings.limits.failures_per_account, 1, 100),
         "limits.failures_per_network": (settings.limits.failures_per_network, 1, 100_000),
     }

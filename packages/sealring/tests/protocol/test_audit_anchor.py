@@ -1,6 +1,6 @@
 import msgspec
 
-from sealring.protocol.audit_anchor import AuditAnchor, check_anchor, find_cut, make_anchor
+from sealring.protocol.audit_anchor import AuditAnchor, check_anchor, find_cut, make_anchor, parse_anchors
 from sealring.protocol.audit_chain import AuditLink, ChainHead, ChainProblem
 from sealring.protocol.instant import Instant
 
@@ -38,3 +38,11 @@ def test_a_cut_tail_a_rewritten_tail_and_a_lost_chain_are_found() -> None:
     rewritten = msgspec.structs.replace(LINK, mac=b"x" * 32)
     for links in ({"node": []}, {}, {"node": [rewritten]}):
         assert isinstance(find_cut(ANCHOR, links), ChainProblem)
+
+
+def test_anchors_are_found_among_the_lines_of_a_log_and_torn_or_foreign_lines_are_passed_over() -> None:
+    line = msgspec.json.encode({"event": "audit_checkpoint", "level": "info", "anchor": ANCHOR}).decode()
+    printed = msgspec.json.encode(ANCHOR).decode()
+    log = f'Sealring serves\n{{"event":"other"}}\n{line}\nhost sealring[7]: {line}\n{printed}\n[1]\n{line[:90]}'
+    assert parse_anchors(log) == (ANCHOR, ANCHOR, ANCHOR)
+    assert parse_anchors(line.replace('"at":5000', '"at":"x"')) == ()

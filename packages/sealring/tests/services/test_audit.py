@@ -35,7 +35,10 @@ async def tail(desk: Desk, *, after: int | None = None, limit: int = 20) -> Audi
 
 async def verify(desk: Desk, anchor: AuditAnchor | None = None) -> AuditVerdict | OAuthError:
     return await verify_audit(
-        VerifyAudit(anchor=anchor), store=desk.store, issuer=desk.issuer, audit_key=desk.audit_key
+        VerifyAudit(anchors=() if anchor is None else (anchor,)),
+        store=desk.store,
+        issuer=desk.issuer,
+        audit_key=desk.audit_key,
     )
 
 

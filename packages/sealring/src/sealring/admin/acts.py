@@ -11,6 +11,7 @@ import msgspec
 from sealring.protocol.api_registration import ApiChange, ApiRegistration
 from sealring.protocol.client_registration import ClientChange, ClientRegistration
 from sealring.protocol.errors import OAuthError
+from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
 from sealring.services import administrator, api, audit, client, revocation, session_admin, store_state, user
 from sealring.services.acknowledgement import perform_and_wait
 from sealring.services.desk import Desk
@@ -28,6 +29,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
     request: type[msgspec.Struct]
     perform: Callable[[Any, Desk, str], _Done]
+    maximum_bytes: int = MAXIMUM_BODY_BYTES
 
 
 def _act(request: type[_Request], perform: Callable[[_Request, Desk, str], _Done]) -> Act:
@@ -205,11 +207,12 @@ _TOKENS: Final = {
 
 _AUDIT: Final = {
     "audit.tail": _act(audit.TailAudit, lambda request, desk, _: audit.tail_audit(request, store=desk.store)),
-    "audit.verify": _act(
-        audit.VerifyAudit,
-        lambda request, desk, _: audit.verify_audit(
+    "audit.verify": Act(
+        request=audit.VerifyAudit,
+        perform=lambda request, desk, _: audit.verify_audit(
             request, store=desk.store, issuer=desk.issuer, audit_key=desk.audit_key
         ),
+        maximum_bytes=audit.MAXIMUM_ANCHORS_BYTES,
     ),
     "audit.anchor": _act(
         NoMembers,

@@ -42,10 +42,10 @@ def build_control_app(desk: Desk) -> ControlApp:
 
 
 async def _perform(scope: _Scope, receive: _Receive, *, desk: Desk) -> msgspec.Struct | OAuthError:
-    body = await _read(receive)
+    act = ACTS.get(scope["path"].removeprefix(_PATH)) if scope["path"].startswith(_PATH) else None
+    body = await _read(receive, maximum_bytes=MAXIMUM_BODY_BYTES if act is None else act.maximum_bytes)
     if isinstance(body, OAuthError):
         return body
-    act = ACTS.get(scope["path"].removeprefix(_PATH)) if scope["path"].startswith(_PATH) else None
     if act is None:
         return refuse("unknown_act")
     if scope["method"] != "POST":
@@ -57,7 +57,7 @@ async def _perform(scope: _Scope, receive: _Receive, *, desk: Desk) -> msgspec.S
     operator = headers.get(b"sealring-operator", b"unknown")
     if not _OPERATOR.fullmatch(operator):
         return refuse("invalid_parameter", description="Sealring-Operator names the user of the operating system.")
-    request = parse_json_object(body, act.request)
+    request = parse_json_object(body, act.request, maximum_bytes=act.maximum_bytes)
     if isinstance(request, OAuthError):
         return request
     try:
@@ -66,14 +66,14 @@ async def _perform(scope: _Scope, receive: _Receive, *, desk: Desk) -> msgspec.S
         return refuse("store_unavailable", retry_after=1)
 
 
-async def _read(receive: _Receive) -> bytes | OAuthError:
+async def _read(receive: _Receive, *, maximum_bytes: int) -> bytes | OAuthError:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return refuse("malformed_http")
         body += message.get("body", b"")
-        if len(body) > MAXIMUM_BODY_BYTES:
+        if len(body) > maximum_bytes:
             return refuse("body_too_large")
         if not message.get("more_body", False):
             return bytes(body)

@@ -1,17 +1,21 @@
 """`sealring audit`: what happened, and whether the record of it is whole."""
 
 import asyncio
-import json
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from sealring.cli.command import DONE, REFUSED, Answer, Command, CommandProblem, Noun, no_arguments
 from sealring.cli.control import open_control
 from sealring.cli.output import counted, json_line, moment, shown
+from sealring.protocol.audit_anchor import AuditAnchor, parse_anchors
 
 _POLL_SECONDS: Final = 1.0
 _PAGE: Final = 500
+_PART_OCTETS: Final = 2 * 1024 * 1024
 _COLUMNS: Final = ("code", "sub", "client_id", "sid", "api", "network", "country", "error_id")
 
 
@@ -34,13 +38,21 @@ async def _tail(options: Namespace) -> Answer | None:
 
 
 def _describe_verify(parser: ArgumentParser) -> None:
-    parser.add_argument("--anchor", metavar="FILE", help="what `sealring audit anchor` printed, kept elsewhere")
+    parser.add_argument(
+        "--anchor", metavar="FILE", help="what `sealring audit anchor` printed, or the log of the server"
+    )
 
 
 async def _verify(options: Namespace) -> Answer:
-    anchor = None if options.anchor is None else _read_anchor(Path(options.anchor))
+    anchors = () if options.anchor is None else _read_anchors(Path(options.anchor))
     async with open_control(options.config) as control:
-        verdict = await control.perform("audit.verify", {"anchor": anchor})
+        verdicts = [await control.perform("audit.verify", {"anchors": part}) for part in _parts(anchors)]
+    verdict = verdicts[0] | {
+        "holds": all(each["holds"] for each in verdicts),
+        "problems": [
+            problem for number, each in enumerate(verdicts) for problem in _new_problems(each, verdicts[:number])
+        ],
+    }
     checked = f"{counted(verdict['events'], 'event')} of {counted(verdict['writers'], 'writer')}"
     said = [f"whole: {checked}" if verdict["holds"] else f"NOT whole: {checked}"]
     said += [
@@ -49,8 +61,8 @@ async def _verify(options: Namespace) -> Answer:
     ]
     if not verdict["anchored"]:
         said.append(
-            "Whether newer events were cut off cannot be said without an anchor: keep what `sealring audit anchor` "
-            "prints on another machine, and check with --anchor FILE."
+            "Whether newer events were cut off cannot be said without an anchor: keep the server's standard output (or "
+            "what `sealring audit anchor` prints) on another machine, and check with --anchor FILE."
         )
     return Answer(verdict, "\n".join(said), DONE if verdict["holds"] else REFUSED)
 
@@ -61,13 +73,32 @@ async def _anchor(options: Namespace) -> Answer:
     return Answer(anchor, json_line(anchor))
 
 
-def _read_anchor(path: Path) -> Any:  # noqa: ANN401 -- JSON, judged where the audit is
+def _read_anchors(path: Path) -> tuple[AuditAnchor, ...]:
     try:
-        return json.loads(path.read_text())
+        anchors = parse_anchors(path.read_text(errors="replace"))
     except OSError as problem:
         raise CommandProblem(f"The anchor {path} cannot be read ({problem.strerror}).") from problem
-    except (ValueError, RecursionError) as problem:
-        raise CommandProblem(f"The file {path} is no anchor: it is not JSON.") from problem
+    if not anchors:
+        raise CommandProblem(f"The file {path} has no anchor and no whole line of a checkpoint.")
+    return anchors
+
+
+def _parts(anchors: Sequence[AuditAnchor]) -> list[list[Any]]:
+    """Cut what is to be sent into parts that one request can hold; without anchors one empty part."""
+    parts: list[list[Any]] = [[]]
+    size = 0
+    for anchor in anchors:
+        written = msgspec.to_builtins(anchor)
+        size += len(json_line(written)) + 2
+        if size > _PART_OCTETS and parts[-1]:
+            parts.append([])
+            size = len(json_line(written)) + 2
+        parts[-1].append(written)
+    return parts
+
+
+def _new_problems(verdict: dict[str, Any], before: Sequence[dict[str, Any]]) -> list[Any]:
+    return [problem for problem in verdict["problems"] if not any(problem in each["problems"] for each in before)]
 
 
 def _line(positioned: dict[str, Any]) -> str:

@@ -32,17 +32,19 @@ from sealring.ports.store import (
     ClientStore,
     KeyStore,
     NewSession,
-    RenewedSession,
     Session,
     SessionGrant,
     SessionStore,
     Store,
     StoreUnavailable,
-    UserStore,
 )
 from sealring.ports.store_state import (
     StateStore,
     StoreIdentity,
+)
+from sealring.ports.user import (
+    RenewedSession,
+    UserStore,
 )
 from sealring.protocol.secret import Randomness
 

@@ -3,21 +3,22 @@
 An exception (`StoreUnavailable`) means that nothing happened or that repeating is harmless.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from sealring.ports.revocation import RevocationStore
 from sealring.ports.store_state import StateStore
+from sealring.ports.user import UserStore
 from sealring.protocol.api import Api
-from sealring.protocol.audit_chain import AuditLink, AuditRow
+from sealring.protocol.audit_chain import AuditLink, AuditRow, ChainHead
 from sealring.protocol.audit_event import AuditEvent, RecordedEvent
 from sealring.protocol.client import Client
 from sealring.protocol.instant import Instant, Seconds, ServiceInstant
 from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.refresh_token import PresentedRefreshToken, RefreshFamily
-from sealring.protocol.user import Subject, User, UserCredentials
+from sealring.protocol.user import Subject
 
 
 class StoreUnavailable(Exception):  # noqa: N818 -- a state of the store, not a mistake of the caller
@@ -48,16 +49,6 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     binding_digest: bytes | None
     network: str | None
     user_agent: str | None
-
-
-class RenewedSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that goes on under a new family, proven again: its expiries and grant stay as they were."""
-
-    sid: str
-    key: bytes
-    mac_key_id: int
-    auth_time: Instant
-    amr: tuple[str, ...]
 
 
 class SessionGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,98 +156,6 @@ class SessionStore(Protocol):
         ...
 
 
-class UserStore(Protocol):
-    """People, their names and password hashes."""
-
-    async def add(
-        self,
-        user: User,
-        *,
-        username_key: str | None,
-        email_key: str | None,
-        password_hash: str | None,
-        events: Sequence[AuditEvent],
-    ) -> bool:
-        """Add a user; False where the sub or one of the names is taken."""
-        ...
-
-    async def add_subject(self, user: User, *, events: Sequence[AuditEvent]) -> User:
-        """Return the user of a subject that a trusted back-end names, added as `user` where it is new."""
-        ...
-
-    async def find(self, sub: str) -> User | None:
-        """Read a user by `sub`."""
-        ...
-
-    async def find_by_login(self, key: str) -> UserCredentials | None:
-        """Read a user by the normalised user name or e-mail address, hash and epoch in one statement."""
-        ...
-
-    async def find_credentials(self, sub: str) -> UserCredentials | None:
-        """Read a user by `sub`, hash and epoch in one statement."""
-        ...
-
-    async def list_all(self, *, after: str | None, limit: int) -> tuple[User, ...]:
-        """List users in the order of their `sub`."""
-        ...
-
-    async def set_password(
-        self,
-        sub: str,
-        *,
-        password_hash: str,
-        proven_epoch: int | None,
-        keep: RenewedSession | None,
-        now: Instant,
-        events: Sequence[AuditEvent],
-    ) -> int | None:
-        """Set a password, raise the epoch and end the sessions; return the new epoch.
-
-        `proven_epoch`: the epoch under which the old password was checked, None for an operator; where it no longer
-        holds nothing happens and the answer is None. `keep`: the session that made the change; it lives on, stamped
-        with the new epoch, and where it has ended nothing happens.
-        """
-        ...
-
-    async def rehash(self, sub: str, *, old: str, new: str, events: Sequence[AuditEvent]) -> bool:
-        """Replace a hash by one of the same password under today's parameters, if it is still `old`."""
-        ...
-
-    async def set_disabled(self, sub: str, *, disabled: bool, now: Instant, events: Sequence[AuditEvent]) -> int | None:
-        """Disable (raise the epoch, end the sessions) or enable; return sessions ended, None for an unknown user."""
-        ...
-
-    async def set_roles(self, sub: str, roles: tuple[str, ...], *, events: Sequence[AuditEvent]) -> bool:
-        """Replace a user's roles."""
-        ...
-
-    async def set_claims(self, sub: str, claims: bytes, *, events: Sequence[AuditEvent]) -> bool:
-        """Replace a user's custom claims (a JSON object)."""
-        ...
-
-    async def delete(self, sub: str, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
-        """Delete a user and end the sessions; return sessions ended, None for an unknown user."""
-        ...
-
-    async def add_link(self, digest: bytes, *, expires_at: Instant, events: Sequence[AuditEvent]) -> None:
-        """Keep the SHA-256 of a one-use administrator link."""
-        ...
-
-    async def spend_link(
-        self,
-        digest: bytes,
-        *,
-        user: User,
-        username_key: str | None,
-        email_key: str | None,
-        password_hash: str,
-        now: Instant,
-        events: Sequence[AuditEvent],
-    ) -> bool | None:
-        """Spend a link and add its administrator in one act; None for a bad link, False for a taken name."""
-        ...
-
-
 class ClientStore(Protocol):
     """Registered clients."""
 
@@ -355,6 +254,10 @@ class AuditStore(Protocol):
 
     async def list_events(self, *, after: int, limit: int) -> tuple[tuple[int, RecordedEvent], ...]:
         """List events with their position in the store, from the one after `after` on; -1 means the last `limit`."""
+        ...
+
+    async def heads(self) -> Mapping[str, ChainHead]:
+        """Read how far each writer's chain has come, by its last link alone."""
         ...
 
     async def chains(self) -> tuple[AuditChain, ...]:

@@ -5,12 +5,15 @@ An anchor is a small JSON file with an HMAC under the audit key: it can lie anyw
 
 import hmac
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from sealring.protocol.audit_chain import AuditLink, ChainHead, ChainProblem
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
+
+CHECKPOINT_EVENT: Final = "audit_checkpoint"
 
 
 class AuditAnchor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +29,16 @@ def make_anchor(heads: Mapping[str, ChainHead], *, issuer: str, audit_key: bytes
     """Write down the heads of all chains, under the audit key."""
     places = {writer: (head.sequence, head.mac) for writer, head in heads.items()}
     return AuditAnchor(issuer=issuer, at=now, heads=places, mac=_mac(places, issuer=issuer, at=now, key=audit_key))
+
+
+def parse_anchors(text: str) -> tuple[AuditAnchor, ...]:
+    """Find the anchors in what `audit anchor` printed or in a log among whose lines checkpoints stand, oldest first.
+
+    What stands before a line's first brace is the collector's own. A line that is torn, or none of ours, is passed
+    over: whoever can tear a line can also leave it out.
+    """
+    found = [_parse_anchor(line[line.index("{") :]) for line in text.splitlines() if "{" in line]
+    return tuple(anchor for anchor in found if anchor is not None)
 
 
 def check_anchor(anchor: AuditAnchor, *, issuer: str, audit_key: bytes) -> OAuthError | None:
@@ -45,6 +58,16 @@ def find_cut(anchor: AuditAnchor, links: Mapping[str, Sequence[AuditLink]]) -> C
                 writer=writer, sequence=sequence, sentence="The chain is shorter or other than its anchor."
             )
     return None
+
+
+def _parse_anchor(line: str) -> AuditAnchor | None:
+    try:
+        written = msgspec.json.decode(line)
+        if isinstance(written, dict) and written.get("event") == CHECKPOINT_EVENT:
+            written = written.get("anchor")
+        return msgspec.convert(written, AuditAnchor)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _mac(heads: Mapping[str, tuple[int, bytes]], *, issuer: str, at: Instant, key: bytes) -> bytes:

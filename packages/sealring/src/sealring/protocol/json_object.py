@@ -17,13 +17,15 @@ _MAXIMUM_DEPTH = 16
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def parse_json_object(body: bytes, shape: type[_Message]) -> _Message | OAuthError:
-    """Parse `body` (UTF-8, at most 16 KiB) into `shape`, refusing what two parsers could read differently.
+def parse_json_object(
+    body: bytes, shape: type[_Message], *, maximum_bytes: int = MAXIMUM_BODY_BYTES
+) -> _Message | OAuthError:
+    """Parse `body` (UTF-8, at most 16 KiB unless said) into `shape`, refusing what two parsers could read differently.
 
     Refused: duplicate members, byte order marks, NaN, numbers beyond a double's reach, lone surrogates, NUL, over 16
     levels, unknown members. A member of type `Secret` is a text in JSON.
     """
-    if len(body) > MAXIMUM_BODY_BYTES:
+    if len(body) > maximum_bytes:
         return refuse("body_too_large")
     try:
         text = body.decode()

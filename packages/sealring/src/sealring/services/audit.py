@@ -1,5 +1,7 @@
 """The operator's view of the audit: its tail, whether its chains hold, and anchors for keeping elsewhere."""
 
+from typing import Final
+
 import msgspec
 
 from sealring.ports import AuditChain, Clock, Store
@@ -7,6 +9,8 @@ from sealring.protocol.audit_anchor import AuditAnchor, check_anchor, find_cut, 
 from sealring.protocol.audit_chain import ChainHead, ChainProblem, check_chain
 from sealring.protocol.audit_event import RecordedEvent
 from sealring.protocol.errors import OAuthError, refuse
+
+MAXIMUM_ANCHORS_BYTES: Final = 4 * 1024 * 1024
 
 
 class TailAudit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,9 +21,9 @@ class TailAudit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class VerifyAudit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Check the chains, and that they still hold what an anchor saw of them."""
+    """Check the chains, and that they still hold what each anchor saw of them."""
 
-    anchor: AuditAnchor | None = None
+    anchors: tuple[AuditAnchor, ...] = ()
 
 
 class PositionedEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,21 +63,24 @@ async def tail_audit(request: TailAudit, *, store: Store) -> AuditTail | OAuthEr
 async def verify_audit(
     request: VerifyAudit, *, store: Store, issuer: str, audit_key: bytes
 ) -> AuditVerdict | OAuthError:
-    """Check every chain, and with an anchor that no tail was cut. An anchor that is not ours is refused."""
-    if request.anchor is not None:
-        refusal = check_anchor(request.anchor, issuer=issuer, audit_key=audit_key)
+    """Check every chain, and with anchors that no tail was cut. An anchor that is not ours is refused.
+
+    The newest anchor alone would not do: one made after a cut tells the shorter chain.
+    """
+    for anchor in request.anchors:
+        refusal = check_anchor(anchor, issuer=issuer, audit_key=audit_key)
         if refusal is not None:
             return refusal
     chains = await store.audit.chains()
     problems = [judged for chain in chains if isinstance(judged := _judge(chain, audit_key), ChainProblem)]
-    if request.anchor is not None:
-        cut = find_cut(request.anchor, {chain.writer: chain.links for chain in chains})
-        problems += [] if cut is None else [cut]
+    links = {chain.writer: chain.links for chain in chains}
+    cuts = {cut for anchor in request.anchors if (cut := find_cut(anchor, links)) is not None}
+    problems += sorted(cuts, key=lambda cut: (cut.writer, cut.sequence))
     return AuditVerdict(
         holds=not problems,
         events=sum(len(chain.rows) for chain in chains),
         writers=len(chains),
-        anchored=request.anchor is not None,
+        anchored=bool(request.anchors),
         problems=tuple(problems),
     )
 

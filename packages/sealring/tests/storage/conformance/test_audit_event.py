@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from sealring.ports import Store
+from sealring.protocol.audit_chain import ChainHead
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, Seconds
 
@@ -50,6 +51,15 @@ async def test_numbers_are_dense_whatever_arrives_at_once(store: Store) -> None:
     (chain,) = await store.audit.chains()
     assert [row.sequence for row in chain.rows] == listed
     assert chain.links[-1].last_sequence == 60
+
+
+async def test_the_heads_are_the_last_links(store: Store) -> None:
+    assert await store.audit.heads() == {}
+    for _ in range(3):
+        await store.audit.record([FULL, FULL])
+    (chain,) = await store.audit.chains()
+    head = ChainHead(sequence=6, mac=chain.links[-1].mac)
+    assert await store.audit.heads() == {chain.writer: head}
 
 
 async def test_a_store_without_events_has_no_chain(store: Store) -> None:

@@ -1,13 +1,13 @@
 """The audit chain on SQLite, for reading; acts write it themselves, through their journal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
 import msgspec
 
 from sealring.ports import AuditChain
-from sealring.protocol.audit_chain import AuditLink, AuditRow
+from sealring.protocol.audit_chain import AuditLink, AuditRow, ChainHead
 from sealring.protocol.audit_event import AuditEvent, RecordedEvent
 from sealring.protocol.instant import Seconds
 from sealring.storage.sql import audit_event as sql
@@ -42,6 +42,11 @@ class SqliteAudit:
         else:
             rows = self._database.read_all(sql.LIST_EVENTS, {"after": after, "limit": limit})
         return tuple((int(row[0]), _recorded(_audit_row(row[1:]))) for row in rows)
+
+    async def heads(self) -> Mapping[str, ChainHead]:
+        """Read how far each writer's chain has come, by its last link alone."""
+        rows = self._database.read_all(sql.LIST_HEADS, {})
+        return {writer: ChainHead(sequence=sequence, mac=mac) for writer, sequence, mac in rows}
 
     async def chains(self) -> tuple[AuditChain, ...]:
         """Read every chain whole, for checking."""
