@@ -328,6 +328,10 @@ async def test_a_halted_house_issues_nothing_and_says_so(site: SimpleNamespace) 
         await site.sign_in(),
         await site.refresh(body["refresh_token"]),
         await site.http.put("/password", headers=headers, auth=None, json=change),
+        await site.http.get("/sessions", headers=headers, auth=None),
+        await site.http.delete("/sessions", headers=headers, auth=None),
+        await site.http.delete(f"/sessions/{body['sid']}", headers=headers, auth=None),
+        await site.http.post("/subjects/u1/revoke", auth=("backend", "slc_backend")),
         await site.http.post("/introspect", data={"token": body["access_token"]}, auth=("orders", "sla_orders")),
         await site.http.get("/readyz"),
     ):
