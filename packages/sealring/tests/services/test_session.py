@@ -235,7 +235,7 @@ async def test_a_client_without_refresh_gets_an_access_token_alone_and_a_session
     site: SimpleNamespace,
 ) -> None:
     shop = await site.store.clients.find("shop")
-    await site.store.clients.replace(msgspec.structs.replace(shop, refresh=False), events=[])
+    await site.store.clients.replace(msgspec.structs.replace(shop, refresh=False), read=shop, events=[])
     body = (await site.sign_in()).json()
     assert "refresh_token" not in body
     assert (await site.inspect(body["access_token"]))["active"]

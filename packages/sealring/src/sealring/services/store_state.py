@@ -139,4 +139,4 @@ async def _rename_issuer(store: Store, *, former: str, issuer: str, now: Instant
         if former in client.allowed:
             allowed = {issuer if name == former else name: scopes for name, scopes in client.allowed.items()}
             changed = AuditEvent(event="client_changed", at=now, actor="sealring", client_id=client.client_id)
-            await store.clients.replace(msgspec.structs.replace(client, allowed=allowed), events=[changed])
+            await store.clients.replace(msgspec.structs.replace(client, allowed=allowed), read=client, events=[changed])
