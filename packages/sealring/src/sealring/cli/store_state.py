@@ -3,11 +3,14 @@
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Final
 
 from sealring.cli.command import ActRefused, Answer, Command, CommandProblem, no_arguments
 from sealring.cli.control import find_settings, open_control, open_store, operator, server_answers
 from sealring.cli.output import card, counted, shown
 from sealring.cli.prompt import ask
+
+_COPYING_SECONDS: Final = 3600  # a large database on a slow disk
 
 
 async def _status(options: Namespace) -> Answer:
@@ -64,7 +67,7 @@ def _describe_backup(parser: ArgumentParser) -> None:
 async def _backup(options: Namespace) -> Answer:
     path = _absolute(options.file)
     async with open_control(options.config) as control:
-        outcome = await control.perform("backup", {"path": path})
+        outcome = await control.perform("backup", {"path": path}, seconds=_COPYING_SECONDS)
     return Answer(
         outcome,
         f"The database was copied to {shown(path)}. The master key is not in it: keep a copy of the key "
