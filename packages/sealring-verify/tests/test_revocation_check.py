@@ -21,10 +21,10 @@ def test_a_refusal_tells_since_when_and_what_was_left() -> None:
     entries = RevokedEntries()
     entries.add(revocation_id("sid", "s1"), at=1016, until=None, epoch=0, now=0)
     refusal = _refusal(entries, now=1019)
-    assert (refusal.code, refusal.message) == ("session_ended", "3 s ago, 9 min 41 s before it expires")
+    assert (refusal.code, refusal.message) == ("session_ended", "session_ended: 3 s ago, 9 min 41 s before it expires")
     # The clocks of issuer and verifier differ, and leeway lets a token live on.
-    assert _refusal(entries, now=1010).message == "0 s ago, 9 min 50 s before it expires"
-    assert _refusal(entries, now=9999).message == "2 h 29 min ago, 0 s before it expires"
+    assert _refusal(entries, now=1010).message == "session_ended: 0 s ago, 9 min 50 s before it expires"
+    assert _refusal(entries, now=9999).message == "session_ended: 2 h 29 min ago, 0 s before it expires"
 
 
 def test_the_narrowest_reason_is_told_first() -> None:

@@ -67,6 +67,8 @@ class TokenRefused(Exception):  # noqa: N818 - it reads as what happened, and is
         self.message = message or CODES[code]
 
     def __str__(self) -> str:
+        if self.message.startswith(f"{self.code}: "):
+            return self.message
         return f"{self.code} ({self.claim}): {self.message}" if self.claim else f"{self.code}: {self.message}"
 
 

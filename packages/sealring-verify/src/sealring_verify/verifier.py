@@ -156,12 +156,9 @@ class Verifier:
         self._answers = IntrospectionAnswers()
 
     @classmethod
-    def from_environment(cls, *, introspect_with_api_key: bool = False) -> Self:
-        """Make one from SEALRING_ISSUER, SEALRING_AUDIENCE and, if it is set, SEALRING_API_KEY.
-
-        `introspect_with_api_key=True` turns introspection on where SEALRING_API_KEY is set.
-        """
-        issuer, audience, options = options_from_environment(introspect_with_api_key=introspect_with_api_key)
+    def from_environment(cls) -> Self:
+        """Make one from SEALRING_ISSUER, SEALRING_AUDIENCE and, if it is set, SEALRING_API_KEY."""
+        issuer, audience, options = options_from_environment()
         return cls(issuer, audience, **options)
 
     def verify(self, token: str, *, client_address: str | None = None) -> AccessToken:
@@ -324,7 +321,7 @@ class Verifier:
             raise InvalidToken("token_inactive")
 
 
-def options_from_environment(*, introspect_with_api_key: bool) -> tuple[str, str, VerifierOptions]:
+def options_from_environment() -> tuple[str, str, VerifierOptions]:
     """Read issuer, audience and the rest from SEALRING_ISSUER, SEALRING_AUDIENCE, SEALRING_API_KEY.
 
     ValueError names the variables that are missing.
@@ -332,8 +329,7 @@ def options_from_environment(*, introspect_with_api_key: bool) -> tuple[str, str
     missing = [name for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE") if not os.environ.get(name)]
     if missing:
         raise ValueError(f"set {' and '.join(missing)} in the environment")
-    api_key = os.environ.get("SEALRING_API_KEY") or None
-    options = VerifierOptions(api_key=api_key, introspect=introspect_with_api_key and api_key is not None)
+    options = VerifierOptions(api_key=os.environ.get("SEALRING_API_KEY") or None)
     return os.environ["SEALRING_ISSUER"], os.environ["SEALRING_AUDIENCE"], options
 
 
