@@ -90,12 +90,15 @@ class FeedFollower:
         # A connection for each poll: over a host's sleep none would last.
         self._connection = self._connect()
         try:
-            self._poll(wait=0)
+            try:
+                self._poll(wait=0)
+            except FeedGap:
+                self._needs_snapshot = True
+                self._poll(wait=0)
         except CredentialRefused as refused:
             knowledge.note_failure(str(refused), credential=True)
             pause = _CREDENTIAL_PAUSE
         except (FeedFailed, MessageRefused, ValueError) as error:
-            self._needs_snapshot = self._needs_snapshot or isinstance(error, FeedGap)
             knowledge.note_failure(str(error))
             pause = self._next_pause(getattr(error, "retry_after", None))
         finally:
