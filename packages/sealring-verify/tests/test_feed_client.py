@@ -84,3 +84,13 @@ def test_the_thread_ends_with_its_last_verifier(issuer: "LocalIssuer") -> None:
     assert isinstance(thread, threading.Thread)
     del verifier
     _until(lambda: not thread.is_alive(), 5)
+
+
+def test_poll_mode_mends_a_gap_within_one_use(issuer: "LocalIssuer", feed: "LocalFeed") -> None:
+    now = 1000.0
+    verifier, token = _verifier(issuer, feed="poll", monotonic=lambda: now), issuer.token(sid="s1")
+    assert _outcome(verifier, token) == "u1"
+    feed.inc = "1" * 32
+    feed.end("sid", "s1")
+    now += 60
+    assert _outcome(verifier, token) == "session_ended"

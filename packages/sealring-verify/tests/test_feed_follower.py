@@ -125,3 +125,28 @@ def test_reports_are_off_by_one_word(issuer: "LocalIssuer", feed: "LocalFeed") -
     assert _outcome(verifier, issuer.token()) == "u1"
     time.sleep(0.3)
     assert feed.reports == []
+
+
+def test_a_gap_is_mended_within_a_second(issuer: "LocalIssuer", feed: "LocalFeed") -> None:
+    verifier, token = _verifier(issuer), issuer.token(sid="s1")
+    assert _outcome(verifier, token) == "u1"
+    feed.inc = "1" * 32
+    feed.end("sid", "s1")
+    _until(lambda: _outcome(verifier, token) == "session_ended", 1)
+
+
+def test_a_checkpoint_in_the_place_of_a_snapshot_is_no_beginning(issuer: "LocalIssuer", feed: "LocalFeed") -> None:
+    checkpoint = feed.message(0)
+    feed.message = lambda *_, **__: checkpoint  # type: ignore[method-assign] - the server is at fault here
+    assert _outcome(_verifier(issuer), issuer.token()) == "revocation_unknown"
+
+
+def test_a_new_feed_key_is_fetched_when_a_message_names_it(issuer: "LocalIssuer", feed: "LocalFeed") -> None:
+    now = 1000.0
+    verifier, token = _verifier(issuer, feed="poll", monotonic=lambda: now), issuer.token(sid="s1")
+    assert _outcome(verifier, token) == "u1"
+    feed.key = generate_private_key("ES256", kid="f2")
+    feed.end("sid", "s1")
+    now += 60
+    assert _outcome(verifier, token) == "session_ended"
+    assert issuer.requests.count("/revocations/jwks") == 2

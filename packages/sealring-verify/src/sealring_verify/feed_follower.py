@@ -71,7 +71,10 @@ class FeedFollower:
                     self._follow_once()
                 except FeedGap:
                     self._needs_snapshot = True
-                    self._pause_after("the feed cannot go on from here", pause=None)
+                    # The first one is mended at once: a second's promise leaves no time for a pause.
+                    self._failures += 1
+                    if self._failures > 1:
+                        self._pause_after("the feed cannot go on from here", pause=None)
                 except StreamSilent:
                     self._stream_again_at = time.monotonic() + BUFFERED_SECONDS
                 except CredentialRefused as refused:
@@ -87,12 +90,15 @@ class FeedFollower:
         # A connection for each poll: over a host's sleep none would last.
         self._connection = self._connect()
         try:
-            self._poll(wait=0)
+            try:
+                self._poll(wait=0)
+            except FeedGap:
+                self._needs_snapshot = True
+                self._poll(wait=0)
         except CredentialRefused as refused:
             knowledge.note_failure(str(refused), credential=True)
             pause = _CREDENTIAL_PAUSE
         except (FeedFailed, MessageRefused, ValueError) as error:
-            self._needs_snapshot = self._needs_snapshot or isinstance(error, FeedGap)
             knowledge.note_failure(str(error))
             pause = self._next_pause(getattr(error, "retry_after", None))
         finally:
@@ -138,7 +144,8 @@ class FeedFollower:
             self._snapshot_at = time.monotonic()
             pulled = self._connection.fetch_snapshot()
             knowledge.note_reachable()
-            self._apply(pulled.message, sent=None)
+            if self._apply(pulled.message, sent=None) != "applied" or knowledge.state.position is None:
+                raise FeedFailed("the snapshot is none")
             self._needs_snapshot, self._etag = False, pulled.etag
         return knowledge.state.position or 0
 
@@ -159,6 +166,8 @@ class FeedFollower:
 
     def _apply(self, message: bytes, *, sent: Sent | None) -> Outcome:
         knowledge = _held(self._reference)
+        # Asked here as well, so that a withdrawn key is not believed for as long as a stream lasts.
+        self._refresh_keys()
         try:
             outcome, ack = knowledge.apply(message, keys=self._feed_keys(), sent=sent)
         except MessageRefused as refused:
@@ -212,7 +221,9 @@ class FeedFollower:
         body = self._report(_held(self._reference))
         # In a thread of its own: a report that hangs must not make the knowledge older.
         self._reporter = threading.Thread(target=self._post, args=(body,), name="sealring-report", daemon=True)
-        self._reporter.start()
+        # A process that ends, or is out of threads, starts none: then this report is dropped as well.
+        with contextlib.suppress(RuntimeError):
+            self._reporter.start()
 
     def _report(self, knowledge: FeedKnowledge) -> bytes:
         counts, uses = knowledge.tally.take()

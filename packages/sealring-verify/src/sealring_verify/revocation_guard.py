@@ -110,7 +110,12 @@ class RevocationGuard:
 
     def is_due_to_wait(self) -> bool:
         """Say whether a caller should wait for knowledge before it judges."""
-        return self._client is not None and self._client.knowledge.is_stale(self._policy.max_staleness)
+        if self._client is None:
+            return False
+        knowledge = self._client.knowledge
+        # Who accepts stale knowledge waits for the first word alone.
+        waits = self._policy.on_stale == "reject" or knowledge.state.anchor is None
+        return waits and knowledge.is_stale(self._policy.max_staleness)
 
     def wait(self) -> None:
         """Wait as long as news may come at once."""
