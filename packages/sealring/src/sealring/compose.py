@@ -161,7 +161,20 @@ async def restore_house(settings: Settings, copy: Path, *, as_copy: bool, actor:
         stack.callback(staged.unlink, missing_ok=True)
         store = _open_store(staged, audit_key=derive(master_key.reveal(), "audit"), demo=False)
         try:
-            restored = await _make_fit(store, settings, master_key=master_key, as_copy=as_copy, actor=actor)
+            problem = await find_copy_problem(store=store, issuer=settings.issuer, as_copy=as_copy)
+            if problem is not None:
+                raise ComposeProblem(problem)
+            if not as_copy:
+                incarnation = (await store.state.identity()).incarnation
+                await _open_keys(store, settings, master_key=master_key, incarnation=incarnation, clock=wall_clock)
+            restored = await restore_store(
+                store=store,
+                issuer=settings.issuer,
+                as_copy=as_copy,
+                clock=wall_clock,
+                randomness=os.urandom,
+                actor=actor,
+            )
             identity = await store.state.identity()
         finally:
             await store.close()
@@ -170,20 +183,6 @@ async def restore_house(settings: Settings, copy: Path, *, as_copy: bool, actor:
         # Only now: a crash in between leaves a store that looks rolled back, and `sealring recover` mends it.
         IncarnationFile(_incarnation_path(settings)).remember(identity.incarnation, identity.feed_number)
     return restored, aside
-
-
-async def _make_fit(
-    store: SqliteStore, settings: Settings, *, master_key: MasterKey, as_copy: bool, actor: str
-) -> StoreRestored:
-    problem = await find_copy_problem(store=store, issuer=settings.issuer, as_copy=as_copy)
-    if problem is not None:
-        raise ComposeProblem(problem)
-    if not as_copy:
-        incarnation = (await store.state.identity()).incarnation
-        await _open_keys(store, settings, master_key=master_key, incarnation=incarnation, clock=wall_clock)
-    return await restore_store(
-        store=store, issuer=settings.issuer, as_copy=as_copy, clock=wall_clock, randomness=os.urandom, actor=actor
-    )
 
 
 def _held(outcome: _Held | StoreProblem) -> _Held:
