@@ -66,7 +66,8 @@ class Verifier:
                 token = bearer_token(
                     request.headers.getlist("authorization"), other_transport="access_token" in request.query_params
                 )
-                access_token = await self._core.verify_async(token)
+                client_address = None if request.client is None else request.client.host
+                access_token = await self._core.verify_async(token, client_address=client_address)
                 if not required <= access_token.scope:
                     raise InsufficientScope(required)
             except TokenRefused as refusal:
