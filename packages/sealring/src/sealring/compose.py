@@ -29,7 +29,7 @@ from sealring.services.house import House
 from sealring.services.key_schedule import complete_key_stock
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
-from sealring.services.store_state import StoreRestored, restore_store
+from sealring.services.store_state import StoreRestored, find_copy_problem, restore_store
 from sealring.signing.incarnation_file import IncarnationFile, IncarnationFileProblem
 from sealring.signing.keyring import Keyring, KeyringProblem, make_key_forge, open_keyring
 from sealring.signing.master_key import (
@@ -161,36 +161,28 @@ async def restore_house(settings: Settings, copy: Path, *, as_copy: bool, actor:
         stack.callback(staged.unlink, missing_ok=True)
         store = _open_store(staged, audit_key=derive(master_key.reveal(), "audit"), demo=False)
         try:
-            restored = await _make_fit(store, settings, master_key=master_key, as_copy=as_copy, actor=actor)
+            problem = await find_copy_problem(store=store, issuer=settings.issuer, as_copy=as_copy)
+            if problem is not None:
+                raise ComposeProblem(problem)
+            if not as_copy:
+                incarnation = (await store.state.identity()).incarnation
+                await _open_keys(store, settings, master_key=master_key, incarnation=incarnation, clock=wall_clock)
+            restored = await restore_store(
+                store=store,
+                issuer=settings.issuer,
+                as_copy=as_copy,
+                clock=wall_clock,
+                randomness=os.urandom,
+                actor=actor,
+            )
             identity = await store.state.identity()
         finally:
             await store.close()
         aside = database.with_name(f"sealring-before-{restored.incarnation[:8]}.db")
-        in_the_way = put_in_place(staged, database=database, aside=aside)
-        if in_the_way is not None:
-            raise ComposeProblem(in_the_way.sentence)
+        _held(put_in_place(staged, database=database, aside=aside))
         # Only now: a crash in between leaves a store that looks rolled back, and `sealring recover` mends it.
         IncarnationFile(_incarnation_path(settings)).remember(identity.incarnation, identity.feed_number)
     return restored, aside
-
-
-async def _make_fit(
-    store: SqliteStore, settings: Settings, *, master_key: MasterKey, as_copy: bool, actor: str
-) -> StoreRestored:
-    identity = await store.state.identity()
-    if identity.demo:
-        raise ComposeProblem("This is a copy of the demo's database: its users are not yours.")
-    former = await store.state.former_issuer()
-    if not as_copy:
-        if former not in {None, settings.issuer}:
-            raise ComposeProblem(
-                f"This copy was served as {former}, not as {settings.issuer}. Keep the issuer as it was, or say "
-                "--as-copy: then its keys are destroyed and it begins anew under the issuer of the configuration."
-            )
-        await _open_keys(store, settings, master_key=master_key, incarnation=identity.incarnation, clock=wall_clock)
-    return await restore_store(
-        store=store, issuer=settings.issuer, as_copy=as_copy, clock=wall_clock, randomness=os.urandom, actor=actor
-    )
 
 
 def _held(outcome: _Held | StoreProblem) -> _Held:

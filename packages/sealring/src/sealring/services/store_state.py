@@ -103,6 +103,19 @@ def _lies_in(folder: Path, path: Path) -> bool:
     return path.parent.resolve().is_relative_to(folder.resolve())
 
 
+async def find_copy_problem(*, store: Store, issuer: str, as_copy: bool) -> str | None:
+    """Say why a copy may not be restored under `issuer`, or None: the demo's, or another issuer's unless `as_copy`."""
+    if (await store.state.identity()).demo:
+        return "This is a copy of the demo's database: its users are not yours."
+    former = await store.state.former_issuer()
+    if as_copy or former in {None, issuer}:
+        return None
+    return (
+        f"This copy was served as {former}, not as {issuer}. Keep the issuer as it was, or say --as-copy: then its "
+        "keys are destroyed and it begins anew under the issuer of the configuration."
+    )
+
+
 async def restore_store(
     *, store: Store, issuer: str, as_copy: bool, clock: Clock, randomness: Randomness, actor: str
 ) -> StoreRestored:
