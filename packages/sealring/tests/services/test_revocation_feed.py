@@ -155,7 +155,9 @@ async def test_ending_the_credential_ends_its_streams(site: SimpleNamespace) -> 
     stream = await feed.stream(reader, START)
     assert not isinstance(stream, OAuthError)
     await anext(stream)
-    await site.store.apis.replace(msgspec.structs.replace(reader.api, secret_digests=(b"d" * 32,)), events=[])
+    await site.store.apis.replace(
+        msgspec.structs.replace(reader.api, secret_digests=(b"d" * 32,)), read=reader.api, events=[]
+    )
     async with asyncio.timeout(5):
         async for message in stream:
             assert message.empty
@@ -175,3 +177,13 @@ async def test_closing_the_feed_lets_everybody_go_at_once(site: SimpleNamespace,
     feed.close()
     await asyncio.wait_for(waiting, 5)
     assert isinstance(await feed.stream(reader, START), OAuthError)
+
+
+async def test_whoever_is_too_far_behind_takes_a_snapshot(site: SimpleNamespace) -> None:
+    feed, reader = feed_of(site, entries_per_message=2), await reader_of(site)
+    for _ in range(3):
+        await end_session(site)
+    for outcome in (await feed.message_after(reader, START), await feed.stream(reader, START)):
+        assert isinstance(outcome, OAuthError)
+        assert outcome.code == "feed_gap"
+    assert len(claims(await feed.snapshot(reader))["entries"]) == 3

@@ -121,6 +121,6 @@ async def test_a_store_that_was_rolled_back_tells_nothing(site: SimpleNamespace)
 
 async def test_a_shorter_lifetime_is_stated_after_a_day(site: SimpleNamespace) -> None:
     api = await site.store.apis.find("orders")
-    await site.store.apis.replace(msgspec.structs.replace(api, access_token_lifetime=1200), events=[])
+    await site.store.apis.replace(msgspec.structs.replace(api, access_token_lifetime=1200), read=api, events=[])
     said = claims((await ask(site, "/revocations?after=0")).json()["message"])
     assert said["max_access_token_lifetime"] == 1200
