@@ -42,16 +42,16 @@ def check_revoked(
     Raises InvalidToken: token_revoked, session_ended, client_revoked, key_withdrawn, token_lifetime_exceeded.
     """
     if (at := _ended(entries, ids.jti)) is not None:
-        raise _refusal("token_revoked", at, access_token.exp, now=now)
+        raise InvalidToken("token_revoked", None, _explanation("token_revoked", at, access_token.exp, now=now))
     at = _ended(entries, ids.sid)
     if at is None:
         at = _ended_below(entries, ids.sub, access_token.sub_epoch)
     if at is not None:
-        raise _refusal("session_ended", at, access_token.exp, now=now)
+        raise InvalidToken("session_ended", None, _explanation("session_ended", at, access_token.exp, now=now))
     if (at := _ended_below(entries, ids.client, access_token.client_epoch)) is not None:
-        raise _refusal("client_revoked", at, access_token.exp, now=now)
+        raise InvalidToken("client_revoked", None, _explanation("client_revoked", at, access_token.exp, now=now))
     if (at := _ended(entries, ids.kid)) is not None:
-        raise _refusal("key_withdrawn", at, access_token.exp, now=now)
+        raise InvalidToken("key_withdrawn", None, _explanation("key_withdrawn", at, access_token.exp, now=now))
     lifetime = access_token.exp - access_token.iat
     if max_access_token_lifetime is not None and lifetime > max_access_token_lifetime:
         raise InvalidToken(
@@ -72,9 +72,9 @@ def _ended_below(entries: RevokedEntries, identifier: bytes, epoch: int | None) 
     return found[0] if found is not None and stopped else None
 
 
-def _refusal(code: str, at: int, exp: int, *, now: float) -> InvalidToken:
+def _explanation(code: str, at: int, exp: int, *, now: float) -> str:
     # The code stands in the sentence too: a WWW-Authenticate header has no other place for it.
-    return InvalidToken(code, None, f"{code}: {_duration(now - at)} ago, {_duration(exp - now)} before it expires")
+    return f"{code}: {_duration(now - at)} ago, {_duration(exp - now)} before it expires"
 
 
 def _duration(seconds: float) -> str:
