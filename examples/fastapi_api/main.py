@@ -23,7 +23,7 @@ class Order(BaseModel):
 
 
 # Fails here, with a sentence, where SEALRING_ISSUER or SEALRING_AUDIENCE is missing or wrong.
-verifier = Verifier.from_environment(introspect_with_api_key=True)
+verifier = Verifier.from_environment()
 app = FastAPI(title="Orders")
 verifier.install(app)
 

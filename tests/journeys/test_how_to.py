@@ -58,4 +58,4 @@ async def test_an_api_is_protected_as_the_page_shows(
     assert await asyncio.to_thread(subject_of, token) == "sub-0"
     assert await asyncio.to_thread(subject_of, token + "x") is None
     monkeypatch.setenv("SEALRING_API_KEY", "sla_of_the_tests")
-    assert run(asking)["verifier"].status().introspects
+    assert run(asking)["verifier"].status().revocation.condition == "waiting"

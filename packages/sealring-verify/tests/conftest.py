@@ -1,4 +1,4 @@
-"""A real issuer over HTTP on loopback: signs with the package's own jose, serves metadata, keys and introspection."""
+"""A real issuer over HTTP on loopback: serves metadata, keys, introspection and revocation feed, signed by our jose."""
 
 import contextlib
 import json
@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from sealring_verify.jose import base64url
 from sealring_verify.jose.jwk import PrivateKey, generate_private_key
 from sealring_verify.jose.jws import sign_compact
+from sealring_verify.revocation_feed import FEED_MESSAGE_TYPE, revocation_id
 
 Reply = tuple[int, dict[str, str], bytes]
 
@@ -37,6 +39,10 @@ class LocalIssuer:
 
             def _answer(self, body: bytes) -> None:
                 issuer.requests.append(self.path)
+                if issuer.feed is not None and ("/revocations" in self.path or "/reports" in self.path):
+                    with contextlib.suppress(ConnectionError):
+                        issuer.feed.answer(self, body)
+                    return
                 status, headers, answer = issuer.reply(self.path, self.headers.get("Authorization"), body)
                 with contextlib.suppress(ConnectionError):
                     self.send_response(status)
@@ -48,6 +54,7 @@ class LocalIssuer:
         self._handler = Handler
         self.requests: list[str] = []
         self.faults: dict[str, Callable[[], Reply]] = {}
+        self.feed: LocalFeed | None = None
         self.introspections: list[tuple[str | None, bytes]] = []
         self.active = True
         self.cache_control = "max-age=300"
@@ -119,6 +126,141 @@ class LocalIssuer:
         key = key or self.key
         header = base64url.encode(json.dumps({"alg": key.alg, "kid": key.kid, "typ": typ}).encode())
         return sign_compact(json.dumps(self.claims(**changes)).encode(), key=key, header=header)
+
+
+class LocalFeed:
+    """The feed of an issuer as docs/reference/revocation-feed.md has it, with a checkpoint each 50 ms.
+
+    `tamper` turns a message into the octets that are sent in its place; what it returns is written as it is.
+    """
+
+    def __init__(self, issuer: LocalIssuer) -> None:
+        self.issuer = issuer
+        self.key = generate_private_key("ES256", kid="f1")
+        self.inc = "0" * 32
+        self.entries: list[list[Any]] = []
+        self.lost_until = 0
+        self.max_lifetime = 3600
+        self.status = 200
+        self.silent = False
+        self.streams = 0
+        self.generation = 0
+        self.ack = False
+        self.clock: Callable[[], float] = time.time
+        self.tamper: Callable[[bytes], bytes | None] = lambda message: message
+        self.authorizations: set[str | None] = set()
+        self.reports: list[dict[str, Any]] = []
+        self.report_times: list[float] = []
+        issuer.feed = self
+        issuer.metadata["sealring_revocation_endpoint"] = f"{issuer.url}/revocations"
+        issuer.metadata["sealring_revocation_jwks_uri"] = f"{issuer.url}/revocations/jwks"
+
+    def end(self, kind: Any, value: str, *, epoch: int | None = None, at: int | None = None) -> None:  # noqa: ANN401 - any kind
+        name = base64url.encode(revocation_id(kind, value)).decode()
+        now = int(time.time())
+        entry = [len(self.entries) + 1, kind, name, at or now, now + 3600]
+        self.entries.append(entry if epoch is None else [*entry, epoch])
+
+    def cut(self) -> None:
+        self.generation += 1
+
+    def digest(self, n: int) -> str:
+        return f"digest-{self.inc[0]}-{n}"
+
+    def message(self, after: int | None, nonce: str | None = None, **changes: Any) -> bytes:  # noqa: ANN401 - any JSON
+        n = len(self.entries)
+        members = {
+            "iss": self.issuer.url,
+            "aud": "orders",
+            "inc": self.inc,
+            "n": n,
+            "digest": self.digest(n),
+            "time": int(self.clock() * 1000),
+            "max_access_token_lifetime": self.max_lifetime,
+            "entries": self.entries[after or 0 : n],
+        }
+        if after is not None:
+            members |= {"after": after, "previous": self.digest(after)}
+        if nonce is not None:
+            members["nonce"] = nonce
+        if self.ack:
+            members["ack"] = True
+        return self.sign({**members, **changes})
+
+    def sign(self, members: dict[str, Any], *, key: PrivateKey | None = None, typ: str = FEED_MESSAGE_TYPE) -> bytes:
+        key = key or self.key
+        header = base64url.encode(json.dumps({"alg": key.alg, "kid": key.kid, "typ": typ}).encode())
+        return sign_compact(json.dumps(members).encode(), key=key, header=header).encode()
+
+    def answer(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        parts = urlsplit(request.path)
+        query = dict(parse_qsl(parts.query))
+        if parts.path.endswith("/jwks"):
+            self.send(request, 200, json.dumps({"keys": [self.key.public_jwk()]}).encode())
+            return
+        self.authorizations.add(request.headers["Authorization"])
+        if self.status != 200:
+            self.send(request, self.status, b"{}")
+        elif parts.path.endswith("/reports"):
+            self.reports.append(json.loads(body))
+            self.report_times.append(time.monotonic())
+            self.send(request, 204, b"")
+        elif parts.path.endswith("/snapshot"):
+            self.send_message(request, self.message(None))
+        elif int(query["after"]) < self.lost_until or int(query["after"]) > len(self.entries):
+            self.send(request, 410, b"{}")
+        elif "wait" in query:
+            self.poll(request, query)
+        else:
+            self.stream(request, int(query["after"]), query["nonce"])
+
+    def poll(self, request: BaseHTTPRequestHandler, query: dict[str, str]) -> None:
+        after, deadline = int(query["after"]), time.monotonic() + int(query["wait"])
+        while len(self.entries) == after and time.monotonic() < deadline:
+            time.sleep(0.01)
+        message = self.message(after, query.get("nonce"))
+        if len(self.entries) == after and request.headers["If-None-Match"] == f'"{after}"':
+            request.send_response(304)
+            request.send_header("Sealring-Checkpoint", message.decode())
+            request.end_headers()
+        else:
+            self.send_message(request, message)
+
+    def stream(self, request: BaseHTTPRequestHandler, after: int, nonce: str | None) -> None:
+        request.close_connection = True
+        request.send_response(200)
+        request.send_header("Content-Type", "text/event-stream")
+        request.end_headers()
+        generation, self.streams = self.generation, self.streams + 1
+        while generation == self.generation and self.status == 200:
+            if not self.silent:
+                n = len(self.entries)
+                event = self.tamper(self.message(after, nonce))
+                if event is not None:
+                    request.wfile.write(b"id: %d\ndata: %s\n\n" % (n, event))
+                    request.wfile.flush()
+                    after, nonce = n, None
+            time.sleep(0.05)
+
+    def send_message(self, request: BaseHTTPRequestHandler, message: bytes) -> None:
+        body = json.dumps({"message": message.decode()}).encode()
+        self.send(request, 200, body, {"ETag": f'"{len(self.entries)}"'})
+
+    def send(
+        self, request: BaseHTTPRequestHandler, status: int, body: bytes, headers: dict[str, str] | None = None
+    ) -> None:
+        request.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(body)
+
+
+@pytest.fixture
+def feed(issuer: LocalIssuer) -> Iterator[LocalFeed]:
+    local = LocalFeed(issuer)
+    yield local
+    local.status = 503
 
 
 @pytest.fixture

@@ -66,6 +66,16 @@ def test_metadata_leads_to_keys_and_introspection_on_the_issuers_own_origin() ->
     assert parse_metadata(json.dumps(document).encode(), issuer=ISSUER).introspection_endpoint is not None
 
 
+def test_metadata_leads_to_the_revocation_feed_on_the_issuers_own_origin() -> None:
+    document = {"issuer": ISSUER, "jwks_uri": "https://id.example.com/jwks"}
+    assert parse_metadata(json.dumps(document).encode(), issuer=ISSUER).revocation_endpoint is None
+    document["sealring_revocation_endpoint"] = "https://id.example.com/revocations"
+    document["sealring_revocation_jwks_uri"] = "https://id.example.com/revocations/jwks"
+    metadata = parse_metadata(json.dumps(document).encode(), issuer=ISSUER)
+    assert metadata.revocation_endpoint == "https://id.example.com/revocations"
+    assert metadata.revocation_jwks_uri == "https://id.example.com/revocations/jwks"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -83,6 +93,9 @@ def test_metadata_leads_to_keys_and_introspection_on_the_issuers_own_origin() ->
         {"jwks_uri": "https://id.example.com:x/jwks"},
         {"introspection_endpoint": "https://evil.example/introspect"},
         {"introspection_endpoint": 1},
+        {"sealring_revocation_endpoint": "https://evil.example/revocations"},
+        {"sealring_revocation_endpoint": 1},
+        {"sealring_revocation_jwks_uri": "https://evil.example/revocations/jwks"},
     ],
 )
 def test_metadata_that_leads_elsewhere_is_refused(change: dict[str, object]) -> None:

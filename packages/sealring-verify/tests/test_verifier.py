@@ -199,11 +199,11 @@ def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
         Verifier.from_environment()
     monkeypatch.setenv("SEALRING_ISSUER", "http://localhost:8700")
     monkeypatch.setenv("SEALRING_AUDIENCE", "orders")
-    assert not Verifier.from_environment(introspect_with_api_key=True).status().introspects
+    assert Verifier.from_environment().status().revocation.condition == "off"
     monkeypatch.setenv("SEALRING_API_KEY", "sla_x")
-    assert not Verifier.from_environment().status().introspects
-    status = Verifier.from_environment(introspect_with_api_key=True).status()
-    assert (status.issuer, status.audience, status.introspects) == ("http://localhost:8700", "orders", True)
+    status = Verifier.from_environment().status()
+    assert (status.issuer, status.audience) == ("http://localhost:8700", "orders")
+    assert (status.introspects, status.revocation.condition) == (False, "waiting")
 
 
 def test_status_tells_of_keys_and_of_no_secret(issuer: "LocalIssuer") -> None:

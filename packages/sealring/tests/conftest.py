@@ -19,6 +19,7 @@ from sealring.ports import Store
 from sealring.protocol.api import Api
 from sealring.protocol.client import Client
 from sealring.protocol.user import User
+from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
 from sealring.signing.master_key import generate_master_key, write_master_key
 from sealring.web.app import WebApp, WebPolicy
 
@@ -143,8 +144,11 @@ def open_site(tmp_path: Path) -> OpenSite:
         assert isinstance(made, config.Settings), made
         async with compose.open_house(made) as opened:
             site = Site(now=NOW, service_now=0)
+            feed = RevocationFeed(
+                store=opened.house.store, signer=opened.house.signer, clock=lambda: site.now, policy=FeedPolicy()
+            )
             house = msgspec.structs.replace(
-                opened.house, clock=lambda: site.now, service_clock=lambda: site.service_now
+                opened.house, clock=lambda: site.now, service_clock=lambda: site.service_now, feed=feed
             )
             site.opened = msgspec.structs.replace(opened, house=house)
             policy = WebPolicy(

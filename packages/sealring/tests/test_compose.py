@@ -172,3 +172,42 @@ async def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
                 await compose.serve_house(settings, until=asyncio.Event())
     finally:
         structlog.configure(**before)
+
+
+async def test_a_known_device_signs_in_through_a_flood_of_strangers(
+    open_site: Any,  # noqa: ANN401 -- a fixture's callable
+    tmp_path: Path,
+) -> None:
+    port, stop = free_port(), asyncio.Event()
+    slow = {"memory": 65_536, "passes": 6, "threads": 1, "queue": 4, "reserved_for_known": 1}
+    settings = make(tmp_path, issuer=f"http://localhost:{port}", server={"port": port}, password=slow)
+    before = structlog.get_config()
+    try:
+        async with open_site(settings.issuer):
+            pass
+        serving = await serve(settings, stop=stop)
+        limits = httpx.Limits(max_connections=40)
+        async with httpx.AsyncClient(
+            base_url=settings.issuer, auth=("shop", "slc_shop"), limits=limits, timeout=60
+        ) as http:
+            message = {"username": "ada", "password": "correct horse battery staple", "scope": "orders:read"}
+            known = message | {"device_token": (await http.post("/session", json=message)).json()["device_token"]}
+
+            async def be_a_stranger(number: int) -> None:
+                while True:
+                    await http.post("/session", json=message | {"username": f"stranger{number}"})
+                    await asyncio.sleep(0.01)
+
+            strangers = [asyncio.create_task(be_a_stranger(number)) for number in range(12)]
+            await asyncio.sleep(0.5)
+            for _ in range(3):
+                refused = await http.post("/session", json=message)
+                assert (refused.status_code, refused.json()["code"]) == (503, "sign_in_busy")
+                assert (await http.post("/session", json=known)).status_code == 200
+            for stranger in strangers:
+                stranger.cancel()
+            await asyncio.gather(*strangers, return_exceptions=True)
+        stop.set()
+        await serving
+    finally:
+        structlog.configure(**before)

@@ -15,6 +15,7 @@ from sealring_verify.errors import (
     InvalidToken,
     IssuerUnavailable,
     KeysUnavailable,
+    RevocationUnknown,
     TokenRefused,
 )
 from sealring_verify.verifier import Verifier, VerifierStatus
@@ -28,6 +29,7 @@ __all__ = [
     "InvalidToken",
     "IssuerUnavailable",
     "KeysUnavailable",
+    "RevocationUnknown",
     "TokenRefused",
     "Verifier",
     "VerifierStatus",

@@ -21,7 +21,25 @@ def check_access_token(
     leeway: int,
     now: float,
 ) -> AccessToken:
-    """Say what a presented bearer token is worth: signature first, then type, issuer, audience, binding and time.
+    """Say what a presented bearer token is worth, as `check_signed_access_token` does, whatever its key."""
+    return check_signed_access_token(
+        token, keys=keys, issuer=issuer, audience=audience, algorithms=algorithms, leeway=leeway, now=now
+    )[0]
+
+
+def check_signed_access_token(
+    token: str | bytes,
+    *,
+    keys: KeySet,
+    issuer: str,
+    audience: str,
+    algorithms: Collection[str],
+    leeway: int,
+    now: float,
+) -> tuple[AccessToken, str | None]:
+    """Say what a presented bearer token is worth, and under which `kid` it was signed.
+
+    The order is: signature, then type, issuer, audience, binding and time.
 
     `issuer` is compared octet by octet; `audience` must be one of the token's; `leeway` (seconds) is granted to `exp`,
     `nbf` and `iat`; `now` is seconds since 1970. Raises InvalidToken and nothing else, whatever the token.
@@ -39,7 +57,7 @@ def check_access_token(
     if "cnf" in access_token.claims:
         raise InvalidToken("proof_of_possession_required", "cnf")
     check_time(access_token, leeway=leeway, now=now)
-    return access_token
+    return access_token, jws.key.kid
 
 
 def check_time(access_token: AccessToken, *, leeway: int, now: float) -> None:

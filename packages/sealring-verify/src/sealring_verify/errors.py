@@ -6,7 +6,8 @@
     ├── InsufficientScope      403  the token is good, but not for this
     └── IssuerUnavailable      503  the token could not be judged: `retry_after` says when to ask again
         ├── KeysUnavailable
-        └── IntrospectionUnavailable
+        ├── IntrospectionUnavailable
+        └── RevocationUnknown
 
 `CODES` is the one table of codes. A code never changes its meaning. No message ever holds the token or a part of it.
 """
@@ -38,9 +39,15 @@ CODES: Mapping[str, str] = MappingProxyType(
         "proof_of_possession_required": "The token is bound to a key (`cnf`) and was presented as a plain bearer "
         "token.",
         "token_inactive": "The issuer says that the token is no longer active: its session ended or it was revoked.",
+        "token_revoked": "This token was revoked.",
+        "session_ended": "The session of this token has ended, or all of its subject's tokens of that time.",
+        "client_revoked": "All tokens of that time of the client that this one was issued to were revoked.",
+        "key_withdrawn": "The key that signed the token was withdrawn.",
+        "token_lifetime_exceeded": "The token lives longer than the issuer says that any token for this API does.",
         "insufficient_scope": "The token lacks a scope that this operation needs.",
         "keys_unavailable": "The issuer's keys could not be fetched, and none that are fresh enough are held.",
         "introspection_unavailable": "The issuer could not be asked whether the token is still active.",
+        "revocation_unknown": "It is not known, or was not for too long, which tokens the issuer has ended.",
     }
 )
 
@@ -60,6 +67,8 @@ class TokenRefused(Exception):  # noqa: N818 - it reads as what happened, and is
         self.message = message or CODES[code]
 
     def __str__(self) -> str:
+        if self.message.startswith(f"{self.code}: "):
+            return self.message
         return f"{self.code} ({self.claim}): {self.message}" if self.claim else f"{self.code}: {self.message}"
 
 
@@ -105,3 +114,11 @@ class KeysUnavailable(IssuerUnavailable):
 
 class IntrospectionUnavailable(IssuerUnavailable):
     """The introspection endpoint gave no usable answer (code `introspection_unavailable`)."""
+
+
+class RevocationUnknown(IssuerUnavailable):
+    """The revocation feed was not heard from for longer than `max_staleness` (code `revocation_unknown`)."""
+
+    def __init__(self, message: str | None = None, retry_after: int = 5) -> None:
+        super().__init__("revocation_unknown", message, retry_after)
+        self.args = (message, retry_after)

@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 5.0
 # A compressed answer could be small on the wire and huge in memory.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 # OSError holds TimeoutError and unreadable certificate files.
-_FAILURES = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 
 
 class FetchFailed(Exception):  # noqa: N818 - it reads as what happened
@@ -37,10 +37,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def fetch_jwks(issuer: str) -> FetchedJwks:
     """Fetch an issuer's metadata and then its keys. Raises FetchFailed and nothing else."""
     try:
-        with httpx.Client(verify=_tls(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
+        with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
             metadata = parse_metadata(_get(client, metadata_url(issuer)).body, issuer=issuer)
             answer = _get(client, metadata.jwks_uri)
-    except _FAILURES as error:
+    except FAILURES as error:
         raise FetchFailed(f"{type(error).__name__}: {error}") from error
     return FetchedJwks(metadata=metadata, document=answer.body, cache_control=answer.cache_control)
 
@@ -48,9 +48,9 @@ def fetch_jwks(issuer: str) -> FetchedJwks:
 def ask_introspection(question: IntrospectionRequest) -> Answer:
     """Send an introspection request. Raises IntrospectionUnavailable where no answer comes."""
     try:
-        with httpx.Client(verify=_tls(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
+        with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
             return _send(client, _introspection(client, question))
-    except (*_FAILURES, FetchFailed):
+    except (*FAILURES, FetchFailed):
         raise IntrospectionUnavailable("introspection_unavailable") from None
 
 
@@ -59,10 +59,12 @@ async def ask_introspection_async(question: IntrospectionRequest) -> Answer:
     try:
         async with (
             asyncio.timeout(TIMEOUT_SECONDS),
-            httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client,
+            httpx.AsyncClient(
+                verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS
+            ) as client,
         ):
             return await _send_async(client, _introspection(client, question))
-    except (*_FAILURES, FetchFailed):
+    except (*FAILURES, FetchFailed):
         raise IntrospectionUnavailable("introspection_unavailable") from None
 
 
@@ -117,6 +119,7 @@ def _answer(response: httpx.Response, body: bytes) -> Answer:
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
+    """Give the one TLS context of this process."""
     # Made once: reading the certificate store takes some 20 ms. SSL_CERT_FILE and SSL_CERT_DIR are honoured.
     return httpx.create_ssl_context()

@@ -1,6 +1,7 @@
 """An issuer's identifier and metadata (RFC 8414), pure."""
 
 import ipaddress
+from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -9,10 +10,12 @@ from sealring_verify.jose.json_object import parse_json_object
 
 
 class IssuerMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an issuer answers: its keys, and its introspection endpoint if it has one. Both on its own origin."""
+    """Where an issuer answers: its keys, introspection and revocation feed if it has them; all on its own origin."""
 
     jwks_uri: str
     introspection_endpoint: str | None
+    revocation_endpoint: str | None = None
+    revocation_jwks_uri: str | None = None
 
 
 def parse_issuer(issuer: str) -> str:
@@ -49,14 +52,26 @@ def parse_metadata(document: bytes, *, issuer: str) -> IssuerMetadata:
     jwks_uri = members.get("jwks_uri")
     if not isinstance(jwks_uri, str):
         raise ValueError("the metadata has no jwks_uri")  # noqa: TRY004 - one outcome for all bad metadata
-    endpoint = members.get("introspection_endpoint")
-    if endpoint is not None and not isinstance(endpoint, str):
-        raise ValueError("the metadata's introspection_endpoint is not a string")
-    for url in (jwks_uri, endpoint):
+    endpoint = _optional_url(members, "introspection_endpoint")
+    revocation_endpoint = _optional_url(members, "sealring_revocation_endpoint")
+    revocation_jwks_uri = _optional_url(members, "sealring_revocation_jwks_uri")
+    for url in (jwks_uri, endpoint, revocation_endpoint, revocation_jwks_uri):
         # Keys, and the API's own secret, go no further than the origin that the configuration trusts.
         if url is not None and _origin(urlsplit(url)) != _origin(urlsplit(issuer)):
             raise ValueError("the metadata sends to another origin than the issuer's")
-    return IssuerMetadata(jwks_uri=jwks_uri, introspection_endpoint=endpoint)
+    return IssuerMetadata(
+        jwks_uri=jwks_uri,
+        introspection_endpoint=endpoint,
+        revocation_endpoint=revocation_endpoint,
+        revocation_jwks_uri=revocation_jwks_uri,
+    )
+
+
+def _optional_url(members: Mapping[str, object], name: str) -> str | None:
+    url = members.get(name)
+    if url is not None and not isinstance(url, str):
+        raise ValueError(f"the metadata's {name} is not a string")
+    return url
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:

@@ -2,8 +2,24 @@
 
 from sealring_verify.claims import AccessToken
 from sealring_verify.jose.jwks import KeySet
+from sealring_verify.revocation_check import TokenIds
 
 MAX_TOKENS = 10_000
+
+
+class VerifiedToken:
+    """A token that was verified under `keys`, the ids by which the feed could name it, and how far it was looked up.
+
+    `looked_up`: the version of the feed's knowledge under which it was last found not ended.
+    """
+
+    __slots__ = ("access_token", "ids", "keys", "looked_up")
+
+    def __init__(self, access_token: AccessToken, *, ids: TokenIds | None, keys: KeySet) -> None:
+        self.access_token = access_token
+        self.ids = ids
+        self.keys = keys
+        self.looked_up: int | None = None
 
 
 class VerifiedTokens:
@@ -14,25 +30,25 @@ class VerifiedTokens:
     """
 
     def __init__(self) -> None:
-        self._young: dict[bytes, tuple[AccessToken, KeySet]] = {}
-        self._old: dict[bytes, tuple[AccessToken, KeySet]] = {}
+        self._young: dict[bytes, VerifiedToken] = {}
+        self._old: dict[bytes, VerifiedToken] = {}
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    def recall(self, digest: bytes, *, keys: KeySet) -> AccessToken | None:
+    def recall(self, digest: bytes, *, keys: KeySet) -> VerifiedToken | None:
         """Give the token of that digest, if it was verified under these very keys. Its time is for the caller."""
         found = self._young.get(digest)
         if found is None:
             found = self._old.get(digest)
             if found is None:
                 return None
-            self.note(digest, found[0], keys=found[1])
+            self.note(digest, found)
         # A key that was withdrawn makes another set, so its tokens are judged anew.
-        return found[0] if found[1] is keys else None
+        return found if found.keys is keys else None
 
-    def note(self, digest: bytes, access_token: AccessToken, *, keys: KeySet) -> None:
+    def note(self, digest: bytes, verified: VerifiedToken) -> None:
         """Remember a verified token."""
         if len(self._young) >= MAX_TOKENS // 2:
             self._young, self._old = {}, self._young
-        self._young[digest] = (access_token, keys)
+        self._young[digest] = verified

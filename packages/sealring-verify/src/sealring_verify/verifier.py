@@ -10,9 +10,15 @@ from typing import Self, TypedDict
 
 import msgspec
 
-from sealring_verify.access_token import check_access_token, check_time
+from sealring_verify.access_token import check_signed_access_token, check_time
 from sealring_verify.claims import AccessToken
-from sealring_verify.errors import IntrospectionUnavailable, InvalidToken
+from sealring_verify.errors import (
+    IntrospectionUnavailable,
+    InvalidToken,
+    KeysUnavailable,
+    RevocationUnknown,
+    TokenRefused,
+)
 from sealring_verify.introspection import (
     IntrospectionAnswers,
     IntrospectionRequest,
@@ -24,9 +30,19 @@ from sealring_verify.issuer_metadata import parse_issuer
 from sealring_verify.jose.algorithms import ALGORITHMS
 from sealring_verify.jose.jwks import KeySet, parse_jwks
 from sealring_verify.jwks import Freshness, JwksPolicy
-from sealring_verify.verified_tokens import VerifiedTokens
+from sealring_verify.revocation_check import token_ids
+from sealring_verify.revocation_guard import (
+    FeedChoice,
+    FeedStatus,
+    OnStale,
+    RevocationGuard,
+    checked_feed_policy,
+)
+from sealring_verify.verified_tokens import VerifiedToken, VerifiedTokens
 
 _MAX_LEEWAY = 300
+# Linux stops CLOCK_MONOTONIC while the host is suspended; knowledge that slept must have aged.
+_BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class VerifierStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +61,7 @@ class VerifierStatus(msgspec.Struct, frozen=True, kw_only=True):
     keys_age_seconds: float | None
     last_error: str | None
     remembered_tokens: int
+    revocation: FeedStatus
 
 
 class VerifierOptions(TypedDict, total=False):
@@ -54,21 +71,44 @@ class VerifierOptions(TypedDict, total=False):
     jwks: Mapping[str, object] | str | bytes | None
     algorithms: Collection[str] | None
     leeway: int
+    max_staleness: int
+    on_stale: OnStale
+    feed: FeedChoice
+    reports: bool
     introspect: bool
     clock: Callable[[], float]
     monotonic: Callable[[], float]
 
 
+def seconds_awake_or_asleep() -> float:
+    """Give monotonic seconds that go on while the host sleeps, where the system has such a clock."""
+    return time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)
+
+
+class _Verification:
+    """One call: what was presented, and what it turned out to be."""
+
+    __slots__ = ("client_address", "digest", "token", "verified")
+
+    def __init__(self, token: str, client_address: str | None) -> None:
+        self.token = token
+        self.client_address = client_address
+        self.digest = _digest(token)
+        self.verified: VerifiedToken | None = None
+
+
 class Verifier:
     """Verifies the access tokens (RFC 9068) of one issuer for one API; any number of threads and event loops share one.
 
-    `issuer` is its identifier, exactly; `audience` this API's identifier, which a token must name. `api_key` is the
-    API's secret, `introspect=True` asks the issuer about each token as well, so that ended sessions are refused within
-    two seconds. `jwks`, a JWK set, takes the place of fetching one. `algorithms` narrows the list, ES256 and Ed25519.
-    `leeway` is in seconds, 0 to 300. What cannot work is a ValueError here, in a sentence.
+    `issuer` is its identifier, exactly; `audience` this API's identifier, which a token must name. `jwks`, a JWK set,
+    takes the place of fetching one. `algorithms` narrows the list, ES256 and Ed25519. `leeway` is in seconds, 0 to 300.
+    `api_key` is the API's secret: with it the issuer's revocation feed is followed (`feed`: "stream", "poll" for hosts
+    that sleep, "off"). Where nothing was heard of it for `max_staleness` seconds, 1 to 3600, tokens are answered
+    RevocationUnknown; `on_stale="accept"` lets them pass instead. `reports=False`: the issuer is told nothing of this
+    verifier. `introspect=True` asks the issuer about each token as well. What cannot work is a ValueError here.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a verifier can be told; only two need be
         self,
         issuer: str,
         audience: str,
@@ -77,9 +117,13 @@ class Verifier:
         jwks: Mapping[str, object] | str | bytes | None = None,
         algorithms: Collection[str] | None = None,
         leeway: int = 30,
+        max_staleness: int = 30,
+        on_stale: OnStale = "reject",
+        feed: FeedChoice = "stream",
+        reports: bool = True,
         introspect: bool = False,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = seconds_awake_or_asleep,
     ) -> None:
         self.issuer = parse_issuer(issuer)
         self.audience = _checked_audience(audience)
@@ -99,58 +143,47 @@ class Verifier:
             # first request, which would wait; not in a flight, which a fork could cut in the middle of an import.
             importlib.import_module("sealring_verify.fetch")
         self._issuer_keys = IssuerKeys(self.issuer, monotonic=monotonic, policy=JwksPolicy())
+        self._guard = RevocationGuard(
+            issuer=self.issuer,
+            audience=self.audience,
+            api_key=api_key,
+            policy=checked_feed_policy(feed=feed, max_staleness=max_staleness, on_stale=on_stale, reports=reports),
+            monotonic=monotonic,
+        )
+        if self._guard.is_on:
+            importlib.import_module("sealring_verify.feed_follower")
         self._verified = VerifiedTokens()
         self._answers = IntrospectionAnswers()
 
     @classmethod
-    def from_environment(cls, *, introspect_with_api_key: bool = False) -> Self:
-        """Make one from SEALRING_ISSUER, SEALRING_AUDIENCE and, if it is set, SEALRING_API_KEY.
-
-        `introspect_with_api_key=True` turns introspection on where SEALRING_API_KEY is set.
-        """
-        issuer, audience, options = options_from_environment(introspect_with_api_key=introspect_with_api_key)
+    def from_environment(cls) -> Self:
+        """Make one from SEALRING_ISSUER, SEALRING_AUDIENCE and, if it is set, SEALRING_API_KEY."""
+        issuer, audience, options = options_from_environment()
         return cls(issuer, audience, **options)
 
-    def verify(self, token: str) -> AccessToken:
-        """Verify a token. Raises InvalidToken, KeysUnavailable, or IntrospectionUnavailable; nothing else.
+    def verify(self, token: str, *, client_address: str | None = None) -> AccessToken:
+        """Verify a token. Raises InvalidToken, KeysUnavailable, RevocationUnknown, IntrospectionUnavailable only.
 
-        It may wait for the network, so a coroutine awaits `verify_async`.
+        `client_address`: the caller's, if it is known, for the report. It may wait for the network, so a coroutine
+        awaits `verify_async`.
         """
-        digest = _digest(token)
-        keys = self._static_keys or self._issuer_keys.obtain()
+        use = _Verification(token, client_address)
         try:
-            access_token = self._check(token, digest, keys)
-        except InvalidToken as refusal:
-            if refusal.code != "unknown_key" or self._static_keys is not None:
-                raise
-            access_token = self._check(token, digest, self._issuer_keys.obtain(unknown_key=True))
-        question = self._question(token, digest)
-        if question is not None:
-            from sealring_verify.fetch import ask_introspection  # noqa: PLC0415 - see __init__
+            self._judge(use)
+        except TokenRefused as refusal:
+            self._guard.note(use.verified, client_address, refusal.code)
+            raise
+        return self._accepted(use)
 
-            asked_at = self._monotonic()
-            answer = ask_introspection(question)
-            self._take_answer(answer.status, answer.body, digest, asked_at=asked_at)
-        return access_token
-
-    async def verify_async(self, token: str) -> AccessToken:
+    async def verify_async(self, token: str, *, client_address: str | None = None) -> AccessToken:
         """Verify a token as `verify` does, without ever blocking the event loop."""
-        digest = _digest(token)
-        keys = self._static_keys or await self._issuer_keys.obtain_async()
+        use = _Verification(token, client_address)
         try:
-            access_token = self._check(token, digest, keys)
-        except InvalidToken as refusal:
-            if refusal.code != "unknown_key" or self._static_keys is not None:
-                raise
-            access_token = self._check(token, digest, await self._issuer_keys.obtain_async(unknown_key=True))
-        question = self._question(token, digest)
-        if question is not None:
-            from sealring_verify.fetch import ask_introspection_async  # noqa: PLC0415 - see __init__
-
-            asked_at = self._monotonic()
-            answer = await ask_introspection_async(question)
-            self._take_answer(answer.status, answer.body, digest, asked_at=asked_at)
-        return access_token
+            await self._judge_async(use)
+        except TokenRefused as refusal:
+            self._guard.note(use.verified, client_address, refusal.code)
+            raise
+        return self._accepted(use)
 
     def status(self) -> VerifierStatus:
         """Say what this verifier knows; it fetches nothing."""
@@ -167,16 +200,87 @@ class Verifier:
             keys_age_seconds=now - state.fetched_at if state.keys is not None else None,
             last_error=state.last_error,
             remembered_tokens=len(self._verified),
+            revocation=self._guard.status(),
         )
 
-    def _check(self, token: str, digest: bytes, keys: KeySet) -> AccessToken:
+    def _judge(self, use: "_Verification") -> None:
+        keys = self._static_keys or self._issuer_keys.obtain()
+        try:
+            use.verified = self._check(use, keys)
+        except InvalidToken as refusal:
+            if refusal.code != "unknown_key" or self._static_keys is not None:
+                raise
+            use.verified = self._check(use, self._issuer_keys.obtain(unknown_key=True))
+        if self._guard.is_on:
+            if self._needs_metadata():
+                self._obtain_metadata()
+            self._prepare_guard(keys)
+            if self._guard.is_due_to_wait():
+                self._guard.wait()
+            self._guard.check(use.verified, now=self._clock())
+        question = self._question(use.token, use.digest)
+        if question is not None:
+            from sealring_verify.fetch import ask_introspection  # noqa: PLC0415 - see __init__
+
+            asked_at = self._monotonic()
+            answer = ask_introspection(question)
+            self._take_answer(answer.status, answer.body, use.digest, asked_at=asked_at)
+
+    async def _judge_async(self, use: "_Verification") -> None:
+        keys = self._static_keys or await self._issuer_keys.obtain_async()
+        try:
+            use.verified = self._check(use, keys)
+        except InvalidToken as refusal:
+            if refusal.code != "unknown_key" or self._static_keys is not None:
+                raise
+            use.verified = self._check(use, await self._issuer_keys.obtain_async(unknown_key=True))
+        if self._guard.is_on:
+            if self._needs_metadata():
+                await self._obtain_metadata_async()
+            self._prepare_guard(keys)
+            if self._guard.is_due_to_wait():
+                await self._guard.wait_async()
+            self._guard.check(use.verified, now=self._clock())
+        question = self._question(use.token, use.digest)
+        if question is not None:
+            from sealring_verify.fetch import ask_introspection_async  # noqa: PLC0415 - see __init__
+
+            asked_at = self._monotonic()
+            answer = await ask_introspection_async(question)
+            self._take_answer(answer.status, answer.body, use.digest, asked_at=asked_at)
+
+    def _accepted(self, use: "_Verification") -> AccessToken:
+        assert use.verified is not None  # noqa: S101 - whoever judged either set it or raised
+        self._guard.note(use.verified, use.client_address, "accepted")
+        return use.verified.access_token
+
+    def _needs_metadata(self) -> bool:
+        # Keys that were given at construction come without the metadata that names the feed.
+        return self._static_keys is not None and self._issuer_keys.state.metadata is None
+
+    def _obtain_metadata(self) -> None:
+        try:
+            self._issuer_keys.obtain()
+        except KeysUnavailable:
+            raise RevocationUnknown from None
+
+    async def _obtain_metadata_async(self) -> None:
+        try:
+            await self._issuer_keys.obtain_async()
+        except KeysUnavailable:
+            raise RevocationUnknown from None
+
+    def _prepare_guard(self, keys: KeySet) -> None:
+        self._guard.prepare(self._issuer_keys.state.metadata, tuple(key.kid for key in keys.keys))
+
+    def _check(self, use: "_Verification", keys: KeySet) -> VerifiedToken:
         now = self._clock()
-        remembered = self._verified.recall(digest, keys=keys)
+        remembered = self._verified.recall(use.digest, keys=keys)
         if remembered is not None:
-            check_time(remembered, leeway=self._leeway, now=now)
+            check_time(remembered.access_token, leeway=self._leeway, now=now)
             return remembered
-        access_token = check_access_token(
-            token,
+        access_token, kid = check_signed_access_token(
+            use.token,
             keys=keys,
             issuer=self.issuer,
             audience=self.audience,
@@ -184,8 +288,10 @@ class Verifier:
             leeway=self._leeway,
             now=now,
         )
-        self._verified.note(digest, access_token, keys=keys)
-        return access_token
+        ids = token_ids(access_token, kid) if self._guard.is_on else None
+        verified = VerifiedToken(access_token, ids=ids, keys=keys)
+        self._verified.note(use.digest, verified)
+        return verified
 
     def _question(self, token: str, digest: bytes) -> IntrospectionRequest | None:
         # None: nothing needs to be asked. Asked only about tokens that passed, so garbage makes no requests.
@@ -215,7 +321,7 @@ class Verifier:
             raise InvalidToken("token_inactive")
 
 
-def options_from_environment(*, introspect_with_api_key: bool) -> tuple[str, str, VerifierOptions]:
+def options_from_environment() -> tuple[str, str, VerifierOptions]:
     """Read issuer, audience and the rest from SEALRING_ISSUER, SEALRING_AUDIENCE, SEALRING_API_KEY.
 
     ValueError names the variables that are missing.
@@ -223,8 +329,7 @@ def options_from_environment(*, introspect_with_api_key: bool) -> tuple[str, str
     missing = [name for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE") if not os.environ.get(name)]
     if missing:
         raise ValueError(f"set {' and '.join(missing)} in the environment")
-    api_key = os.environ.get("SEALRING_API_KEY") or None
-    options = VerifierOptions(api_key=api_key, introspect=introspect_with_api_key and api_key is not None)
+    options = VerifierOptions(api_key=os.environ.get("SEALRING_API_KEY") or None)
     return os.environ["SEALRING_ISSUER"], os.environ["SEALRING_AUDIENCE"], options
 
 

@@ -150,5 +150,5 @@ def test_the_environment_configures_the_door(issuer: "LocalIssuer", monkeypatch:
     monkeypatch.setenv("SEALRING_ISSUER", issuer.url)
     monkeypatch.setenv("SEALRING_AUDIENCE", "orders")
     monkeypatch.setenv("SEALRING_API_KEY", "sla_x")
-    assert Verifier.from_environment(introspect_with_api_key=True).status().introspects
-    assert not Verifier.from_environment().status().introspects
+    status = Verifier.from_environment().status()
+    assert (status.issuer, status.revocation.condition) == (issuer.url, "waiting")

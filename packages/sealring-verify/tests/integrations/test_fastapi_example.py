@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import LocalIssuer
+    from conftest import LocalFeed, LocalIssuer
 
 _EXAMPLE = Path(__file__).parents[4] / "examples" / "fastapi_api"
 Start = Callable[..., httpx.Client]
@@ -86,17 +86,22 @@ def test_a_page_of_the_named_origin_may_call_the_example(start: Start, issuer: "
     assert "Access-Control-Allow-Origin" not in preflight("http://evil.example").headers
 
 
-def test_with_an_api_key_the_example_knows_of_ended_sessions(start: Start, issuer: "LocalIssuer") -> None:
+def test_with_an_api_key_the_example_knows_of_ended_sessions(
+    start: Start, issuer: "LocalIssuer", feed: "LocalFeed"
+) -> None:
     api = start(SEALRING_ISSUER=issuer.url, SEALRING_AUDIENCE="orders", SEALRING_API_KEY="sla_x")
-    headers = _bearer(issuer.token())
+    headers = _bearer(issuer.token(sid="s1"))
     assert api.get("/orders", headers=headers).status_code == 200
-    issuer.active = False
+    feed.end("sid", "s1")
     deadline = time.monotonic() + 4
     while api.get("/orders", headers=headers).status_code == 200:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     refused = api.get("/orders", headers=headers)
-    assert (refused.status_code, refused.json()["code"]) == (401, "token_inactive")
+    assert (refused.status_code, refused.json()["code"]) == (401, "session_ended")
+    told = refused.json()["error_description"]
+    assert told.startswith("session_ended: ")
+    assert f'error_description="{told}"' in refused.headers["WWW-Authenticate"]
 
 
 def test_the_example_does_not_start_without_its_configuration() -> None:

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import structlog
 
 from sealring.admin.control_app import ControlApp, build_control_app
 from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock
-from sealring.config import Settings, control_socket, hash_parameters, password_policy
+from sealring.config import Settings, control_socket, hash_parameters, password_policy, reserved_places
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.ports import Clock, Store, StoreIdentity
@@ -31,6 +31,7 @@ from sealring.services.house import House
 from sealring.services.key_schedule import complete_key_stock
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
+from sealring.services.store_state import StoreRestored, find_copy_problem, restore_store
 from sealring.signing.incarnation_file import IncarnationFile, IncarnationFileProblem
 from sealring.signing.keyring import Keyring, KeyringProblem, make_key_forge, open_keyring
 from sealring.signing.master_key import (
@@ -41,7 +42,8 @@ from sealring.signing.master_key import (
     write_master_key,
 )
 from sealring.signing.sealing import derive
-from sealring.storage.sqlite.database import StoreProblem, open_database
+from sealring.storage.sqlite.database import StoreProblem, open_database, take_lock
+from sealring.storage.sqlite.database_copy import put_in_place, stage_copy
 from sealring.storage.sqlite.store import SqliteStore
 from sealring.telemetry.audit_checkpoint import CheckpointLines
 from sealring.telemetry.logs import configure_logs
@@ -54,6 +56,7 @@ _BEAT_SECONDS: Final = 1.0
 _FORGET_EVERY: Final = 60
 _FORGET_AT_ONCE: Final = 500
 _log = structlog.get_logger()
+_Held = TypeVar("_Held")
 
 
 class ComposeProblem(Exception):  # noqa: N818 -- a sentence for the operator, who reads no traceback
@@ -85,7 +88,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             raise ComposeProblem(master_key.sentence)
         clock = wall_clock if demo is None else OffsetClock(demo.clock_offset_file)
         audit_key = derive(master_key.reveal(), "audit")
-        store = _open_store(settings, audit_key=audit_key, demo=demo is not None)
+        store = _open_store(settings.path(settings.data) / "sealring.db", audit_key=audit_key, demo=demo is not None)
         stack.push_async_callback(store.close)
         identity = await store.state.identity()
         if identity.demo and demo is None:
@@ -116,7 +119,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
         )
         opened = OpenHouse(
             house=house,
-            desk=_desk_of(house, audit_key=audit_key),
+            desk=_desk_of(house, audit_key=audit_key, key_folder=settings.path(settings.master_key_file).parent),
             service_clock=service_clock,
             incarnation_file=remembered,
         )
@@ -143,6 +146,51 @@ async def open_control_app(settings: Settings) -> AsyncIterator[ControlApp]:
     """Open the control application over the store itself, for one command of the operator."""
     async with open_desk(settings) as desk:
         yield build_control_app(desk)
+
+
+async def restore_house(settings: Settings, copy: Path, *, as_copy: bool, actor: str) -> tuple[StoreRestored, Path]:
+    """Put a copy in the place of the store; return what was done, and where the store before it is kept.
+
+    All is done on a staged file, and one rename ends it. Raises ComposeProblem: the old store is in its place then.
+    """
+    master_key = load_master_key(settings.path(settings.master_key_file))
+    if isinstance(master_key, MasterKeyProblem):
+        raise ComposeProblem(master_key.sentence)
+    database = settings.path(settings.data) / "sealring.db"
+    async with AsyncExitStack() as stack:
+        stack.callback(_held(take_lock(database)).close)
+        staged = _held(stage_copy(copy, database=database))
+        stack.callback(staged.unlink, missing_ok=True)
+        store = _open_store(staged, audit_key=derive(master_key.reveal(), "audit"), demo=False)
+        try:
+            problem = await find_copy_problem(store=store, issuer=settings.issuer, as_copy=as_copy)
+            if problem is not None:
+                raise ComposeProblem(problem)
+            if not as_copy:
+                incarnation = (await store.state.identity()).incarnation
+                await _open_keys(store, settings, master_key=master_key, incarnation=incarnation, clock=wall_clock)
+            restored = await restore_store(
+                store=store,
+                issuer=settings.issuer,
+                as_copy=as_copy,
+                clock=wall_clock,
+                randomness=os.urandom,
+                actor=actor,
+            )
+            identity = await store.state.identity()
+        finally:
+            await store.close()
+        aside = database.with_name(f"sealring-before-{restored.incarnation[:8]}.db")
+        _held(put_in_place(staged, database=database, aside=aside))
+        # Only now: a crash in between leaves a store that looks rolled back, and `sealring recover` mends it.
+        IncarnationFile(_incarnation_path(settings)).remember(identity.incarnation, identity.feed_number)
+    return restored, aside
+
+
+def _held(outcome: _Held | StoreProblem) -> _Held:
+    if isinstance(outcome, StoreProblem):
+        raise ComposeProblem(outcome.sentence)
+    return outcome
 
 
 async def serve_house(
@@ -220,9 +268,9 @@ def _servers(settings: Settings, opened: OpenHouse, *, demo: DemoTerms | None) -
     )
 
 
-def _open_store(settings: Settings, *, audit_key: bytes, demo: bool) -> SqliteStore:
+def _open_store(path: Path, *, audit_key: bytes, demo: bool) -> SqliteStore:
     database = open_database(
-        settings.path(settings.data) / "sealring.db",
+        path,
         audit_key=audit_key,
         writer=os.urandom(8).hex(),
         randomness=os.urandom,
@@ -245,6 +293,7 @@ def _start_hashing(settings: Settings) -> HashingThreads:
         parameters=hash_parameters(settings),
         threads=settings.password.threads or max(1, (os.cpu_count() or 2) - 1),
         queue=settings.password.queue,
+        reserved=reserved_places(settings),
         randomness=os.urandom,
     )
 
@@ -262,7 +311,7 @@ def _feed_policy(settings: Settings) -> FeedPolicy:
     )
 
 
-def _desk_of(house: House, *, audit_key: bytes) -> Desk:
+def _desk_of(house: House, *, audit_key: bytes, key_folder: Path) -> Desk:
     return Desk(
         store=house.store,
         signer=house.signer,
@@ -272,6 +321,7 @@ def _desk_of(house: House, *, audit_key: bytes) -> Desk:
         randomness=house.randomness,
         issuer=house.issuer,
         audit_key=audit_key,
+        key_folder=key_folder,
         readers=Readers(feed=house.feed, reports=house.reports),
     )
 

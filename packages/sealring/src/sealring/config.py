@@ -33,7 +33,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class PasswordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Password rules (NIST SP 800-63B-4) and what one Argon2id hash costs. `threads` 0: cores minus one."""
+    """Password rules (NIST SP 800-63B-4) and what one Argon2id hash costs. `threads` 0: cores minus one.
+
+    `reserved_for_known`: places of the queue; None is a quarter of it.
+    """
 
     minimum_length: int = 15
     minimum_length_with_second_factor: int = 8
@@ -43,6 +46,7 @@ class PasswordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     lanes: int = 1
     threads: int = 0
     queue: int = 64
+    reserved_for_known: int | None = None
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,6 +156,12 @@ def hash_parameters(settings: Settings) -> PasswordHashParameters:
     return PasswordHashParameters(memory=written.memory, passes=written.passes, lanes=written.lanes)
 
 
+def reserved_places(settings: Settings) -> int:
+    """Return how many places of the hashing queue only known devices may take."""
+    written = settings.password
+    return max(1, written.queue // 4) if written.reserved_for_known is None else written.reserved_for_known
+
+
 def _overlay(written: dict[str, Any], name: str, value: str) -> SettingsProblem | None:
     *tables, key = name.removeprefix(_PREFIX).lower().split("__")
     place: Any = written
@@ -190,6 +200,7 @@ def _problem(settings: Settings) -> SettingsProblem | None:
         "password.queue": (settings.password.queue, 1, 4096),
         "feed.streams_per_api": (settings.feed.streams_per_api, 1, 65536),
         "feed.snapshots_per_minute": (settings.feed.snapshots_per_minute, 1, 1_000_000),
+        "password.reserved_for_known": (reserved_places(settings), 0, settings.password.queue),
         "audit.checkpoint_seconds": (settings.audit.checkpoint_seconds, 1, 86_400),
         "audit.retention_days": (settings.audit.retention_days, 0, 36_500),
         "limits.failures_per_account": (settings.limits.failures_per_account, 1, 100),

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,13 @@ class Ran(NamedTuple):
 
 
 Run = Callable[..., Ran]
+
+
+def free_issuer() -> str:
+    """Name an issuer on this machine at a port that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://localhost:{free.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -64,9 +72,7 @@ class Server(NamedTuple):
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server over an installation with the API `orders`, the client `site` and the user `ada`."""
     folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        issuer = f"http://localhost:{free.getsockname()[1]}"
+    issuer = free_issuer()
     sealring = Path(sys.executable).parent / "sealring"
     command = [sealring, "init", "--yes", "--api", "orders", "--issuer", issuer, "--json"]
     made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder).stdout)
@@ -86,3 +92,26 @@ def run_beside(server: Server, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run
     """Run a command beside the server, in its folder."""
     monkeypatch.chdir(server.folder)
     return run
+
+
+@pytest.fixture
+def serving(run: Run, tmp_path: Path) -> Callable[[], AbstractContextManager[Server]]:
+    """Serve an installation in the folder of `run` for a while, on a free port, with the user `ada`."""
+    made = run("init", "--yes", "--api", "orders", "--issuer", free_issuer(), "--json")
+    secret = made.json()["client"]["client_secret"]
+    assert run("users", "add", "ada", "--password-stdin", stdin=PASSPHRASE).exit_status == 0
+    sealring = Path(sys.executable).parent / "sealring"
+
+    @contextmanager
+    def serve() -> Iterator[Server]:
+        process = subprocess.Popen([sealring, "serve"], cwd=tmp_path, text=True, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        issuer = process.stdout.readline().split()[2].rstrip(",")
+        try:
+            yield Server(process, tmp_path, issuer, secret)
+        finally:
+            process.terminate()
+            assert process.wait(15) == 0
+            process.stdout.close()
+
+    return serve

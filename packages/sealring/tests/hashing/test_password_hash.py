@@ -64,3 +64,47 @@ async def test_who_goes_away_in_the_queue_is_never_computed_and_frees_a_place(ha
     assert await hashing.verify(None, b"x") == NoMatch()
     assert not computed.is_set()
     assert hashing._inside == 0
+
+
+async def test_strangers_cannot_take_the_reserved_places_of_known_devices() -> None:
+    hashing = HashingThreads(parameters=CHEAP, threads=1, queue=3, reserved=1, randomness=os.urandom)
+    gate = threading.Event()
+    waiting = [asyncio.create_task(hashing._take_turn(gate.wait)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert await hashing.verify(None, b"x") == HashingBusy()
+    known = asyncio.create_task(hashing.verify(None, b"x", known_device=True))
+    await asyncio.sleep(0)
+    assert await hashing.verify(None, b"x", known_device=True) == HashingBusy()
+    gate.set()
+    assert await known == NoMatch()
+    await asyncio.gather(*waiting)
+    assert (hashing._inside, hashing._strangers) == (0, 0)
+    hashing.close()
+
+
+async def test_while_both_wait_every_second_turn_is_a_known_devices() -> None:
+    hashing = HashingThreads(parameters=CHEAP, threads=1, queue=9, reserved=4, randomness=os.urandom)
+    gate, order = threading.Event(), []
+    tasks = [asyncio.create_task(hashing._take_turn(gate.wait))]
+    await asyncio.sleep(0)
+    for name in "sssskkk":
+        work = asyncio.create_task(hashing._take_turn(lambda name=name: order.append(name), known_device=name == "k"))
+        tasks.append(work)
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert "".join(order) == "kskskss"
+    hashing.close()
+
+
+async def test_a_turn_that_comes_as_its_caller_goes_away_is_passed_on(hashing: HashingThreads) -> None:
+    gate = threading.Event()
+    first = asyncio.create_task(hashing._take_turn(gate.wait))
+    await asyncio.sleep(0)
+    gone = asyncio.create_task(hashing._take_turn(gate.wait, known_device=True))
+    await asyncio.sleep(0)
+    gate.set()
+    first.add_done_callback(lambda _: gone.cancel())
+    await asyncio.gather(first, gone, return_exceptions=True)
+    assert await hashing.verify(None, b"x") == NoMatch()
+    assert hashing._turns._free == 1

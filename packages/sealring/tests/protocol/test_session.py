@@ -51,6 +51,7 @@ def test_a_name_and_a_password_ask_for_a_session() -> None:
         client_id="shop",
         login_name="ada",
         password=Secret("correct horse"),
+        device_token=None,
         scope=frozenset({"orders:read"}),
         resource="orders",
     )

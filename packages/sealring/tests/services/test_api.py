@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -122,3 +123,13 @@ async def test_acts_on_an_unknown_api_are_refused(desk: Desk) -> None:
         await delete_api(NAMED, issuer=desk.issuer, **acting(desk)),
     ]
     assert {code_of(outcome) for outcome in outcomes} == {"unknown_api"}
+
+
+async def test_of_two_changes_at_once_the_later_one_is_told_and_undoes_nothing(desk: Desk) -> None:
+    await add(desk)
+    outcomes = await asyncio.gather(change(desk, byte_budget=1024), change(desk, access_token_lifetime=300))
+    assert isinstance(outcomes[0], ApiSeen)
+    assert code_of(outcomes[1]) == "changed_meanwhile"
+    api = await desk.store.apis.find("orders")
+    assert api is not None
+    assert (api.byte_budget, api.access_token_lifetime) == (1024, 600)

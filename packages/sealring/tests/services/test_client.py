@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -158,3 +159,14 @@ async def test_acts_on_an_unknown_client_are_refused(desk: Desk) -> None:
         await delete_client(named, **acting(desk)),
     ]
     assert {code_of(outcome) for outcome in outcomes} == {"unknown_client"}
+
+
+async def test_of_two_changes_at_once_the_later_one_is_told_and_undoes_nothing(desk: Desk) -> None:
+    await add(desk)
+    outcomes = await asyncio.gather(
+        update_client(ClientChange(client_id="shop", name="Renamed"), **acting(desk)),
+        update_client(ClientChange(client_id="shop", grace_window=20), **acting(desk)),
+    )
+    assert isinstance(outcomes[0], ClientSeen)
+    assert code_of(outcomes[1]) == "changed_meanwhile"
+    assert ((await stored(desk)).name, (await stored(desk)).grace_window) == ("Renamed", 10)

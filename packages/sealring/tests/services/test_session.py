@@ -31,7 +31,7 @@ class CountingHashing:
     def __init__(self, inner: Any) -> None:  # noqa: ANN401 -- ports.PasswordHashing
         self.inner, self.verified, self.hashed = inner, 0, 0
 
-    async def verify(self, password_hash: str | None, prepared: bytes) -> object:
+    async def verify(self, password_hash: str | None, prepared: bytes, **_: bool) -> object:
         self.verified += 1
         return await self.inner.verify(password_hash, prepared)
 
@@ -101,7 +101,7 @@ async def test_many_names_from_one_network_are_limited_too(open_site: Any) -> No
 
 async def test_a_full_queue_is_503_and_counts_as_no_failure(site: SimpleNamespace) -> None:
     class FullQueue:
-        async def verify(self, _password_hash: str | None, _prepared: bytes) -> HashingBusy:
+        async def verify(self, _password_hash: str | None, _prepared: bytes, **_: bool) -> HashingBusy:
             return HashingBusy()
 
     free = site.opened.house.hashing
@@ -216,7 +216,7 @@ async def test_a_sign_in_that_a_revocation_overtakes_opens_nothing(site: SimpleN
     inner = site.opened.house.hashing
 
     class SlowHashing:
-        async def verify(self, password_hash: str | None, prepared: bytes) -> object:
+        async def verify(self, password_hash: str | None, prepared: bytes, **_: bool) -> object:
             verdict = await inner.verify(password_hash, prepared)
             entered.set()
             await proceed.wait()
@@ -235,7 +235,7 @@ async def test_a_client_without_refresh_gets_an_access_token_alone_and_a_session
     site: SimpleNamespace,
 ) -> None:
     shop = await site.store.clients.find("shop")
-    await site.store.clients.replace(msgspec.structs.replace(shop, refresh=False), events=[])
+    await site.store.clients.replace(msgspec.structs.replace(shop, refresh=False), read=shop, events=[])
     body = (await site.sign_in()).json()
     assert "refresh_token" not in body
     assert (await site.inspect(body["access_token"]))["active"]
@@ -254,3 +254,49 @@ async def test_what_can_be_nobodys_password_counts_as_a_failure_and_fills_no_aud
     codes = [code_of(await site.sign_in(password="x" * 2000))[1] for _ in range(12)]
     assert codes == ["wrong_credentials"] * 10 + ["too_many_attempts"] * 2
     assert [event.event for event in await site.events()].count("sign_in") == 10
+
+
+async def test_a_sign_in_gives_a_device_token_that_a_next_one_may_send(site: SimpleNamespace) -> None:
+    first = (await site.sign_in()).json()["device_token"]
+    assert first.startswith("sld_")
+    again = await site.sign_in(device_token=first)
+    assert again.status_code == 200
+    asserted = await site.http.post("/session", json=ASSERTED, auth=BACKEND)
+    refreshed = await site.refresh(again.json()["refresh_token"])
+    assert "device_token" not in asserted.json()
+    assert "device_token" not in refreshed.json()
+
+
+async def test_a_device_token_that_is_no_good_changes_nothing(site: SimpleNamespace) -> None:
+    foreign = (await site.sign_in(username="bob")).json()["device_token"]
+    plain = await site.sign_in(password="wrong")
+    for worthless in (foreign, "sld_" + "A" * 48, "", "\u00e9", 7, [], {"a": 1}):
+        assert (await site.sign_in(device_token=worthless)).status_code == 200
+        refused = await site.sign_in(password="wrong", device_token=worthless)
+        assert (refused.status_code, refused.content) == (plain.status_code, plain.content)
+    assert code_of(await site.sign_in(username="nobody", device_token=foreign)) == (400, "wrong_credentials")
+
+
+async def test_a_network_under_attack_does_not_lock_a_known_device_out(site: SimpleNamespace) -> None:
+    device_token = (await site.sign_in()).json()["device_token"]
+    for number in range(100):
+        site.opened.house.limit.count_failure(f"guess{number}", "127.0.0.0/24")
+        site.opened.house.limit.count_failure("ada", "127.0.0.0/24")
+    assert code_of(await site.sign_in()) == (429, "too_many_attempts")
+    assert code_of(await site.sign_in(username="bob", device_token=device_token)) == (429, "too_many_attempts")
+    assert (await site.sign_in(device_token=device_token)).status_code == 200
+
+
+async def test_a_known_device_guesses_no_more_than_anybody_also_after_signing_in_again(site: SimpleNamespace) -> None:
+    device_token = (await site.sign_in()).json()["device_token"]
+    codes = [code_of(await site.sign_in(password="wrong", device_token=device_token))[1] for _ in range(9)]
+    device_token = (await site.sign_in(device_token=device_token)).json()["device_token"]
+    codes += [code_of(await site.sign_in(password="wrong", device_token=device_token))[1] for _ in range(2)]
+    assert codes == ["wrong_credentials"] * 10 + ["too_many_attempts"]
+    assert (await site.sign_in()).status_code == 200
+
+
+async def test_no_device_token_stands_in_a_repr_or_an_event(site: SimpleNamespace) -> None:
+    device_token = (await site.sign_in()).json()["device_token"]
+    await site.sign_in(device_token=device_token, password="wrong")
+    assert device_token not in repr(await site.events()) + repr(site.opened.house)

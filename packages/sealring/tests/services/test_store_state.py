@@ -1,6 +1,20 @@
+from pathlib import Path
+
+from sealring.protocol.api import Api
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.client import Client
 from sealring.protocol.errors import OAuthError
+from sealring.protocol.instant import Instant
 from sealring.services.desk import Desk
-from sealring.services.store_state import StoreRecovered, read_status, recover_store
+from sealring.services.store_state import (
+    BackUpStore,
+    StoreBackedUp,
+    StoreRecovered,
+    back_up_store,
+    read_status,
+    recover_store,
+    restore_store,
+)
 
 
 async def test_the_status_names_the_store_and_counts_what_is_in_it(desk: Desk) -> None:
@@ -36,3 +50,55 @@ async def test_a_running_server_is_not_recovered_under_its_own_feet(desk: Desk) 
     assert isinstance(refused, OAuthError)
     assert refused.code == "server_running"
     assert await desk.store.state.identity() == before
+
+
+async def test_a_copy_is_written_where_an_absolute_path_says_and_is_an_event(desk: Desk, tmp_path: Path) -> None:
+    async def back_up(path: str) -> StoreBackedUp | OAuthError:
+        return await back_up_store(
+            BackUpStore(path=path), store=desk.store, key_folder=tmp_path / "keys", clock=desk.clock, actor="cli:root"
+        )
+
+    (tmp_path / "keys/inner").mkdir(parents=True)
+    for path in ("copy.db", f"{tmp_path}/keys/copy.db", f"{tmp_path}/keys/inner/copy.db", f"{tmp_path}/none/copy.db"):
+        refused = await back_up(path)
+        assert isinstance(refused, OAuthError)
+        assert refused.code == "backup_refused"
+    assert await desk.store.audit.list_events(after=0, limit=10) == ()
+    copy = tmp_path / "copy.db"
+    assert await back_up(str(copy)) == StoreBackedUp(path=str(copy))
+    assert copy.stat().st_size > 0
+    (_, recorded), *_ = await desk.store.audit.list_events(after=0, limit=10)
+    assert (recorded.event.event, recorded.event.details) == ("store_backed_up", {"file": "copy.db"})
+
+
+async def test_a_copy_takes_the_name_of_its_new_issuer_and_loses_its_keys(desk: Desk) -> None:
+    own = Api(identifier="https://old.example", scopes={"sessions": "x"}, created_at=Instant(1))
+    added = AuditEvent(event="api_added", at=1, actor="sealring", api=own.identifier)
+    await desk.store.apis.add(own, events=[added])
+    client = Client(
+        client_id="site",
+        name="site",
+        type="public",
+        allowed={"orders": frozenset({"orders:read"}), own.identifier: frozenset({"sessions"})},
+        epoch=3,
+        created_at=Instant(1),
+    )
+    await desk.store.clients.add(client, events=[])
+    before = await desk.store.state.identity()
+    restored = await restore_store(
+        store=desk.store,
+        issuer=desk.issuer,
+        as_copy=True,
+        clock=desk.clock,
+        randomness=desk.randomness,
+        actor="cli:root",
+    )
+    assert (restored.former_issuer, restored.sessions) == (own.identifier, 0)
+    assert [api.identifier for api in await desk.store.apis.list_all()] == [desk.issuer]
+    after = await desk.store.clients.find("site")
+    assert after is not None
+    assert after.allowed == {"orders": frozenset({"orders:read"}), desk.issuer: frozenset({"sessions"})}
+    assert after.epoch > client.epoch
+    assert await desk.store.keys.list_all() == ()
+    assert (await desk.store.state.identity()).incarnation != before.incarnation
+    assert await desk.store.state.former_issuer() == desk.issuer

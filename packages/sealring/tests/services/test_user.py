@@ -127,7 +127,7 @@ async def test_a_full_hashing_queue_asks_to_wait(desk: Desk) -> None:
         async def hash(self, _prepared: bytes) -> HashingBusy:
             return HashingBusy()
 
-        async def verify(self, _password_hash: str | None, _prepared: bytes) -> HashingBusy:
+        async def verify(self, _password_hash: str | None, _prepared: bytes, **_: bool) -> HashingBusy:
             return HashingBusy()
 
     refused = await add(msgspec.structs.replace(desk, hashing=Busy()))

@@ -194,6 +194,22 @@ async def test_answers_are_shared_with_registered_origins_alone(site: SimpleName
     assert "access-control-allow-origin" not in foreign.headers
 
 
+async def test_a_page_can_read_why_it_was_refused_before_any_endpoint_was_asked(site: SimpleNamespace) -> None:
+    for origin, shared in ((PAGE, PAGE), ("https://evil.example", None)):
+        refusals = {
+            "method_not_allowed": await site.http.get("/session", headers={"origin": origin}),
+            "body_too_large": await site.http.post("/session", content=b"x" * 20_000, headers={"origin": origin}),
+            "wrong_content_type": await site.http.post("/session", content=b"{}", headers={"origin": origin}),
+            "wrong_host": await site.http.post("/session", headers={"origin": origin, "host": "evil.example"}),
+        }
+        for code, answer in refusals.items():
+            assert answer.json()["code"] == code
+            assert answer.headers.get("access-control-allow-origin") == shared
+            assert answer.headers["vary"].lower() == "origin"
+    refused = await site.http.post("/jwks", headers={"origin": PAGE})
+    assert "access-control-allow-origin" not in refused.headers
+
+
 async def test_forwarded_addresses_count_from_trusted_proxies_alone(open_site: Any) -> None:  # noqa: ANN401 -- a fixture
     async with open_site(trusted=("10.0.0.0/8",)) as site:
         for peer, network in (("10.0.0.2", "203.0.113.0/24"), ("192.0.2.1", "192.0.2.0/24")):
@@ -312,6 +328,10 @@ async def test_a_halted_house_issues_nothing_and_says_so(site: SimpleNamespace) 
         await site.sign_in(),
         await site.refresh(body["refresh_token"]),
         await site.http.put("/password", headers=headers, auth=None, json=change),
+        await site.http.get("/sessions", headers=headers, auth=None),
+        await site.http.delete("/sessions", headers=headers, auth=None),
+        await site.http.delete(f"/sessions/{body['sid']}", headers=headers, auth=None),
+        await site.http.post("/subjects/u1/revoke", auth=("backend", "slc_backend")),
         await site.http.post("/introspect", data={"token": body["access_token"]}, auth=("orders", "sla_orders")),
         await site.http.get("/readyz"),
     ):
@@ -338,7 +358,7 @@ class _SlowHashing:
     async def hash(self, prepared: bytes) -> str:
         raise NotImplementedError
 
-    async def verify(self, _password_hash: str | None, _prepared: bytes) -> NoMatch:
+    async def verify(self, _password_hash: str | None, _prepared: bytes, **_: bool) -> NoMatch:
         self.waiting.set()
         try:
             await asyncio.Event().wait()

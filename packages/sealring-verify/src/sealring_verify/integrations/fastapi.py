@@ -38,9 +38,9 @@ class Verifier:
         self._core = verifier.Verifier(issuer, audience, **options)
 
     @classmethod
-    def from_environment(cls, *, introspect_with_api_key: bool = False) -> Self:
+    def from_environment(cls) -> Self:
         """Make one from the environment, as `sealring_verify.Verifier.from_environment` does."""
-        issuer, audience, options = options_from_environment(introspect_with_api_key=introspect_with_api_key)
+        issuer, audience, options = options_from_environment()
         return cls(issuer, audience, **options)
 
     def install(self, app: FastAPI) -> None:
@@ -66,7 +66,8 @@ class Verifier:
                 token = bearer_token(
                     request.headers.getlist("authorization"), other_transport="access_token" in request.query_params
                 )
-                access_token = await self._core.verify_async(token)
+                client_address = None if request.client is None else request.client.host
+                access_token = await self._core.verify_async(token, client_address=client_address)
                 if not required <= access_token.scope:
                     raise InsufficientScope(required)
             except TokenRefused as refusal:

@@ -34,13 +34,16 @@ def sign_compact(payload: bytes, *, key: PrivateKey, header: bytes) -> str:
     return (signing_input + b"." + base64url.encode(key.sign(signing_input))).decode("ascii")
 
 
-def verify_compact(token: str | bytes, *, keys: KeySet, algorithms: Collection[str]) -> VerifiedJws:
+def verify_compact(
+    token: str | bytes, *, keys: KeySet, algorithms: Collection[str], max_length: int = MAX_TOKEN_LENGTH
+) -> VerifiedJws:
     """Check a compact JWS against an issuer's keys and the verifier's list of algorithms, signature before content.
 
+    `max_length` is in octets.
     Raises InvalidToken: token_too_large, token_malformed, duplicate_member, critical_header, algorithm_not_allowed,
     unknown_key, bad_signature; nothing else, whatever the octets.
     """
-    encoded_header, encoded_payload, encoded_signature, signing_input = _split(token)
+    encoded_header, encoded_payload, encoded_signature, signing_input = _split(token, max_length)
     trusted = keys.trusted_headers.get(encoded_header)
     header = trusted or parse_header(_decode(encoded_header))
     if header.alg not in algorithms:
@@ -59,8 +62,8 @@ def verify_compact(token: str | bytes, *, keys: KeySet, algorithms: Collection[s
     return VerifiedJws(header=header, payload=_decode(encoded_payload), key=key)
 
 
-def _split(token: str | bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    if len(token) > MAX_TOKEN_LENGTH:
+def _split(token: str | bytes, max_length: int) -> tuple[bytes, bytes, bytes, bytes]:
+    if len(token) > max_length:
         raise InvalidToken("token_too_large")
     try:
         octets = token.encode("ascii") if isinstance(token, str) else token

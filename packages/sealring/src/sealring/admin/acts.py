@@ -227,6 +227,12 @@ _STORE: Final = {
         NoMembers,
         lambda _request, desk, _actor: store_state.read_status(store=desk.store, issuer=desk.issuer, clock=desk.clock),
     ),
+    "backup": _act(
+        store_state.BackUpStore,
+        lambda request, desk, actor: store_state.back_up_store(
+            request, store=desk.store, key_folder=desk.key_folder, clock=desk.clock, actor=actor
+        ),
+    ),
     "recover": _act(
         NoMembers,
         lambda _request, desk, actor: store_state.recover_store(

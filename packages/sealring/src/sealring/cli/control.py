@@ -27,10 +27,13 @@ class Control:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
-    async def perform(self, act: str, request: Mapping[str, object] = {}) -> Any:  # noqa: ANN401 -- JSON
-        """Do an act and return its JSON. Raises ActRefused, or Unreachable where nobody can do it now."""
+    async def perform(self, act: str, request: Mapping[str, object] = {}, *, seconds: int = _TIMEOUT_SECONDS) -> Any:  # noqa: ANN401 -- JSON
+        """Do an act and return its JSON, waiting so many `seconds` for it.
+
+        Raises ActRefused, or Unreachable where nobody can do it now.
+        """
         try:
-            answer = await self._client.post(f"/acts/{act}", json=dict(request))
+            answer = await self._client.post(f"/acts/{act}", json=dict(request), timeout=seconds)
         except httpx.TransportError as problem:
             raise Unreachable(f"The server went away ({type(problem).__name__}): try again.") from problem
         outcome = answer.json()
@@ -101,11 +104,12 @@ def _client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
         base_url="http://control",
         timeout=_TIMEOUT_SECONDS,
         trust_env=False,  # the socket is a file: no proxy of the environment has a say
-        headers={"sealring-operator": _operator()},
+        headers={"sealring-operator": operator()},
     )
 
 
-def _operator() -> str:
+def operator() -> str:
+    """Name the user of the operating system, for the audit."""
     # Not from the environment, where anybody may write any name.
     try:
         name = pwd.getpwuid(os.getuid()).pw_name

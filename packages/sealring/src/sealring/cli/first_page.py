@@ -15,6 +15,8 @@ FIRST_HOUR: Final = {
 }
 LATER: Final = {
     "status": "say how the installation stands",
+    "backup": "copy the database, also while the server runs",
+    "restore": "put a backup in its place: everybody signs in again",
     "tokens": "revoke",
     "recover": "begin anew after the store was restored from a backup",
 }
@@ -22,6 +24,8 @@ MODULES: Final = {name: name for name in (*FIRST_HOUR, *LATER)} | {
     "migrate": "store_state",
     "status": "store_state",
     "recover": "store_state",
+    "backup": "store_state",
+    "restore": "store_state",
 }
 """Command or noun → the module of this room that has it."""
 

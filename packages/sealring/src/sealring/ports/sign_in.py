@@ -20,9 +20,12 @@ class PasswordHashing(Protocol):
         ...
 
     async def verify(
-        self, password_hash: str | None, prepared: bytes
+        self, password_hash: str | None, prepared: bytes, *, known_device: bool = False
     ) -> Match | MatchNeedsRehash | NoMatch | HashingBusy:
-        """Check a prepared password; None costs the same time as a hash and never matches."""
+        """Check a prepared password; None costs the same time as a hash and never matches.
+
+        `known_device`: may take the places and turns that are kept from strangers.
+        """
         ...
 
 
@@ -33,12 +36,16 @@ class Limited(msgspec.Struct, frozen=True):
 
 
 class SignInLimit(Protocol):
-    """Counts failed sign-ins per account *and* network, and per network; never by account alone (SECURITY F3)."""
+    """Counts failed sign-ins per account *and* network, and per network; never by account alone (SECURITY F3).
 
-    def admit(self, account: str, network: str) -> Limited | None:
+    `device`: the id of a known device, which is counted by account and device instead: what others do from its network
+    is not held against it.
+    """
+
+    def admit(self, account: str, network: str, *, device: bytes | None = None) -> Limited | None:
         """Say whether an attempt may be made now."""
         ...
 
-    def count_failure(self, account: str, network: str) -> None:
+    def count_failure(self, account: str, network: str, *, device: bytes | None = None) -> None:
         """Count a failed attempt."""
         ...

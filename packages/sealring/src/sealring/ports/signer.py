@@ -44,6 +44,10 @@ class Signer(Protocol):
         """Return a MAC key that is still accepted, or None."""
         ...
 
+    def device_key(self) -> bytes:
+        """Return the key of device tokens, 32 octets, which makes nothing else (SECURITY F3)."""
+        ...
+
     def key_set(self) -> bytes:
         """Return the JWK set (RFC 7517 §5) as JSON."""
         ...

@@ -172,8 +172,8 @@ class ClientStore(Protocol):
         """List all clients."""
         ...
 
-    async def replace(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
-        """Replace everything but epoch, state and birth; False for an unknown client."""
+    async def replace(self, client: Client, *, read: Client, events: Sequence[AuditEvent]) -> bool:
+        """Replace everything but epoch, state and birth; False where the client is no longer as it was `read`."""
         ...
 
     async def set_disabled(
@@ -210,8 +210,8 @@ class ApiStore(Protocol):
         """List all APIs."""
         ...
 
-    async def replace(self, api: Api, *, events: Sequence[AuditEvent]) -> bool:
-        """Replace an API's registration; False for an unknown one."""
+    async def replace(self, api: Api, *, read: Api, events: Sequence[AuditEvent]) -> bool:
+        """Replace an API's registration; False where it is no longer as it was `read`."""
         ...
 
     async def delete(self, identifier: str, *, events: Sequence[AuditEvent]) -> bool:

@@ -32,3 +32,15 @@ class StateStore(Protocol):
     async def recover(self, incarnation: bytes, *, now: Instant, events: Sequence[AuditEvent]) -> int:
         """Begin a new incarnation: raise all epochs, end all sessions; return how many lived."""
         ...
+
+    async def copy_to(self, path: str) -> str | None:
+        """Write a whole copy of the store to a new private file; a sentence where that cannot be done."""
+        ...
+
+    async def former_issuer(self) -> str | None:
+        """Name the issuer under which the store was served last, or None where it never was."""
+        ...
+
+    async def destroy_keys(self, *, events: Sequence[AuditEvent]) -> None:
+        """Destroy all signing, MAC and feed keys and all administrator links."""
+        ...

@@ -74,6 +74,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "api_secret_rotated": "An API got a new secret.",
         "key_added": "A key was made.",
         "store_recovered": "The operator made a new incarnation: all sessions ended.",
+        "store_backed_up": "The operator made a copy of the database.",
+        "store_restored": "The database was replaced by a copy: all sessions ended.",
         "audit_retention_applied": "The oldest events of one run were removed; a signed closing record stays.",
         "node_started": "A node began to serve.",
         "node_stopped": "A node stopped in order.",

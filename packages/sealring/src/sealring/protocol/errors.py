@@ -106,6 +106,9 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "unknown_act": _Meaning("invalid_request", 404, "There is no such act."),
         "ambiguous_user": _Meaning("invalid_request", 400, "That is a subject and somebody else's login name."),
         "still_in_use": _Meaning("invalid_request", 409, "Something else still refers to it: change that first."),
+        "changed_meanwhile": _Meaning(
+            "invalid_request", 409, "Somebody else changed it at the same time: look at it and try again."
+        ),
         "already_registered": _Meaning("invalid_request", 409, "That name is registered already."),
         "invalid_registration": _Meaning("invalid_request", 400, "The registration does not hold together."),
         "personal_claims_refused": _Meaning(
@@ -114,6 +117,7 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "long_access_tokens_refused": _Meaning("invalid_request", 400, "Access tokens live at most one hour."),
         "reserved_claim": _Meaning("invalid_request", 400, "A custom claim may not take a registered claim's name."),
         "server_running": _Meaning("invalid_request", 409, "Stop the server first: its keys belong to this store."),
+        "backup_refused": _Meaning("invalid_request", 409, "The copy cannot be written there."),
         "audit_broken": _Meaning("invalid_request", 409, "The audit does not hold: something was altered or removed."),
         "link_refused": _Meaning("invalid_grant", 400, "The link is spent, expired or not ours: make a new one."),
         # the house

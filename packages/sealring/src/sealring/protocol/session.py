@@ -20,11 +20,12 @@ _DAY = 24 * 3600
 
 
 class PasswordSessionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Sign a person in with name and password."""
+    """Sign a person in with name and password; `device_token` may be anything, and only a good one counts."""
 
     client_id: str | None
     login_name: str
     password: Secret
+    device_token: Secret | None
     scope: frozenset[str]
     resource: str | None
 
@@ -81,6 +82,8 @@ class _SessionMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     client_id: str | None = None
     username: str | None = None
     password: str | None = None
+    # Whatever it is: a member that proves nothing is no reason to refuse a sign-in.
+    device_token: object = None
     subject: str | None = None
     auth_time: int | None = None
     amr: list[str] | None = None
@@ -119,6 +122,7 @@ def parse_session_request(body: bytes, *, now: Instant) -> PasswordSessionReques
             client_id=members.client_id,
             login_name=members.username,
             password=Secret(members.password),
+            device_token=Secret(members.device_token) if isinstance(members.device_token, str) else None,
             scope=scope,
             resource=members.resource,
         )

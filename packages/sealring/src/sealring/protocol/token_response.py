@@ -6,7 +6,10 @@ import msgspec
 
 
 class TokenResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Tokens for a client. `expires_in`: seconds. `refresh_token` is absent where the client gets none."""
+    """Tokens for a client. `expires_in`: seconds. `refresh_token` is absent where the client gets none.
+
+    `device_token`: only after a password, for the next sign-in from the same device.
+    """
 
     access_token: str
     token_type: Literal["Bearer"]
@@ -14,6 +17,7 @@ class TokenResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     scope: str
     refresh_token: str | None = None
     sid: str
+    device_token: str | None = None
 
     def __repr__(self) -> str:
         return f"TokenResponse(sid={self.sid!r}, …)"

@@ -106,8 +106,9 @@ async def update_api(
     ]
     if users:
         return _refuse_while_used(users)
-    done = await store.apis.replace(changed, events=[_event("api_changed", api.identifier, actor=actor, now=now)])
-    return _seen(changed) if done else refuse("unknown_api")
+    event = _event("api_changed", api.identifier, actor=actor, now=now)
+    done = await store.apis.replace(changed, read=api, events=[event])
+    return _seen(changed) if done else refuse("changed_meanwhile")
 
 
 async def rotate_api_secret(
@@ -118,10 +119,10 @@ async def rotate_api_secret(
     if api is None:
         return refuse("unknown_api")
     secret = _make_secret(randomness)
-    api = msgspec.structs.replace(api, secret_digests=(_digest(secret), *api.secret_digests)[:2])
+    changed = msgspec.structs.replace(api, secret_digests=(_digest(secret), *api.secret_digests)[:2])
     event = _event("api_secret_rotated", api.identifier, actor=actor, now=clock())
-    done = await store.apis.replace(api, events=[event])
-    return ApiSecretMade(api=_seen(api), api_key=secret) if done else refuse("unknown_api")
+    done = await store.apis.replace(changed, read=api, events=[event])
+    return ApiSecretMade(api=_seen(changed), api_key=secret) if done else refuse("changed_meanwhile")
 
 
 async def delete_api(

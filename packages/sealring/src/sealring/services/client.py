@@ -132,8 +132,8 @@ async def update_client(request: ClientChange, *, store: Store, clock: Clock, ac
     if isinstance(changed, OAuthError):
         return changed
     event = _event("client_changed", client.client_id, actor=actor, now=clock())
-    done = await store.clients.replace(changed, events=[event])
-    return _seen(changed) if done else refuse("unknown_client")
+    done = await store.clients.replace(changed, read=client, events=[event])
+    return _seen(changed) if done else refuse("changed_meanwhile")
 
 
 async def rotate_client_secret(
@@ -157,7 +157,8 @@ async def rotate_client_secret(
         ended = await store.clients.compromise(changed, now=now, events=[event])
         return refuse("unknown_client") if ended is None else msgspec.structs.replace(made, sessions=ended)
     event = _event("client_secret_rotated", client.client_id, actor=actor, now=now)
-    return made if await store.clients.replace(changed, events=[event]) else refuse("unknown_client")
+    done = await store.clients.replace(changed, read=client, events=[event])
+    return made if done else refuse("changed_meanwhile")
 
 
 async def set_client_disabled(

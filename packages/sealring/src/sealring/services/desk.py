@@ -1,6 +1,7 @@
 """What the operator's acts work with, laid out once for the control socket and the command line."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -17,9 +18,9 @@ Remember = Callable[[bytes, int], None]
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """The store and what stands around it.
 
-    `audit_key`: 32 octets, under which the audit's chains are made. `readers`: who reads the revocation feed, None
-    where no server runs. `remember`: writes down outside of the store which one it is; None while a server runs, whose
-    keys are bound to the incarnation that it opened.
+    `audit_key`: 32 octets, under which the audit's chains are made. `key_folder`: where the master key lies, and no
+    copy may. `readers`: who reads the revocation feed, None where no server runs. `remember`: writes down outside of
+    the store which one it is; None while a server runs, whose keys are bound to the incarnation that it opened.
     """
 
     store: Store
@@ -30,6 +31,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     randomness: Randomness
     issuer: str
     audit_key: bytes
+    key_folder: Path | None = None
     readers: Readers | None = None
     remember: Remember | None = None
 

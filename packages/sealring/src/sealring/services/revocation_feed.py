@@ -19,7 +19,6 @@ from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.revocation_feed import FeedRequest, FeedTerms, page_message, snapshot_message
 from sealring.services.client_authentication import AuthenticatedApi
 
-_LARGEST_PAGE: Final = 2000  # entries
 _SNAPSHOT_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
 _log = structlog.get_logger()
@@ -29,13 +28,15 @@ class FeedPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """`streams_per_api`: readers at a time on this node. `snapshots_per_minute`: of one API, on this node.
 
     `checkpoint_seconds`: how often a reader hears that nothing happened. `pace_seconds`: for each thousand readers, how
-    long news gathers before the next message; the first goes out at once.
+    long news gathers before the next message; the first goes out at once. Whoever is further behind than
+    `entries_per_message` takes a snapshot.
     """
 
     streams_per_api: int = 1024
     snapshots_per_minute: int = 3000
     checkpoint_seconds: float = 1.0
     pace_seconds: float = 0.1
+    entries_per_message: int = 5000
 
 
 class SignedMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,21 +129,21 @@ class RevocationFeed:
     async def message_after(self, reader: AuthenticatedApi, request: FeedRequest) -> SignedMessage | OAuthError:
         """Give what follows a position: at once where there is something, else when there is, or after `wait`."""
         channel = self._channel(reader.api)
-        message = await self._signed_after(reader.api, request.after, nonce=request.nonce)
+        message = await self._answer_after(reader.api, request)
         if isinstance(message, OAuthError) or not message.empty or request.wait == 0:
             return message
         if channel.readers >= self._policy.streams_per_api:
             return refuse("feed_busy", retry_after=5)
         with self._joined(channel):
             await self._wait_for_news(channel, request.wait)
-        return await self._signed_after(reader.api, request.after, nonce=request.nonce)
+        return await self._answer_after(reader.api, request)
 
     async def stream(self, reader: AuthenticatedApi, request: FeedRequest) -> AsyncIterator[SignedMessage] | OAuthError:
         """Give messages from a position on, until the feed is closed or the credential ends."""
         channel = self._channel(reader.api)
         if channel.readers >= self._policy.streams_per_api or self._closed:
             return refuse("feed_busy", retry_after=5)
-        first = await self._signed_after(reader.api, request.after, nonce=request.nonce)
+        first = await self._answer_after(reader.api, request)
         return first if isinstance(first, OAuthError) else self._follow(channel, reader, first)
 
     def close(self) -> None:
@@ -162,7 +163,7 @@ class RevocationFeed:
                 yield message
                 position = message.number
                 if message.more:
-                    message = await self._signed_after(reader.api, position, nonce=None)
+                    message = await self._signed_after(reader.api, position)
                     continue
                 message = await channel.next_message()
                 while message is not None and message.number <= position and not message.empty:
@@ -170,7 +171,7 @@ class RevocationFeed:
                 if message is None or not _still_holds(channel, reader):
                     return
                 if message.after != position:
-                    message = await self._signed_after(reader.api, position, nonce=None)
+                    message = await self._signed_after(reader.api, position)
 
     async def _wait_for_news(self, channel: _Channel, seconds: Seconds) -> None:
         try:
@@ -227,12 +228,17 @@ class RevocationFeed:
     async def _page(self, channel: _Channel, after: int) -> FeedPage | FeedGap:
         audience = "" if channel.api is None else channel.api.identifier
         return await self._store.revocations.read_after(
-            after, audience=audience, now=self._clock(), limit=_LARGEST_PAGE
+            after, audience=audience, now=self._clock(), limit=self._policy.entries_per_message
         )
 
-    async def _signed_after(self, api: Api, after: int, *, nonce: str | None) -> SignedMessage | OAuthError:
+    async def _answer_after(self, api: Api, request: FeedRequest) -> SignedMessage | OAuthError:
+        message = await self._signed_after(api, request.after, nonce=request.nonce)
+        # Half of what is missing, with a nonce on it, would pass for all of it.
+        return refuse("feed_gap") if isinstance(message, SignedMessage) and message.more else message
+
+    async def _signed_after(self, api: Api, after: int, *, nonce: str | None = None) -> SignedMessage | OAuthError:
         page = await self._store.revocations.read_after(
-            after, audience=api.identifier, now=self._clock(), limit=_LARGEST_PAGE
+            after, audience=api.identifier, now=self._clock(), limit=self._policy.entries_per_message
         )
         return refuse("feed_gap") if isinstance(page, FeedGap) else self._signed(api, page, nonce=nonce)
 
@@ -255,7 +261,7 @@ class RevocationFeed:
             after=page.after,
             number=page.head.number,
             empty=not page.entries,
-            more=len(page.entries) == _LARGEST_PAGE,
+            more=len(page.entries) == self._policy.entries_per_message,
         )
 
     async def _make_snapshot(self, api: Api) -> SignedMessage:

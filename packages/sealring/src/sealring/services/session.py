@@ -22,10 +22,12 @@ from sealring.protocol.api import Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.caller import Caller
 from sealring.protocol.client import Client
+from sealring.protocol.device_token import DEVICE_ID_OCTETS, find_known_device, mint_device_token
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, later
 from sealring.protocol.refresh_token_format import family_key, mint_refresh_token
 from sealring.protocol.scope import Target, decide_target
+from sealring.protocol.secret import Secret
 from sealring.protocol.session import AssertedSessionRequest, MfaRequired, PasswordSessionRequest
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, UserCredentials, next_epoch, subject_of
@@ -43,6 +45,16 @@ class OpenedFamily(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "OpenedFamily(…)"
+
+
+class DevicePresented(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller sent to be known again, and the key that made it; neither is ever shown."""
+
+    token: Secret
+    signer: Signer
+
+    def __repr__(self) -> str:
+        return "DevicePresented(…)"
 
 
 class SessionTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +89,16 @@ async def sign_in(
     target = await _find_target(client, request.scope, request.resource, store=store)
     if isinstance(target, OAuthError):
         return target
+    presented = None if request.device_token is None else DevicePresented(token=request.device_token, signer=signer)
     proven = await prove_password(
-        request.login_name, request.password.reveal(), caller, store=store, hashing=hashing, limit=limit, now=now
+        request.login_name,
+        request.password.reveal(),
+        caller,
+        presented=presented,
+        store=store,
+        hashing=hashing,
+        limit=limit,
+        now=now,
     )
     if isinstance(proven, OAuthError):
         # An attempt that was never weighed is no row: whoever is being slowed down must not fill the disk.
@@ -91,7 +111,12 @@ async def sign_in(
         user=proven.user, auth_time=now, amr=("pwd",), claims={}, scope=request.scope, target=target[0], api=target[1]
     )
     event = _event("sign_in", client, caller, now=now, sub=proven.user.sub)
-    return await _open(terms, client, caller, event=event, store=store, signer=signer, now=now, randomness=randomness)
+    opened = await _open(terms, client, caller, event=event, store=store, signer=signer, now=now, randomness=randomness)
+    if isinstance(opened, OAuthError):
+        return opened
+    # The same device keeps its id, and with it its failures.
+    device_id = _find_device(presented, proven.user.sub, now=now) or randomness(DEVICE_ID_OCTETS)
+    return _with_device_token(opened, proven.user.sub, device_id, signer=signer, now=now)
 
 
 async def assert_session(
@@ -135,34 +160,41 @@ async def prove_password(
     password: str,
     caller: Caller,
     *,
+    presented: DevicePresented | None = None,
     store: Store,
     hashing: PasswordHashing,
     limit: SignInLimit,
     now: Instant,
 ) -> UserCredentials | OAuthError:
-    """Check name and password: an unknown name costs the same time and gets the same words (SECURITY A10)."""
+    """Check name and password: an unknown name costs the same time and gets the same words (SECURITY A10).
+
+    `presented`: a device token; one of this very account keeps its place in the queue and its own count of failures.
+    """
     name = parse_login_name(login_name)
     if isinstance(name, LoginNameRefused):
         return refuse("invalid_login_name", description=name.sentence)
-    limited = limit.admit(name.key, caller.network)
+    known = await store.users.find_by_login(name.key)
+    device = _find_device(presented, None if known is None else known.user.sub, now=now)
+    limited = limit.admit(name.key, caller.network, device=device)
     if limited is not None:
         return refuse("too_many_attempts", retry_after=limited.retry_after)
     # What can be nobody's password is a failure like another, or it would be weighed without a limit.
     prepared = prepare_password(password)
-    known = await store.users.find_by_login(name.key)
     verdict = (
         NoMatch()
         if isinstance(prepared, PasswordRefused)
-        else await hashing.verify(None if known is None else known.password_hash, prepared)
+        else await hashing.verify(
+            None if known is None else known.password_hash, prepared, known_device=device is not None
+        )
     )
     if isinstance(verdict, HashingBusy):
         return refuse("sign_in_busy", retry_after=1)
     # Asked again: of a burst that was admitted whole before its first failure, no more than the limit is answered.
-    limited = limit.admit(name.key, caller.network)
+    limited = limit.admit(name.key, caller.network, device=device)
     if limited is not None:
         return refuse("too_many_attempts", retry_after=limited.retry_after)
     if isinstance(verdict, NoMatch) or isinstance(prepared, PasswordRefused):
-        limit.count_failure(name.key, caller.network)
+        limit.count_failure(name.key, caller.network, device=device)
         return refuse("wrong_credentials")
     if known is None:  # a dummy hash never matches; if it did, nobody would be signed in
         return refuse("wrong_credentials")
@@ -171,6 +203,23 @@ async def prove_password(
     if isinstance(verdict, MatchNeedsRehash):
         await _rehash(known, prepared, store=store, hashing=hashing, now=now)
     return known
+
+
+def _find_device(presented: DevicePresented | None, sub: str | None, *, now: Instant) -> bytes | None:
+    if presented is None:
+        return None
+    signer = presented.signer
+    return find_known_device(
+        presented.token.reveal(), device_key=signer.device_key(), issuer=signer.realm.issuer, sub=sub, now=now
+    )
+
+
+def _with_device_token(
+    response: TokenResponse, sub: str, device_id: bytes, *, signer: Signer, now: Instant
+) -> TokenResponse:
+    issuer = signer.realm.issuer
+    token = mint_device_token(device_key=signer.device_key(), issuer=issuer, sub=sub, device_id=device_id, now=now)
+    return msgspec.structs.replace(response, device_token=token.reveal())
 
 
 async def _rehash(

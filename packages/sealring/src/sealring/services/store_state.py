@@ -1,12 +1,14 @@
 """The operator's acts on the store itself: how it stands, and a new beginning after it was rolled back."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
 from sealring.ports import Clock, Randomness, Store
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant
 
 
 class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +21,26 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     sessions: int
     clients: int
     apis: int
+
+
+class BackUpStore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the copy shall be written: an absolute path."""
+
+    path: str
+
+
+class StoreBackedUp(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy was written."""
+
+    path: str
+
+
+class StoreRestored(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy took the store's place. `former_issuer`: where it came under another issuer; `sessions`: ended ones."""
+
+    incarnation: str
+    former_issuer: str | None
+    sessions: int
 
 
 class StoreRecovered(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,3 +79,77 @@ async def recover_store(
     # Only now: a crash in between leaves a store that looks rolled back, and recovering again mends it.
     remember(incarnation, (await store.state.identity()).feed_number)
     return StoreRecovered(incarnation=incarnation.hex(), sessions=ended)
+
+
+async def back_up_store(
+    request: BackUpStore, *, store: Store, key_folder: Path | None, clock: Clock, actor: str
+) -> StoreBackedUp | OAuthError:
+    """Write a copy of the store, also while it is served; never where the master key lies, which is not in it."""
+    path = Path(request.path)
+    if not path.is_absolute():
+        return refuse("backup_refused", description="Name the copy by an absolute path.")
+    if key_folder is not None and _lies_in(key_folder, path):
+        sentence = f"The master key lies in {key_folder}: whoever has both is the issuer. Keep the copy elsewhere."
+        return refuse("backup_refused", description=sentence)
+    problem = await store.state.copy_to(request.path)
+    if problem is not None:
+        return refuse("backup_refused", description=problem)
+    event = AuditEvent(event="store_backed_up", at=clock(), actor=actor, details={"file": path.name})
+    await store.audit.record([event])
+    return StoreBackedUp(path=request.path)
+
+
+def _lies_in(folder: Path, path: Path) -> bool:
+    return path.parent.resolve().is_relative_to(folder.resolve())
+
+
+async def find_copy_problem(*, store: Store, issuer: str, as_copy: bool) -> str | None:
+    """Say why a copy may not be restored under `issuer`, or None: the demo's, or another issuer's unless `as_copy`."""
+    if (await store.state.identity()).demo:
+        return "This is a copy of the demo's database: its users are not yours."
+    former = await store.state.former_issuer()
+    if as_copy or former in {None, issuer}:
+        return None
+    return (
+        f"This copy was served as {former}, not as {issuer}. Keep the issuer as it was, or say --as-copy: then its "
+        "keys are destroyed and it begins anew under the issuer of the configuration."
+    )
+
+
+async def restore_store(
+    *, store: Store, issuer: str, as_copy: bool, clock: Clock, randomness: Randomness, actor: str
+) -> StoreRestored:
+    """Make a staged copy fit to be served: a new incarnation, all epochs raised, all sessions ended (SECURITY A9).
+
+    `as_copy`: under `issuer`, whichever the store had before; all its keys and administrator links are destroyed.
+    Nothing is remembered outside of the store: it has not taken its place yet.
+    """
+    now, incarnation = clock(), randomness(16)
+    former = await store.state.former_issuer()
+    if as_copy:
+        await store.state.destroy_keys(events=[])
+        if former is not None and former != issuer:
+            await _rename_issuer(store, former=former, issuer=issuer, now=now)
+    details: dict[str, str | int] = {"incarnation": incarnation.hex()}
+    if as_copy and former is not None:
+        details["former_issuer"] = former
+    event = AuditEvent(event="store_restored", at=now, actor=actor, details=details)
+    ended = await store.state.recover(incarnation, now=now, events=[event])
+    return StoreRestored(
+        incarnation=incarnation.hex(), former_issuer=former if as_copy and former != issuer else None, sessions=ended
+    )
+
+
+async def _rename_issuer(store: Store, *, former: str, issuer: str, now: Instant) -> None:
+    """The issuer is itself an API, and clients are allowed its scopes by its name."""
+    api = await store.apis.find(former)
+    if api is not None:
+        added = AuditEvent(event="api_added", at=now, actor="sealring", api=issuer)
+        await store.apis.add(msgspec.structs.replace(api, identifier=issuer, secret_digests=()), events=[added])
+        deleted = AuditEvent(event="api_deleted", at=now, actor="sealring", api=former)
+        await store.apis.delete(former, events=[deleted])
+    for client in await store.clients.list_all():
+        if former in client.allowed:
+            allowed = {issuer if name == former else name: scopes for name, scopes in client.allowed.items()}
+            changed = AuditEvent(event="client_changed", at=now, actor="sealring", client_id=client.client_id)
+            await store.clients.replace(msgspec.structs.replace(client, allowed=allowed), read=client, events=[changed])

@@ -36,6 +36,7 @@ class Keyring:
         mac_keys: Sequence[MacKey],
         feed_signing: jwk.PrivateKey,
         feed_published: Sequence[bytes],
+        device_key: bytes,
         realm: TokenRealm,
     ) -> None:
         self._signing = signing
@@ -47,6 +48,7 @@ class Keyring:
         self._feed_key_set = _key_set(feed_published)
         self._mac_keys = {key.mac_key_id: key for key in mac_keys}
         self._newest_mac_key = mac_keys[-1]
+        self._device_key = device_key
         self._realm = realm
 
     @property
@@ -65,6 +67,10 @@ class Keyring:
     def find_mac_key(self, mac_key_id: int) -> MacKey | None:
         """Return a MAC key that is still accepted, or None."""
         return self._mac_keys.get(mac_key_id)
+
+    def device_key(self) -> bytes:
+        """Return the key of device tokens, which makes nothing else (SECURITY F3)."""
+        return self._device_key
 
     def key_set(self) -> bytes:
         """Return the JWK set (RFC 7517 §5) as JSON."""
@@ -110,6 +116,9 @@ def open_keyring(keys: tuple[StoredKey, ...], *, master_key: MasterKey, realm: T
         mac_keys=mac_keys,
         feed_signing=feed_signing,
         feed_published=_public_jwks(keys, "feed"),
+        # From the master key, not from a MAC key that turns: after a turn or a recovery everybody signs in at once,
+        # which is when known devices need their places most. What it makes opens nothing.
+        device_key=derive(master_key.reveal(), "device"),
         realm=realm,
     )
 

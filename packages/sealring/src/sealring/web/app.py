@@ -82,11 +82,21 @@ class WebApp:
         if found is None:
             return refusal_answer(refuse("not_found"))
         refusal = self._refuse_host(found, headers)
-        if refusal is not None:
-            return refusal_answer(refusal)
-        method = scope["method"]
-        if method == "OPTIONS" and found.path in CROSS_ORIGIN:
+        if refusal is None and scope["method"] == "OPTIONS" and found.path in CROSS_ORIGIN:
             return await self._guard(self._preflight(found, headers), path=found.path)
+        if refusal is None:
+            answer = await self._ask_endpoint(found, headers, scope, receive)
+        else:
+            answer = refusal_answer(refusal)
+        if isinstance(answer, StreamAnswer):
+            return answer
+        # Also what no endpoint was asked for: a page must be able to read why it was refused.
+        return await self._guard(self._share(found, headers, answer), path=found.path)
+
+    async def _ask_endpoint(
+        self, found: _Found, headers: Mapping[str, str], scope: _Scope, receive: _Receive
+    ) -> Answer | StreamAnswer:
+        method = scope["method"]
         endpoint = found.methods.get("GET" if method == "HEAD" else method)
         if endpoint is None:
             allowed = ", ".join(sorted(found.methods)).encode()
@@ -105,10 +115,7 @@ class WebApp:
             parameters=found.parameters,
         )
         answering = self._guard(endpoint(request, self._house), path=found.path)
-        answer = await (_while_present(answering, receive) if found.path in HASHING else answering)
-        if isinstance(answer, StreamAnswer):
-            return answer
-        return await self._guard(self._share(found, request, answer), path=found.path)
+        return await (_while_present(answering, receive) if found.path in HASHING else answering)
 
     async def _guard(self, answering: Awaitable[_Given], *, path: str) -> _Given | Answer:
         try:
@@ -151,11 +158,11 @@ class WebApp:
         )
         return Caller(network=network, user_agent=user_agent_family(headers.get("user-agent")))
 
-    async def _share(self, found: _Found, request: Request, answer: Answer) -> Answer:
+    async def _share(self, found: _Found, headers: Mapping[str, str], answer: Answer) -> Answer:
         """Let a page of a registered origin read the answer."""
         if found.path not in CROSS_ORIGIN:
             return answer
-        origin = request.headers.get("origin")
+        origin = headers.get("origin")
         shared: tuple[tuple[bytes, bytes], ...] = (VARY_ORIGIN,)
         if origin is not None and await self._house.store.clients.origin_is_registered(origin):
             shared = cors_headers(Origin(origin), credentials=False)

@@ -44,9 +44,10 @@ async def test_a_taken_identifier_registers_nothing(store: Store, recorded: Reco
 
 async def test_an_api_is_replaced_and_deleted_once(store: Store, recorded: Recorded) -> None:
     changed = msgspec.structs.replace(ORDERS, claims=(), secret_digests=())
-    assert not await store.apis.replace(changed, events=[EVENT])
+    assert not await store.apis.replace(changed, read=ORDERS, events=[EVENT])
     await store.apis.add(ORDERS, events=[])
-    assert await store.apis.replace(changed, events=[EVENT])
+    assert await store.apis.replace(changed, read=ORDERS, events=[EVENT])
+    assert not await store.apis.replace(ORDERS, read=ORDERS, events=[EVENT])
     assert await store.apis.find("orders") == changed
     assert await store.apis.delete("orders", events=[EVENT])
     assert not await store.apis.delete("orders", events=[EVENT])

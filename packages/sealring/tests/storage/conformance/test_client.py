@@ -42,15 +42,28 @@ async def test_a_taken_client_id_registers_nothing(store: Store, recorded: Recor
     assert await recorded() == [EVENT]
 
 
+async def test_a_registration_that_changed_since_it_was_read_is_not_replaced(store: Store, recorded: Recorded) -> None:
+    await store.clients.add(TILL, events=[])
+    first = msgspec.structs.replace(TILL, name="First")
+    assert await store.clients.replace(first, read=TILL, events=[])
+    assert not await store.clients.replace(msgspec.structs.replace(TILL, refresh=False), read=TILL, events=[EVENT])
+    assert await store.clients.find("till") == first
+    await store.clients.set_disabled("till", disabled=True, now=Instant(5000), events=[])
+    assert not await store.clients.replace(TILL, read=first, events=[EVENT])
+    assert await recorded() == []
+
+
 async def test_a_replaced_registration_keeps_epoch_state_and_birth(store: Store, recorded: Recorded) -> None:
     await store.clients.add(TILL, events=[])
     await store.clients.set_disabled("till", disabled=True, now=Instant(5000), events=[])
     changed = msgspec.structs.replace(TILL, name="Kasse 2", epoch=99, disabled_at=None, created_at=Instant(99))
-    assert await store.clients.replace(changed, events=[EVENT])
+    read = await store.clients.find("till")
+    assert read is not None
+    assert await store.clients.replace(changed, read=read, events=[EVENT])
     assert await store.clients.find("till") == msgspec.structs.replace(
         TILL, name="Kasse 2", epoch=5, disabled_at=Instant(5000)
     )
-    assert not await store.clients.replace(msgspec.structs.replace(TILL, client_id="nobody"), events=[EVENT])
+    assert not await store.clients.replace(msgspec.structs.replace(TILL, client_id="nobody"), read=TILL, events=[EVENT])
     assert await recorded() == [EVENT]
 
 

@@ -68,7 +68,7 @@ function start(root) {
       const answer = await ask("DELETE", "/session", { refresh_token: refreshToken });
       if (!answer.ok) return show(outcome, "DELETE /session", answer);
       for (const id of ["refresh", "repeat", "log-out"]) part(id).disabled = true;
-      say(outcome, "Logged out. Wait two seconds, then call the API with the same access token.", "good");
+      say(outcome, "Logged out. Now call the API with the same access token.", "good");
       return "over";
     });
   });

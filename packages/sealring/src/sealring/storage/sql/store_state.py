@@ -6,3 +6,10 @@ INSERT INTO store_state (id, incarnation, feed_number, service_clock, demo) VALU
 FIND_STATE = "SELECT incarnation, feed_number, service_clock, demo FROM store_state"
 BEAT = "UPDATE store_state SET service_clock = :service_now WHERE service_clock < :service_now"
 REPLACE_INCARNATION = "UPDATE store_state SET incarnation = :incarnation"
+
+# Sealring registers its own API itself, at the first start under an issuer and when a copy takes a new one.
+FIND_FORMER_ISSUER = """
+SELECT api FROM audit_events WHERE event = 'api_added' AND actor = 'sealring' ORDER BY position DESC LIMIT 1
+"""
+DESTROY_KEYS = "DELETE FROM keys"
+DESTROY_LINKS = "DELETE FROM administrator_links"

@@ -33,9 +33,20 @@ class SqliteApis:
         """List all APIs."""
         return tuple(api_of(row[0]) for row in self._database.read_all(sql.LIST_APIS, {}))
 
-    async def replace(self, api: Api, *, events: Sequence[AuditEvent]) -> bool:
-        """Replace an API's registration; False for an unknown one."""
-        return await self._change(sql.REPLACE_API, _row(api), events=events)
+    async def replace(self, api: Api, *, read: Api, events: Sequence[AuditEvent]) -> bool:
+        """Replace an API's registration; False where it is no longer as it was `read`."""
+        row = _row(api)
+
+        def act(connection: apsw.Connection, journal: Journal) -> bool:
+            # Compared as records, not as texts: a row that an older version wrote lacks members that have defaults.
+            present = connection.execute(sql.FIND_API, row).fetchone()
+            if present is None or api_of(present[0]) != read:
+                return False
+            connection.execute(sql.REPLACE_API, row).fetchall()
+            journal.record(events)
+            return True
+
+        return bool(await self._database.act(act, key=api.identifier))
 
     async def delete(self, identifier: str, *, events: Sequence[AuditEvent]) -> bool:
         """Delete an API; False for an unknown one."""

@@ -37,9 +37,20 @@ class SqliteClients:
         """List all clients."""
         return tuple(_client(*row) for row in self._database.read_all(sql.LIST_CLIENTS, {}))
 
-    async def replace(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
-        """Replace everything but epoch, state and birth; False for an unknown client."""
-        return await self._change(sql.REPLACE_CLIENT, _row(client), events=events)
+    async def replace(self, client: Client, *, read: Client, events: Sequence[AuditEvent]) -> bool:
+        """Replace everything but epoch, state and birth; False where the client is no longer as it was `read`."""
+        row = _row(client)
+
+        def act(connection: apsw.Connection, journal: Journal) -> bool:
+            # Compared as records, not as texts: a row that an older version wrote lacks members that have defaults.
+            present = connection.execute(sql.FIND_CLIENT, row).fetchone()
+            if present is None or _client(*present) != read:
+                return False
+            connection.execute(sql.REPLACE_CLIENT, row).fetchall()
+            journal.record(events)
+            return True
+
+        return bool(await self._database.act(act, key=client.client_id))
 
     async def set_disabled(
         self, client_id: str, *, disabled: bool, now: Instant, events: Sequence[AuditEvent]

@@ -107,7 +107,7 @@ def open_database(
         _configure(memory)
         apply_migrations(memory, randomness=randomness, demo=demo)
         return SqliteDatabase(path=None, writing=memory, reading=memory, lock=None, audit=audit)
-    lock = _take_lock(path)
+    lock = take_lock(path)
     if isinstance(lock, StoreProblem):
         return lock
     try:
@@ -134,7 +134,7 @@ def _configure(connection: apsw.Connection) -> None:
     connection.execute("PRAGMA trusted_schema = OFF")
 
 
-def _take_lock(path: Path) -> IO[bytes] | StoreProblem:
+def take_lock(path: Path) -> IO[bytes] | StoreProblem:
     """Hold the file for this process alone: two writers on one file gain nothing, and one of them starves."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

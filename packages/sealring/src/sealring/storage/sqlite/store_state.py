@@ -1,6 +1,7 @@
 """What the store knows about itself, on SQLite."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import apsw
 
@@ -9,7 +10,8 @@ from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, ServiceInstant
 from sealring.storage.sql import session as session_sql
 from sealring.storage.sql import store_state as sql
-from sealring.storage.sqlite.database import SqliteDatabase
+from sealring.storage.sqlite.database import SqliteDatabase, StoreProblem
+from sealring.storage.sqlite.database_copy import write_copy
 from sealring.storage.sqlite.group_commit import Journal
 from sealring.storage.sqlite.session import raise_all_epochs
 
@@ -47,3 +49,23 @@ class SqliteState:
             return ended
 
         return int(await self._database.act(act))
+
+    async def copy_to(self, path: str) -> str | None:
+        """Write a whole copy of the store to a new private file, off the event loop."""
+        problem: StoreProblem | None = await self._database.read_apart(lambda reading: write_copy(reading, Path(path)))
+        return None if problem is None else problem.sentence
+
+    async def former_issuer(self) -> str | None:
+        """Name the issuer under which the store was served last, as its registration tells."""
+        row = self._database.read(sql.FIND_FORMER_ISSUER, {})
+        return None if row is None else str(row[0])
+
+    async def destroy_keys(self, *, events: Sequence[AuditEvent]) -> None:
+        """Destroy all signing, MAC and feed keys and all administrator links."""
+
+        def act(connection: apsw.Connection, journal: Journal) -> None:
+            connection.execute(sql.DESTROY_KEYS)
+            connection.execute(sql.DESTROY_LINKS)
+            journal.record(events)
+
+        await self._database.act(act)

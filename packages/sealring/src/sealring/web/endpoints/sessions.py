@@ -55,6 +55,8 @@ async def delete_sessions(request: Request, house: House) -> Answer:
 
 async def post_subject_revoke(request: Request, house: House) -> Answer:
     """End everything that a subject held before now, for a trusted back-end."""
+    if house.halted:
+        return refusal_answer(refuse("store_rolled_back", retry_after=60))
     credentials = parse_client_credentials(request.headers.get("authorization"), client_id=None)
     client = (
         credentials
@@ -72,6 +74,9 @@ async def post_subject_revoke(request: Request, house: House) -> Answer:
 
 async def find_bearer(request: Request, house: House) -> Bearer | OAuthError:
     """Take the access token of the issuer's own API from a request."""
+    # What a rolled-back store says of sessions is not so, and what it ends the recovery ends anyway.
+    if house.halted:
+        return refuse("store_rolled_back", retry_after=60)
     return await authenticate_bearer(
         request.headers.get("authorization"),
         scope=SESSIONS_SCOPE,
