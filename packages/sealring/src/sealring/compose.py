@@ -19,7 +19,6 @@ from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.ports import Clock, Store, StoreIdentity
 from sealring.protocol.api import SESSIONS_SCOPE, Api
-from sealring.protocol.audit_chain import ChainProblem
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.services.acknowledgement import Readers
@@ -366,25 +365,16 @@ async def _keep_up(opened: OpenHouse, retention: AuditRetention) -> None:
             if beats % _FORGET_EVERY == 0:
                 await forget_expired(store=opened.house.store, now=opened.house.clock(), limit=_FORGET_AT_ONCE)
             # A database that was set back is evidence of what happened to it.
-            due, more = (more or beats % _FORGET_EVERY == 0) and not opened.house.halted, False
-            if due:
-                more = await _apply_retention(retention)
+            if (more or beats % _FORGET_EVERY == 0) and not opened.house.halted:
+                more = await retention.apply() is not None
         except Exception:  # noqa: BLE001 -- upkeep must outlive whatever went wrong once
-            # The next beat tries again; a request that needs the store says so itself.
+            # A later beat tries again; a request that needs the store says so itself.
+            more = False
             _log.exception("upkeep_failed")
 
 
 def _make_retention(desk: Desk, days: int) -> AuditRetention:
     return AuditRetention(store=desk.store, audit_key=desk.audit_key, clock=desk.clock, days=days)
-
-
-async def _apply_retention(retention: AuditRetention) -> bool:
-    """Take one step, and say whether another one may be due at once."""
-    applied = await retention.apply()
-    if isinstance(applied, ChainProblem):
-        advice = "This chain was altered, and its old events are kept. Run `sealring audit verify`."
-        _log.critical("audit_retention_refused", writer=applied.writer, sequence=applied.sequence, advice=advice)
-    return applied is not None
 
 
 def _make_checkpoints(desk: Desk) -> AuditCheckpoints:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import structlog
+
 from sealring.ports import Clock, Store
 from sealring.protocol.audit_chain import ChainProblem
 from sealring.protocol.audit_retention import (
@@ -13,6 +15,7 @@ from sealring.protocol.audit_retention import (
 )
 
 _STEP_EVENTS: Final = 300
+_log = structlog.get_logger()
 
 
 class AuditRetention:
@@ -44,6 +47,8 @@ class AuditRetention:
         closing = close_segment(segment, audit_key=self._audit_key, now=now)
         if isinstance(closing, ChainProblem):
             self._broken.add(segment.writer)
+            advice = "This chain was altered, and its old events are kept. Run `sealring audit verify`."
+            _log.critical("audit_retention_refused", writer=closing.writer, sequence=closing.sequence, advice=advice)
             return closing
         event = retention_event(segment, now=now)
         events = [] if event is None else [event]
