@@ -21,9 +21,13 @@ from sealring.ports import Clock, Store
 from sealring.protocol.api import SESSIONS_SCOPE, Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.refresh_token_format import TokenRealm
+from sealring.services.acknowledgement import Readers
 from sealring.services.desk import Desk
+from sealring.services.expiry import forget_expired
 from sealring.services.house import House
 from sealring.services.key_schedule import complete_key_stock
+from sealring.services.report import ReportBoard
+from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
 from sealring.signing.incarnation_file import IncarnationFile, IncarnationFileProblem
 from sealring.signing.keyring import Keyring, KeyringProblem, make_key_forge, open_keyring
 from sealring.signing.master_key import (
@@ -95,6 +99,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
         )
         await _register_issuer(store, settings.issuer, clock=clock)
         service_clock = ServiceClockReading(identity.service_now)
+        feed = RevocationFeed(store=store, signer=keyring, clock=clock, policy=_feed_policy(settings))
         house = House(
             issuer=settings.issuer,
             store=store,
@@ -106,6 +111,8 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             randomness=os.urandom,
             password_policy=password_policy(settings),
             halted=rolled_back,
+            feed=feed,
+            reports=ReportBoard(),
         )
         opened = OpenHouse(
             house=house,
@@ -121,7 +128,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
 async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     """Open the house for one command of the operator, while no server runs."""
     async with open_house(settings) as opened:
-        yield msgspec.structs.replace(opened.desk, remember=opened.incarnation_file.remember)
+        yield msgspec.structs.replace(opened.desk, readers=None, remember=opened.incarnation_file.remember)
 
 
 def make_master_key(settings: Settings) -> None:
@@ -172,6 +179,8 @@ async def serve_house(
         if announce is not None:
             announce()
         await stop.wait()
+        # First: an open stream is a request under way, and would hold up the servers' ordered stop.
+        opened.house.feed.close()
         await _note(opened, "node_stopped")
 
 
@@ -232,15 +241,23 @@ def _make_limit(settings: Settings) -> MemorySignInLimit:
     )
 
 
+def _feed_policy(settings: Settings) -> FeedPolicy:
+    return FeedPolicy(
+        streams_per_api=settings.feed.streams_per_api, snapshots_per_minute=settings.feed.snapshots_per_minute
+    )
+
+
 def _desk_of(house: House, *, audit_key: bytes) -> Desk:
     return Desk(
         store=house.store,
+        signer=house.signer,
         hashing=house.hashing,
         password_policy=house.password_policy,
         clock=house.clock,
         randomness=house.randomness,
         issuer=house.issuer,
         audit_key=audit_key,
+        readers=Readers(feed=house.feed, reports=house.reports),
     )
 
 
@@ -282,7 +299,7 @@ async def _keep_up(opened: OpenHouse) -> None:
                 await opened.house.store.state.beat(opened.service_clock.peek())
             await _remember(opened)
             if beats % _FORGET_EVERY == 0:
-                await opened.house.store.sessions.forget_expired(now=opened.house.clock(), limit=_FORGET_AT_ONCE)
+                await forget_expired(store=opened.house.store, now=opened.house.clock(), limit=_FORGET_AT_ONCE)
         except Exception:  # noqa: BLE001 -- upkeep must outlive whatever went wrong once
             # The next beat tries again; a request that needs the store says so itself.
             _log.exception("upkeep_failed")

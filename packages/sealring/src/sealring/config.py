@@ -52,6 +52,13 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     failures_per_network: int = 100
 
 
+class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one API may take of the revocation feed on one node: streams at a time, snapshots in a minute."""
+
+    streams_per_api: int = 1024
+    snapshots_per_minute: int = 3000
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. Paths are taken from the folder of the configuration file.
 
@@ -68,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     server: ServerSettings = ServerSettings()
     password: PasswordSettings = PasswordSettings()
     limits: LimitSettings = LimitSettings()
+    feed: FeedSettings = FeedSettings()
     folder: Path = Path()
 
     def path(self, text: str) -> Path:
@@ -172,6 +180,8 @@ def _problem(settings: Settings) -> SettingsProblem | None:
         "server.body_seconds": (settings.server.body_seconds, 1, 120),
         "password.threads": (settings.password.threads, 0, 64),
         "password.queue": (settings.password.queue, 1, 4096),
+        "feed.streams_per_api": (settings.feed.streams_per_api, 1, 65536),
+        "feed.snapshots_per_minute": (settings.feed.snapshots_per_minute, 1, 1_000_000),
         "limits.failures_per_account": (settings.limits.failures_per_account, 1, 100),
         "limits.failures_per_network": (settings.limits.failures_per_network, 1, 100_000),
     }

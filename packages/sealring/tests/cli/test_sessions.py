@@ -12,7 +12,7 @@ def test_nobody_is_signed_in_at_first(installed: Run) -> None:
 def test_ending_what_is_not_there_is_said(installed: Run) -> None:
     installed("users", "add", "ada", "--no-password")
     assert installed("sessions", "end", "--user", "ada").out == "0 sessions ended\n"
-    assert installed("sessions", "end", "--all").out == "0 sessions ended\n"
+    assert installed("sessions", "end", "--all").out.startswith("0 sessions ended; api orders reads no feed")
     assert installed("sessions", "end", "nowhere").exit_status == 1
     assert installed("sessions", "list", "--user", "bob").exit_status == 1
 

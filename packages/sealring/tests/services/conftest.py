@@ -9,9 +9,23 @@ from sealring.credentials.password_hash import PasswordHashParameters
 from sealring.credentials.password_policy import PasswordPolicy
 from sealring.hashing.password_hash import HashingThreads
 from sealring.protocol.instant import Instant
+from sealring.protocol.key_schedule import missing_keys
+from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.services.desk import Desk
+from sealring.signing.keyring import Keyring, make_key_forge, open_keyring
+from sealring.signing.master_key import generate_master_key
 from sealring.storage.sqlite.database import SqliteDatabase, open_database
 from sealring.storage.sqlite.store import SqliteStore
+
+
+def make_keyring() -> Keyring:
+    """Make keys that no store holds, since a desk only checks tokens with them."""
+    issuer, master_key = "https://auth.example", generate_master_key(randomness=os.urandom)
+    forge = make_key_forge(master_key=master_key, issuer=issuer, randomness=os.urandom)
+    keys = tuple(forge(purpose, state, Instant(0)) for purpose, state in missing_keys(()).places)
+    keyring = open_keyring(keys, master_key=master_key, realm=TokenRealm(issuer=issuer, incarnation=bytes(16)))
+    assert isinstance(keyring, Keyring)
+    return keyring
 
 
 @pytest.fixture
@@ -24,6 +38,7 @@ async def desk() -> AsyncIterator[Desk]:
     hashing = HashingThreads(parameters=cheap, threads=1, queue=4, randomness=os.urandom)
     yield Desk(
         store=store,
+        signer=make_keyring(),
         hashing=hashing,
         password_policy=PasswordPolicy(),
         clock=lambda: Instant(1_700_000_000_000),

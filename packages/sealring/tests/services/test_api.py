@@ -24,6 +24,10 @@ ORDERS = ApiRegistration(identifier="orders", scopes={"orders:read": "See", "ord
 NAMED = ApiNamed(identifier="orders")
 
 
+def hearing(desk: Desk) -> dict[str, Any]:
+    return {"store": desk.store, "readers": None, "clock": desk.clock}
+
+
 def acting(desk: Desk) -> Mapping[str, Any]:
     return {"store": desk.store, "clock": desk.clock, "actor": "cli:root"}
 
@@ -54,8 +58,8 @@ async def test_an_api_gets_one_secret_that_is_stored_as_its_digest(desk: Desk) -
     secret = made.api_key.reveal()
     assert secret.startswith("sla_")
     assert (await stored(desk)).secret_digests == (sha256(secret.encode()).digest(),)
-    assert await show_api(NAMED, store=desk.store) == made.api
-    assert (await list_apis(store=desk.store)).apis == (made.api,)
+    assert await show_api(NAMED, **hearing(desk)) == made.api
+    assert (await list_apis(**hearing(desk))).apis == (made.api,)
 
 
 async def test_an_identifier_is_given_once(desk: Desk) -> None:
@@ -112,7 +116,7 @@ async def test_an_api_that_nobody_uses_is_deleted(desk: Desk) -> None:
 
 async def test_acts_on_an_unknown_api_are_refused(desk: Desk) -> None:
     outcomes = [
-        await show_api(NAMED, store=desk.store),
+        await show_api(NAMED, **hearing(desk)),
         await change(desk),
         await rotate_api_secret(NAMED, randomness=desk.randomness, **acting(desk)),
         await delete_api(NAMED, issuer=desk.issuer, **acting(desk)),

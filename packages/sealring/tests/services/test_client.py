@@ -16,6 +16,7 @@ from sealring.services.client import (
     ClientNamed,
     ClientSecretMade,
     ClientSeen,
+    RotateClientSecret,
     add_client,
     delete_client,
     list_clients,
@@ -46,7 +47,7 @@ async def add(desk: Desk, **members: object) -> ClientAdded | OAuthError:
 
 
 async def rotate(desk: Desk) -> ClientSecretMade | OAuthError:
-    return await rotate_client_secret(ClientNamed(client_id="shop"), randomness=desk.randomness, **acting(desk))
+    return await rotate_client_secret(RotateClientSecret(client_id="shop"), randomness=desk.randomness, **acting(desk))
 
 
 async def stored(desk: Desk) -> Client:
@@ -152,7 +153,7 @@ async def test_acts_on_an_unknown_client_are_refused(desk: Desk) -> None:
     outcomes = [
         await show_client(named, store=desk.store),
         await update_client(ClientChange(client_id="nobody"), **acting(desk)),
-        await rotate_client_secret(named, randomness=desk.randomness, **acting(desk)),
+        await rotate_client_secret(RotateClientSecret(client_id="nobody"), randomness=desk.randomness, **acting(desk)),
         await set_client_disabled(named, disabled=True, **acting(desk)),
         await delete_client(named, **acting(desk)),
     ]

@@ -7,7 +7,7 @@ from sealring.protocol.client import Client
 from sealring.protocol.client_authentication import ClientSecretBasic, NoSecret
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.secret import Secret
-from sealring.services.client_authentication import authenticate_api, authenticate_client
+from sealring.services.client_authentication import AuthenticatedApi, authenticate_api, authenticate_client
 from sealring.services.desk import Desk
 
 TWO = tuple(sha256(secret).digest() for secret in (b"slc_old", b"slc_new"))
@@ -61,6 +61,7 @@ async def test_a_disabled_client_is_refused(desk: Desk) -> None:
 async def test_an_api_is_known_by_its_secret_in_http_basic(desk: Desk) -> None:
     api = Api(identifier="orders", scopes={}, secret_digests=(sha256(b"sla_1").digest(),), created_at=1)
     await desk.store.apis.add(api, events=[])
-    assert await authenticate_api("Basic b3JkZXJzOnNsYV8x", store=desk.store) == api  # orders:sla_1
+    known = await authenticate_api("Basic b3JkZXJzOnNsYV8x", store=desk.store)  # orders:sla_1
+    assert known == AuthenticatedApi(api=api, secret_digest=api.secret_digests[0])
     for wrong in (None, "", "Basic b3JkZXJzOnNsYV8y", "Bearer x", "Basic bm9ib2R5OnNsYV8x"):
         assert isinstance(await authenticate_api(wrong, store=desk.store), OAuthError)

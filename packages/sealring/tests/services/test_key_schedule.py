@@ -16,19 +16,20 @@ async def complete(desk: Desk) -> tuple[StoredKey, ...]:
     return await complete_key_stock(store=desk.store, forge=forge, now=NOW)
 
 
-async def test_an_empty_store_gets_a_signing_key_one_in_waiting_and_a_mac_key(desk: Desk) -> None:
+async def test_an_empty_store_gets_a_signing_key_one_in_waiting_a_mac_key_and_a_feed_key(desk: Desk) -> None:
     keys = await complete(desk)
     assert sorted((key.purpose, key.state) for key in keys) == [
         ("access_token", "active"),
         ("access_token", "pending"),
+        ("feed", "active"),
         ("mac", "active"),
     ]
     assert all((key.public_jwk is None) == (key.purpose == "mac") for key in keys)
     events = await desk.store.audit.list_events(after=-1, limit=10)
-    assert [event.event.event for _, event in events] == ["key_added"] * 3
+    assert [event.event.event for _, event in events] == ["key_added"] * 4
 
 
 async def test_a_full_stock_is_left_alone(desk: Desk) -> None:
     keys = await complete(desk)
     assert await complete(desk) == keys
-    assert len(await desk.store.audit.list_events(after=-1, limit=10)) == 3
+    assert len(await desk.store.audit.list_events(after=-1, limit=10)) == 4

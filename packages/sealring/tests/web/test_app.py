@@ -364,7 +364,14 @@ async def test_nobodys_hash_is_computed_for_a_caller_that_went_away(site: Simple
 
     basic = b"Basic " + b64encode(b"shop:slc_shop")
     headers = [(b"host", b"localhost:8799"), (b"content-type", b"application/json"), (b"authorization", basic)]
-    scope = {"type": "http", "method": "POST", "path": "/session", "raw_path": b"/session", "headers": headers}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/session",
+        "raw_path": b"/session",
+        "query_string": b"",
+        "headers": headers,
+    }
     async with asyncio.timeout(5):
         await site.app(scope, receive, send)
     assert hashing.given_up

@@ -11,7 +11,8 @@ import msgspec
 from sealring.protocol.api_registration import ApiChange, ApiRegistration
 from sealring.protocol.client_registration import ClientChange, ClientRegistration
 from sealring.protocol.errors import OAuthError
-from sealring.services import administrator, api, audit, client, session_admin, store_state, user
+from sealring.services import administrator, api, audit, client, revocation, session_admin, store_state, user
+from sealring.services.acknowledgement import perform_and_wait
 from sealring.services.desk import Desk
 
 _Request = TypeVar("_Request", bound=msgspec.Struct)
@@ -31,6 +32,22 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
 def _act(request: type[_Request], perform: Callable[[_Request, Desk, str], _Done]) -> Act:
     return Act(request=request, perform=perform)
+
+
+def _ending(request: type[_Request], perform: Callable[[_Request, Desk, str], _Done]) -> Act:
+    """An act that ends something: it also says which APIs know of that, and waits briefly for their word."""
+
+    async def perform_and_tell(request: _Request, desk: Desk, actor: str) -> msgspec.Struct | OAuthError:
+        outcome, known = await perform_and_wait(
+            lambda: perform(request, desk, actor),
+            store=desk.store,
+            readers=desk.readers,
+            issuer=desk.issuer,
+            now=desk.clock(),
+        )
+        return outcome if isinstance(outcome, OAuthError) else msgspec.structs.replace(outcome, known=known)
+
+    return Act(request=request, perform=perform_and_tell)
 
 
 def _add_user(request: user.AddUser, desk: Desk, actor: str) -> _Done:
@@ -57,7 +74,7 @@ def _set_password(request: user.SetPassword, desk: Desk, actor: str) -> _Done:
 
 
 def _set_user_disabled(*, disabled: bool) -> Act:
-    return _act(
+    return _ending(
         user.UserNamed,
         lambda request, desk, actor: user.set_user_disabled(
             request, disabled=disabled, store=desk.store, clock=desk.clock, actor=actor
@@ -66,7 +83,7 @@ def _set_user_disabled(*, disabled: bool) -> Act:
 
 
 def _set_client_disabled(*, disabled: bool) -> Act:
-    return _act(
+    return _ending(
         client.ClientNamed,
         lambda request, desk, actor: client.set_client_disabled(
             request, disabled=disabled, store=desk.store, clock=desk.clock, actor=actor
@@ -86,11 +103,11 @@ _USERS: Final = {
     "users.show": _act(user.UserNamed, lambda request, desk, _: user.find_user(request.user, store=desk.store)),
     "users.disable": _set_user_disabled(disabled=True),
     "users.enable": _set_user_disabled(disabled=False),
-    "users.delete": _act(
+    "users.delete": _ending(
         user.UserNamed,
         lambda request, desk, actor: user.delete_user(request, store=desk.store, clock=desk.clock, actor=actor),
     ),
-    "users.set_password": _act(user.SetPassword, _set_password),
+    "users.set_password": _ending(user.SetPassword, _set_password),
     "users.set_roles": _act(
         user.SetRoles,
         lambda request, desk, actor: user.set_roles(request, store=desk.store, clock=desk.clock, actor=actor),
@@ -115,15 +132,15 @@ _CLIENTS: Final = {
         ClientChange,
         lambda request, desk, actor: client.update_client(request, store=desk.store, clock=desk.clock, actor=actor),
     ),
-    "clients.rotate_secret": _act(
-        client.ClientNamed,
+    "clients.rotate_secret": _ending(
+        client.RotateClientSecret,
         lambda request, desk, actor: client.rotate_client_secret(
             request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
         ),
     ),
     "clients.disable": _set_client_disabled(disabled=True),
     "clients.enable": _set_client_disabled(disabled=False),
-    "clients.delete": _act(
+    "clients.delete": _ending(
         client.ClientNamed,
         lambda request, desk, actor: client.delete_client(request, store=desk.store, clock=desk.clock, actor=actor),
     ),
@@ -136,8 +153,14 @@ _APIS: Final = {
             request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
         ),
     ),
-    "apis.list": _act(NoMembers, lambda _request, desk, _actor: api.list_apis(store=desk.store)),
-    "apis.show": _act(api.ApiNamed, lambda request, desk, _: api.show_api(request, store=desk.store)),
+    "apis.list": _act(
+        NoMembers,
+        lambda _request, desk, _actor: api.list_apis(store=desk.store, readers=desk.readers, clock=desk.clock),
+    ),
+    "apis.show": _act(
+        api.ApiNamed,
+        lambda request, desk, _: api.show_api(request, store=desk.store, readers=desk.readers, clock=desk.clock),
+    ),
     "apis.update": _act(
         ApiChange,
         lambda request, desk, actor: api.update_api(
@@ -163,10 +186,19 @@ _SESSIONS: Final = {
         session_admin.ListSessions,
         lambda request, desk, _: session_admin.list_sessions(request, store=desk.store, clock=desk.clock),
     ),
-    "sessions.end": _act(
+    "sessions.end": _ending(
         session_admin.EndSessions,
         lambda request, desk, actor: session_admin.end_sessions(
             request, store=desk.store, clock=desk.clock, actor=actor
+        ),
+    ),
+}
+
+_TOKENS: Final = {
+    "tokens.revoke": _ending(
+        revocation.RevokeToken,
+        lambda request, desk, actor: revocation.revoke_token(
+            request, store=desk.store, signer=desk.signer, clock=desk.clock, actor=actor
         ),
     ),
 }
@@ -204,5 +236,5 @@ _STORE: Final = {
     ),
 }
 
-ACTS: Final[Mapping[str, Act]] = {**_USERS, **_CLIENTS, **_APIS, **_SESSIONS, **_AUDIT, **_STORE}
+ACTS: Final[Mapping[str, Act]] = {**_USERS, **_CLIENTS, **_APIS, **_SESSIONS, **_TOKENS, **_AUDIT, **_STORE}
 """Every act that the operator has."""

@@ -1,11 +1,12 @@
 """`sealring apis`: the audiences of access tokens."""
 
+import time
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from typing import Any
 
 from sealring.cli.command import Answer, Command, CommandProblem, Noun, no_arguments
 from sealring.cli.control import open_control
-from sealring.cli.output import card, moment, shown, table
+from sealring.cli.output import card, counted, moment, shown, table
 
 
 def _describe_api(parser: ArgumentParser) -> None:
@@ -50,10 +51,10 @@ async def _list(options: Namespace) -> Answer:
     async with open_control(options.config) as control:
         found = await control.perform("apis.list")
     rows = [
-        (api["identifier"], sorted(api["scopes"]), f"{api['access_token_lifetime']} s", api["claims"])
+        (api["identifier"], sorted(api["scopes"]), f"{api['access_token_lifetime']} s", api["claims"], _verifiers(api))
         for api in found["apis"]
     ]
-    return Answer(found, table(("api", "scopes", "lifetime", "claims"), rows))
+    return Answer(found, table(("api", "scopes", "lifetime", "claims", "its verifiers"), rows))
 
 
 async def _show(options: Namespace) -> Answer:
@@ -106,6 +107,18 @@ def _members(options: Namespace) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
+def _verifiers(api: dict[str, Any]) -> str:
+    """Say what the verifiers of an API last told: `seen 2 s ago, feed 0.3 s behind, keys k7 k8, session_ended 3`."""
+    report = api["report"]
+    if report is None:
+        return "never seen" if api["streams"] == 0 else f"{counted(api['streams'], 'stream')}, no reports"
+    seen = max(0, round(time.time() - report["seen_at"] / 1000))
+    behind = "feed unknown" if report["behind_ms"] is None else f"feed {report['behind_ms'] / 1000:.1f} s behind"
+    keys = " ".join(kid[:8] for kid in report["keys"]) or "none"
+    refused = [f"{code} {count}" for code, count in sorted(report["counts"].items()) if code != "accepted"]
+    return ", ".join([f"{report['verifiers']} seen {seen} s ago", behind, f"keys {keys}", *refused])
+
+
 def _card(api: dict[str, Any]) -> str:
     dangers = [name for name in ("insecure_long_access_tokens", "insecure_allow_personal_claims") if api[name]]
     return card(
@@ -117,6 +130,7 @@ def _card(api: dict[str, Any]) -> str:
             ("claims", api["claims"]),
             ("insecure options", dangers),
             ("secrets", api["secrets"]),
+            ("its verifiers", _verifiers(api)),
             ("added", moment(api["created_at"])),
         ]
     )

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from typing import Any
 
+from sealring.cli.acknowledgement import acknowledged
 from sealring.cli.command import Answer, Command, CommandProblem, Noun, no_arguments
 from sealring.cli.control import open_control
 from sealring.cli.output import card, counted, moment, shown, table
@@ -97,10 +98,20 @@ async def _update(options: Namespace) -> Answer:
     return Answer(client, _card(client))
 
 
+def _describe_rotate_secret(parser: ArgumentParser) -> None:
+    _describe_client(parser)
+    parser.add_argument(
+        "--compromised", action="store_true", help="end the old secrets, and all sessions and tokens of the client, now"
+    )
+
+
 async def _rotate_secret(options: Namespace) -> Answer:
+    request = {"client_id": options.client_id, "compromised": options.compromised}
     async with open_control(options.config) as control:
-        made = await control.perform("clients.rotate_secret", {"client_id": options.client_id})
+        made = await control.perform("clients.rotate_secret", request)
     said = f"new secret, shown this once: {made['client_secret']}"
+    if made["sessions"] is not None:
+        said += acknowledged(f"\n{counted(made['sessions'], 'session')} ended", made["known"])
     if made["secrets"] == 2:
         said += "\nthe one before stays good until the next rotation"
     return Answer(made, said)
@@ -123,7 +134,8 @@ async def _delete(options: Namespace) -> Answer:
 async def _end(options: Namespace, act: str, done: str) -> Answer:
     async with open_control(options.config) as control:
         outcome = await control.perform(act, {"client_id": options.client_id})
-    return Answer(outcome, f"{done} {shown(options.client_id)}; {counted(outcome['sessions'], 'session')} ended")
+    said = f"{done} {shown(options.client_id)}; {counted(outcome['sessions'], 'session')} ended"
+    return Answer(outcome, acknowledged(said, outcome["known"]))
 
 
 def _members(options: Namespace) -> dict[str, Any]:
@@ -174,7 +186,10 @@ COMMANDS = {
             Command("show", "show a client", _describe_client, _show),
             Command("update", "change a client; lists are replaced whole", _describe_update, _update),
             Command(
-                "rotate-secret", "give a client a new secret beside the last one", _describe_client, _rotate_secret
+                "rotate-secret",
+                "give a client a new secret beside the last one",
+                _describe_rotate_secret,
+                _rotate_secret,
             ),
             Command("disable", "refuse a client, and end its sessions", _describe_client, _disable),
             Command("enable", "take a client again", _describe_client, _enable),

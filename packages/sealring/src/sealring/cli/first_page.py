@@ -15,6 +15,7 @@ FIRST_HOUR: Final = {
 }
 LATER: Final = {
     "status": "say how the installation stands",
+    "tokens": "revoke",
     "recover": "begin anew after the store was restored from a backup",
 }
 MODULES: Final = {name: name for name in (*FIRST_HOUR, *LATER)} | {

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
+from sealring.cli.acknowledgement import acknowledged
 from sealring.cli.command import Answer, Command, Noun
 from sealring.cli.control import open_control
 from sealring.cli.output import counted, moment, table
@@ -44,7 +45,7 @@ async def _end(options: Namespace) -> Answer:
     request = {"sid": options.sid, "user": options.user, "everybody": options.all}
     async with open_control(options.config) as control:
         outcome = await control.perform("sessions.end", request)
-    return Answer(outcome, f"{counted(outcome['sessions'], 'session')} ended")
+    return Answer(outcome, acknowledged(f"{counted(outcome['sessions'], 'session')} ended", outcome["known"]))
 
 
 COMMANDS = {

@@ -5,6 +5,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from sealring.cli.acknowledgement import acknowledged
 from sealring.cli.command import Answer, Command, CommandProblem, Noun, no_arguments
 from sealring.cli.control import open_control
 from sealring.cli.output import card, counted, moment, shown, table
@@ -87,7 +88,8 @@ async def _delete(options: Namespace) -> Answer:
 async def _end(options: Namespace, act: str, done: str) -> Answer:
     async with open_control(options.config) as control:
         outcome = await control.perform(act, {"user": options.user})
-    return Answer(outcome, f"{done} {shown(options.user)}; {counted(outcome['sessions'], 'session')} ended")
+    said = f"{done} {shown(options.user)}; {counted(outcome['sessions'], 'session')} ended"
+    return Answer(outcome, acknowledged(said, outcome["known"]))
 
 
 def _describe_set_password(parser: ArgumentParser) -> None:
@@ -99,7 +101,7 @@ async def _set_password(options: Namespace) -> Answer:
     password = read_new_password(options, randomness=os.urandom)
     async with open_control(options.config) as control:
         outcome = await control.perform("users.set_password", {"user": options.user, "password": password})
-    said = [f"set the password of {shown(options.user)}; the sessions ended"]
+    said = [acknowledged(f"set the password of {shown(options.user)}; the sessions ended", outcome["known"])]
     if options.passphrase:
         outcome["passphrase"] = password
         said.append(f"passphrase, shown this once: {password}")

@@ -26,7 +26,7 @@ from sealring.protocol.client_registration import ClientRegistration
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.secret import Secret
 from sealring.services.api import ApiNamed, add_api, rotate_api_secret
-from sealring.services.client import ClientNamed, add_client, rotate_client_secret
+from sealring.services.client import RotateClientSecret, add_client, rotate_client_secret
 from sealring.services.desk import Desk
 from sealring.services.user import SetPassword, hash_new_password, new_user, parse_login_names, set_password
 
@@ -140,7 +140,7 @@ async def _settle_command_client(desk: Desk, file: Path) -> None:
     if known is not None and read_secret(file) is not None:
         return
     if known is not None:
-        named = ClientNamed(client_id=COMMAND_CLIENT)
+        named = RotateClientSecret(client_id=COMMAND_CLIENT)
         rotated = await rotate_client_secret(
             named, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=_ACTOR
         )

@@ -7,6 +7,13 @@ from sealring.ports.clock import (
     Clock,
     ServiceClock,
 )
+from sealring.ports.revocation import (
+    FeedGap,
+    FeedHead,
+    FeedPage,
+    FeedSnapshot,
+    RevocationStore,
+)
 from sealring.ports.sign_in import (
     HashingBusy,
     Limited,
@@ -45,6 +52,10 @@ __all__ = [
     "AuditStore",
     "ClientStore",
     "Clock",
+    "FeedGap",
+    "FeedHead",
+    "FeedPage",
+    "FeedSnapshot",
     "HashingBusy",
     "KeyForge",
     "KeyStore",
@@ -54,6 +65,7 @@ __all__ = [
     "PasswordHashing",
     "Randomness",
     "RenewedSession",
+    "RevocationStore",
     "ServiceClock",
     "Session",
     "SessionGrant",

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from sealring.ports.revocation import RevocationStore
 from sealring.ports.store_state import StateStore
 from sealring.protocol.api import Api
 from sealring.protocol.audit_chain import AuditLink, AuditRow
@@ -155,8 +156,12 @@ class SessionStore(Protocol):
         """Count live sessions."""
         ...
 
-    async def forget_expired(self, *, now: Instant, limit: int) -> int:
-        """Delete rows whose last token expired; an ended family stays until then, or a replay would look unknown."""
+    async def forget_expired(self, *, before: Instant, limit: int) -> int:
+        """Delete rows whose absolute lifetime was over `before` an instant.
+
+        An ended family stays until its last token has expired, or a replay would look unknown; and rows outlive the
+        access tokens of their session, since they name the APIs that must know of an end.
+        """
         ...
 
 
@@ -281,6 +286,10 @@ class ClientStore(Protocol):
         """Delete a client and end its sessions; return sessions ended, None for an unknown client."""
         ...
 
+    async def compromise(self, client: Client, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Replace a registration, raise the epoch and end its sessions; return how many, None for an unknown client."""
+        ...
+
     async def origin_is_registered(self, origin: str) -> bool:
         """Say whether any enabled client registered this Origin (for CORS preflights)."""
         ...
@@ -379,6 +388,11 @@ class Store(Protocol):
     @property
     def keys(self) -> KeyStore:
         """Keys."""
+        ...
+
+    @property
+    def revocations(self) -> RevocationStore:
+        """The revocation feed."""
         ...
 
     @property

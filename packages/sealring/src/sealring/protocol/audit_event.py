@@ -66,6 +66,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "client_enabled": "A client was enabled.",
         "client_deleted": "A client was deleted; its sessions ended.",
         "client_secret_rotated": "A client got a new secret.",
+        "client_compromised": "A client's secrets were replaced at once; its sessions and tokens ended.",
+        "token_revoked": "One access token was ended by the operator.",
         "api_added": "An API was registered.",
         "api_changed": "An API's registration was changed.",
         "api_deleted": "An API was deleted.",

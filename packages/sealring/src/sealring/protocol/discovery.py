@@ -58,4 +58,6 @@ def authorization_server_metadata(issuer: str) -> dict[str, object]:
         "grant_types_supported": [],
         "introspection_endpoint": f"{issuer}/introspect",
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "sealring_revocation_endpoint": f"{issuer}/revocations",
+        "sealring_revocation_jwks_uri": f"{issuer}/revocations/jwks",
     }

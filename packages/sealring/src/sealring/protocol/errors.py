@@ -96,6 +96,9 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "session_ended": _Meaning("invalid_token", 401, "The session of this access token has ended."),
         "insufficient_scope": _Meaning("insufficient_scope", 403, "The access token lacks the scope for that."),
         "session_not_found": _Meaning("invalid_request", 404, "There is no such session of yours."),
+        # the revocation feed
+        "feed_gap": _Meaning("invalid_request", 410, "The feed cannot go on from there: take a snapshot."),
+        "feed_busy": _Meaning("temporarily_unavailable", 429, "Too many readers of this API: wait, or poll."),
         # the operator's side
         "unknown_user": _Meaning("invalid_request", 404, "There is no such user."),
         "unknown_client": _Meaning("invalid_request", 404, "There is no such client."),

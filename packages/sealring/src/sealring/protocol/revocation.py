@@ -31,7 +31,10 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of the feed. `id`: 16 octets; `audience` None: for every API; `until` None: for good."""
+    """An entry of the feed. `id`: 16 octets; `audience` None: for every API; `until` None: for good.
+
+    An end that no registered API need know of takes a number too, under an audience that nobody is ("").
+    """
 
     number: int
     kind: RevocationKind
@@ -40,15 +43,17 @@ class FeedEntry(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int | None
     at: Instant
     until: Instant | None
+    client_id: str | None = None
 
 
 def feed_entries(revocations: Iterable[Revocation], *, apis: tuple[Api, ...], after: int) -> tuple[FeedEntry, ...]:
-    """Number what acts ended, one entry for each audience; an audience that is no registered API has no reader."""
-    lifetimes = {api.identifier: api for api in apis}
+    """Number what acts ended, one entry for each audience that is a registered API."""
+    known = {api.identifier: api for api in apis}
     entries: list[FeedEntry] = []
     for revocation in revocations:
-        for audience in [None] if revocation.audiences is None else sorted(revocation.audiences & lifetimes.keys()):
-            readers = apis if audience is None else (lifetimes[audience],)
+        audiences = [None] if revocation.audiences is None else sorted(revocation.audiences & known.keys()) or [""]
+        for audience in audiences:
+            readers = apis if audience is None else tuple(filter(None, [known.get(audience)]))
             entry = FeedEntry(
                 number=after + len(entries) + 1,
                 kind=revocation.kind,
@@ -57,6 +62,7 @@ def feed_entries(revocations: Iterable[Revocation], *, apis: tuple[Api, ...], af
                 epoch=revocation.epoch,
                 at=revocation.at,
                 until=_until(revocation, readers),
+                client_id=revocation.client_id,
             )
             entries.append(entry)
     return tuple(entries)
@@ -64,7 +70,8 @@ def feed_entries(revocations: Iterable[Revocation], *, apis: tuple[Api, ...], af
 
 def extend_digest(digest: bytes, entry: FeedEntry) -> bytes:
     """Give the running digest after `entry`: 32 octets that tell one history of the feed from another."""
-    return sha256(digest + msgspec.json.encode(entry)).digest()
+    told = (entry.number, entry.kind, entry.id, entry.audience, entry.epoch, entry.at, entry.until)
+    return sha256(digest + msgspec.json.encode(told)).digest()
 
 
 def _until(revocation: Revocation, readers: tuple[Api, ...]) -> Instant | None:

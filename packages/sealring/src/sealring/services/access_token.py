@@ -13,8 +13,9 @@ from sealring.protocol.scope import scope_text
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import Subject
 from sealring_verify.access_token import check_access_token
-from sealring_verify.claims import AccessToken
+from sealring_verify.claims import AccessToken, parse_access_token
 from sealring_verify.errors import TokenRefused
+from sealring_verify.jose.jws import verify_compact
 
 
 class Bearer(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +88,20 @@ def check_own_token(token: str, *, audience: str, signer: Signer, now: Instant) 
         return None
 
 
+def read_own_token(token: str, *, signer: Signer, now: Instant) -> AccessToken | None:
+    """Check one of our own access tokens for whatever API it names, or return None."""
+    try:
+        signed = verify_compact(token, keys=signer.verification_keys(), algorithms=frozenset({"ES256"}))
+        audience = parse_access_token(signed.payload).aud[0]
+    except TokenRefused:
+        return None
+    return check_own_token(token, audience=audience, signer=signer, now=now)
+
+
 async def find_session_of(claims: AccessToken, *, store: Store, now: Instant) -> Session | None:
-    """Return the live session behind a checked token: same subject, same client, same epoch."""
+    """Return the live session behind a checked token that was not ended itself: same subject, client and epoch."""
+    if await store.revocations.has_ended(claims.jti, now=now):
+        return None
     session = None if claims.sid is None else await store.sessions.find(claims.sid, now=now)
     if session is None or session.sub != claims.sub or session.client_id != claims.client_id:
         return None

@@ -13,6 +13,8 @@ from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.secret import Secret
+from sealring.services.acknowledgement import Readers
+from sealring.services.report import ApiReport
 
 
 class ApiNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +24,10 @@ class ApiNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ApiSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """An API as the operator sees it: everything but its secrets, of which only the number is told."""
+    """An API as the operator sees it: everything but its secrets, of which only the number is told.
+
+    `streams`: how many read the revocation feed now. `report`: what its verifiers last said, None where none did.
+    """
 
     identifier: str
     scopes: Mapping[str, str]
@@ -30,6 +35,8 @@ class ApiSeen(msgspec.Struct, frozen=True, kw_only=True):
     byte_budget: int
     claims: tuple[str, ...]
     secrets: int
+    streams: int = 0
+    report: ApiReport | None = None
     insecure_long_access_tokens: bool
     insecure_allow_personal_claims: bool
     created_at: Instant
@@ -63,15 +70,16 @@ async def add_api(
     return ApiSecretMade(api=_seen(api), api_key=secret)
 
 
-async def show_api(request: ApiNamed, *, store: Store) -> ApiSeen | OAuthError:
-    """Show one API."""
+async def show_api(request: ApiNamed, *, store: Store, readers: Readers | None, clock: Clock) -> ApiSeen | OAuthError:
+    """Show one API, and what its verifiers say of themselves."""
     api = await store.apis.find(request.identifier)
-    return refuse("unknown_api") if api is None else _seen(api)
+    return refuse("unknown_api") if api is None else _heard(_seen(api), readers, now=clock())
 
 
-async def list_apis(*, store: Store) -> ApiList:
-    """List all APIs."""
-    return ApiList(apis=tuple(_seen(api) for api in await store.apis.list_all()))
+async def list_apis(*, store: Store, readers: Readers | None, clock: Clock) -> ApiList:
+    """List all APIs, and what their verifiers say of themselves."""
+    now = clock()
+    return ApiList(apis=tuple(_heard(_seen(api), readers, now=now) for api in await store.apis.list_all()))
 
 
 async def update_api(
@@ -150,7 +158,14 @@ def _event(event: str, identifier: str, *, actor: str, now: Instant) -> AuditEve
     return AuditEvent(event=event, at=now, actor=actor, api=identifier)
 
 
+def _heard(api: ApiSeen, readers: Readers | None, *, now: Instant) -> ApiSeen:
+    if readers is None:
+        return api
+    report = readers.reports.summary(api.identifier, now=now)
+    return msgspec.structs.replace(api, streams=readers.feed.readers(api.identifier), report=report)
+
+
 def _seen(api: Api) -> ApiSeen:
     members = msgspec.structs.asdict(api)
-    shown = {name: members[name] for name in ApiSeen.__struct_fields__ if name != "secrets"}
+    shown = {name: members[name] for name in ApiSeen.__struct_fields__ if name in members}
     return ApiSeen(secrets=len(api.secret_digests), **shown)

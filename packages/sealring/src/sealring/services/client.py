@@ -19,12 +19,20 @@ from sealring.protocol.client_registration import (
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.secret import Secret
+from sealring.services.acknowledgement import ApiKnowledge
 
 
 class ClientNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which client an act is about."""
 
     client_id: str
+
+
+class RotateClientSecret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new secret for a client; `compromised`: the old ones and all that was made with them end at once."""
+
+    client_id: str
+    compromised: bool = False
 
 
 class ClientSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,18 +69,24 @@ class ClientAdded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClientSecretMade(msgspec.Struct, frozen=True, kw_only=True):
-    """A client's new secret, shown this once. `secrets`: how many are accepted now."""
+    """A client's new secret, shown this once. `secrets`: how many are accepted now.
+
+    `sessions`: how many were ended with the old ones, None where those stay good. `known`: which APIs know of that.
+    """
 
     client_id: str
     client_secret: Secret
     secrets: int
+    sessions: int | None = None
+    known: tuple[ApiKnowledge, ...] = ()
 
 
 class ClientEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """Which client's sessions an act ended, and how many lived."""
+    """Which client's sessions an act ended, and how many lived. `known`: which APIs know."""
 
     client_id: str
     sessions: int
+    known: tuple[ApiKnowledge, ...] = ()
 
 
 async def add_client(
@@ -123,20 +137,27 @@ async def update_client(request: ClientChange, *, store: Store, clock: Clock, ac
 
 
 async def rotate_client_secret(
-    request: ClientNamed, *, store: Store, clock: Clock, randomness: Randomness, actor: str
+    request: RotateClientSecret, *, store: Store, clock: Clock, randomness: Randomness, actor: str
 ) -> ClientSecretMade | OAuthError:
-    """Give a confidential client a new secret; the one before stays good until the next rotation."""
+    """Give a confidential client a new secret; the one before stays good until the next rotation.
+
+    Where it is compromised the old secrets end at once, the epoch rises and the client's sessions end.
+    """
     client = await store.clients.find(request.client_id)
     if client is None:
         return refuse("unknown_client")
     if client.type == "public":
         return refuse("invalid_registration", description="A public client has no secret.")
-    secret = _make_secret(randomness)
-    digests = (_digest(secret), *client.secret_digests)[:2]
-    event = _event("client_secret_rotated", client.client_id, actor=actor, now=clock())
-    if not await store.clients.replace(msgspec.structs.replace(client, secret_digests=digests), events=[event]):
-        return refuse("unknown_client")
-    return ClientSecretMade(client_id=client.client_id, client_secret=secret, secrets=len(digests))
+    secret, now = _make_secret(randomness), clock()
+    kept = () if request.compromised else client.secret_digests[:1]
+    changed = msgspec.structs.replace(client, secret_digests=(_digest(secret), *kept))
+    made = ClientSecretMade(client_id=client.client_id, client_secret=secret, secrets=len(changed.secret_digests))
+    if request.compromised:
+        event = _event("client_compromised", client.client_id, actor=actor, now=now)
+        ended = await store.clients.compromise(changed, now=now, events=[event])
+        return refuse("unknown_client") if ended is None else msgspec.structs.replace(made, sessions=ended)
+    event = _event("client_secret_rotated", client.client_id, actor=actor, now=now)
+    return made if await store.clients.replace(changed, events=[event]) else refuse("unknown_client")
 
 
 async def set_client_disabled(

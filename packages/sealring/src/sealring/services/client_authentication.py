@@ -3,6 +3,8 @@
 import hmac
 from hashlib import sha256
 
+import msgspec
+
 from sealring.ports import Store
 from sealring.protocol.api import Api
 from sealring.protocol.client import Client
@@ -13,6 +15,13 @@ from sealring.protocol.client_authentication import (
     parse_basic,
 )
 from sealring.protocol.errors import OAuthError, refuse
+
+
+class AuthenticatedApi(msgspec.Struct, frozen=True, kw_only=True):
+    """An API that showed one of its secrets. `secret_digest`: SHA-256 of that one."""
+
+    api: Api
+    secret_digest: bytes
 
 
 async def authenticate_client(credentials: ClientCredentials, *, store: Store) -> Client | OAuthError:
@@ -31,16 +40,20 @@ async def authenticate_client(credentials: ClientCredentials, *, store: Store) -
     return client if proven else refuse("client_authentication_failed")
 
 
-async def authenticate_api(authorization: str | None, *, store: Store) -> Api | OAuthError:
+async def authenticate_api(authorization: str | None, *, store: Store) -> AuthenticatedApi | OAuthError:
     """Return the API behind an HTTP Basic header of its identifier and its `sla_` secret (RFC 7662 §2.1)."""
     basic = None if authorization is None else parse_basic(authorization)
     api = None if basic is None else await store.apis.find(basic.client_id)
     if basic is None or api is None or not _is_one_of(basic, api.secret_digests):
         return refuse("client_authentication_failed")
-    return api
+    return AuthenticatedApi(api=api, secret_digest=_digest(basic))
+
+
+def _digest(credentials: ClientSecretBasic) -> bytes:
+    return sha256(credentials.client_secret.reveal().encode()).digest()
 
 
 def _is_one_of(credentials: ClientSecretBasic, digests: tuple[bytes, ...]) -> bool:
     # The secrets are random, so a digest cannot be steered towards a stored one; compared in constant time anyway.
-    digest = sha256(credentials.client_secret.reveal().encode()).digest()
+    digest = _digest(credentials)
     return any(hmac.compare_digest(digest, known) for known in digests)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import msgspec
 
 from sealring.credentials.password_policy import PasswordPolicy
-from sealring.ports import Clock, PasswordHashing, Randomness, Store, StoreUnavailable
+from sealring.ports import Clock, PasswordHashing, Randomness, Signer, Store, StoreUnavailable
+from sealring.services.acknowledgement import Readers
 
 __all__ = ["Desk", "StoreUnavailable"]
 
@@ -16,17 +17,20 @@ Remember = Callable[[bytes, int], None]
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """The store and what stands around it.
 
-    `audit_key`: 32 octets, under which the audit's chains are made. `remember`: writes down outside of the store which
-    one it is; None while a server runs, whose keys are bound to the incarnation that it opened.
+    `audit_key`: 32 octets, under which the audit's chains are made. `readers`: who reads the revocation feed, None
+    where no server runs. `remember`: writes down outside of the store which one it is; None while a server runs, whose
+    keys are bound to the incarnation that it opened.
     """
 
     store: Store
+    signer: Signer
     hashing: PasswordHashing
     password_policy: PasswordPolicy
     clock: Clock
     randomness: Randomness
     issuer: str
     audit_key: bytes
+    readers: Readers | None = None
     remember: Remember | None = None
 
     def __repr__(self) -> str:

@@ -13,6 +13,8 @@ from sealring.ports import (
     Store,
     StoreUnavailable,
 )
+from sealring.services.report import ReportBoard
+from sealring.services.revocation_feed import RevocationFeed
 
 __all__ = ["House", "StoreUnavailable"]
 
@@ -33,3 +35,5 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     randomness: Randomness
     password_policy: PasswordPolicy
     halted: bool
+    feed: RevocationFeed
+    reports: ReportBoard

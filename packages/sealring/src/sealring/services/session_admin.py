@@ -6,6 +6,7 @@ from sealring.ports import Clock, Session, Store
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
+from sealring.services.acknowledgement import ApiKnowledge
 from sealring.services.user import find_user
 
 _REASON = "ended_by_operator"
@@ -51,10 +52,11 @@ class SessionList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionsEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """How many sessions lived and were ended; `sub`: whose, None for everybody's."""
+    """How many sessions lived and were ended; `sub`: whose, None for everybody's. `known`: which APIs know."""
 
     sub: str | None
     sessions: int
+    known: tuple[ApiKnowledge, ...] = ()
 
 
 async def list_sessions(request: ListSessions, *, store: Store, clock: Clock) -> SessionList | OAuthError:

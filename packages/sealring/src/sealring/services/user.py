@@ -18,6 +18,7 @@ from sealring.protocol.instant import Instant
 from sealring.protocol.secret import Secret
 from sealring.protocol.user import User
 from sealring.protocol.user_registration import parse_custom_claims, parse_roles
+from sealring.services.acknowledgement import ApiKnowledge
 
 _SUB_OCTETS = 16
 
@@ -75,10 +76,11 @@ class UserList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose sessions an act ended; `sessions`: how many lived, None where they were not counted."""
+    """Whose sessions an act ended; `sessions`: how many lived, None where they were not counted. `known`: by whom."""
 
     sub: str
     sessions: int | None
+    known: tuple[ApiKnowledge, ...] = ()
 
 
 class LoginNames(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,10 @@
 """The ASGI application: a request's way from bytes to an endpoint and back (DESIGN §3)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
+from contextlib import aclosing
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -16,12 +17,13 @@ from sealring.protocol.caller import Caller
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
 from sealring.services.house import House, StoreUnavailable
-from sealring.web.exchange import Answer, Request, error_id, refusal_answer
+from sealring.web.exchange import Answer, Request, StreamAnswer, error_id, refusal_answer
 from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, HASHING, ROUTES, WELL_KNOWN, Methods
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_Given = TypeVar("_Given", Answer, Answer | StreamAnswer)
 _log = structlog.get_logger()
 
 # Told twice these mean two things: which client, which token, which body.
@@ -63,13 +65,16 @@ class WebApp:
         if scope["type"] != "http":
             return
         answer = await self._answer(scope, receive)
+        if isinstance(answer, StreamAnswer):
+            await _stream(answer, scope["method"], receive, send)
+            return
         headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
         if answer.status in {204, 304}:
             headers = list(answer.headers)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _answer(self, scope: _Scope, receive: _Receive) -> Answer:
+    async def _answer(self, scope: _Scope, receive: _Receive) -> Answer | StreamAnswer:
         found = self._find(scope["path"], scope["raw_path"])
         headers = _headers(scope["headers"])
         if isinstance(headers, OAuthError):
@@ -93,6 +98,7 @@ class WebApp:
         request = Request(
             method=method,
             path=found.path,
+            query=scope["query_string"],
             headers=headers,
             body=body,
             caller=self._caller(scope, headers),
@@ -100,9 +106,11 @@ class WebApp:
         )
         answering = self._guard(endpoint(request, self._house), path=found.path)
         answer = await (_while_present(answering, receive) if found.path in HASHING else answering)
+        if isinstance(answer, StreamAnswer):
+            return answer
         return await self._guard(self._share(found, request, answer), path=found.path)
 
-    async def _guard(self, answering: Awaitable[Answer], *, path: str) -> Answer:
+    async def _guard(self, answering: Awaitable[_Given], *, path: str) -> _Given | Answer:
         try:
             return await answering
         except StoreUnavailable as problem:
@@ -183,7 +191,7 @@ def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str] | OAuthErr
     return headers
 
 
-async def _while_present(answering: Coroutine[Any, Any, Answer], receive: _Receive) -> Answer:
+async def _while_present(answering: Coroutine[Any, Any, _Given | Answer], receive: _Receive) -> _Given | Answer:
     """Give the work up when its caller goes away, so that nobody's hash is computed for nobody (SECURITY F3)."""
     work = asyncio.create_task(answering)
     gone = asyncio.create_task(_receive_one(receive))
@@ -196,6 +204,32 @@ async def _while_present(answering: Coroutine[Any, Any, Answer], receive: _Recei
         gone.cancel()
         work.cancel()
     return refusal_answer(refuse("malformed_http")) if work.cancelled() else work.result()
+
+
+async def _stream(answer: StreamAnswer, method: str, receive: _Receive, send: _Send) -> None:
+    """Send pieces until there are no more, or nobody listens."""
+    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+    if method == "HEAD":
+        await send({"type": "http.response.body", "body": b""})
+        await answer.chunks.aclose()
+        return
+    sending = asyncio.create_task(_send_chunks(answer.chunks, send))
+    gone = asyncio.create_task(_receive_one(receive))
+    try:
+        await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()
+    finally:
+        gone.cancel()
+        sending.cancel()
+        await asyncio.wait({sending})
+
+
+async def _send_chunks(chunks: AsyncGenerator[bytes, None], send: _Send) -> None:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _receive_one(receive: _Receive) -> None:

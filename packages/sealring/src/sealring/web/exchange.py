@@ -1,7 +1,7 @@
 """What an endpoint is given and gives back, and how every refusal looks on the wire (RFC 6749 §5.2, RFC 6750 §3)."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -17,10 +17,14 @@ _JSON: Final = (b"content-type", b"application/json")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A request whose body has been read whole. `headers`: lower-case names; `parameters`: from the path."""
+    """A request whose body has been read whole. `headers`: lower-case names; `parameters`: from the path.
+
+    `query`: as it came, still encoded.
+    """
 
     method: str
     path: str
+    query: bytes = b""
     headers: Mapping[str, str]
     body: bytes
     caller: Caller
@@ -35,7 +39,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-Endpoint = Callable[[Request, House], Awaitable[Answer]]
+class StreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Status and headers at once, and a body that comes in pieces until its source ends or the caller goes away."""
+
+    status: int
+    headers: Headers
+    chunks: AsyncGenerator[bytes, None]
+
+
+Endpoint = Callable[[Request, House], Awaitable[Answer | StreamAnswer]]
 
 
 def json_answer(value: object, *, status: int = 200, headers: Headers = ()) -> Answer:

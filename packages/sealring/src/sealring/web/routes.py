@@ -3,9 +3,16 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from sealring.web.endpoints.discovery import get_authorization_server, get_healthz, get_jwks, get_readyz
+from sealring.web.endpoints.discovery import (
+    get_authorization_server,
+    get_feed_jwks,
+    get_healthz,
+    get_jwks,
+    get_readyz,
+)
 from sealring.web.endpoints.introspect import post_introspect
 from sealring.web.endpoints.password import put_password
+from sealring.web.endpoints.revocations import get_revocations, get_snapshot, post_reports
 from sealring.web.endpoints.session import delete_session, post_session, post_session_refresh
 from sealring.web.endpoints.sessions import (
     delete_one_session,
@@ -29,6 +36,10 @@ ROUTES: Mapping[str, Methods] = MappingProxyType(
         "/password": {"PUT": put_password},
         "/introspect": {"POST": post_introspect},
         "/jwks": {"GET": get_jwks},
+        "/revocations": {"GET": get_revocations},
+        "/revocations/snapshot": {"GET": get_snapshot},
+        "/revocations/jwks": {"GET": get_feed_jwks},
+        "/reports": {"POST": post_reports},
         "/healthz": {"GET": get_healthz},
         "/readyz": {"GET": get_readyz},
         "/admin/enroll": {"GET": get_admin_enroll, "POST": post_admin_enroll},

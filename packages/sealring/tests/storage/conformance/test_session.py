@@ -604,8 +604,8 @@ async def test_an_ended_family_is_remembered_until_its_last_token_has_expired(
     session = await open_session(1, absolute_expires_at=Instant(9000), idle_expires_at=Instant(8000))
     later = await open_session(2)
     await shop.sessions.end("sid-1", reason="test", now=Instant(3000), events=[])
-    assert await shop.sessions.forget_expired(now=Instant(8999), limit=10) == 0
-    assert await shop.sessions.forget_expired(now=Instant(9000), limit=10) == 1
+    assert await shop.sessions.forget_expired(before=Instant(8999), limit=10) == 0
+    assert await shop.sessions.forget_expired(before=Instant(9000), limit=10) == 1
     assert await shop.sessions.find_family(session.key) is None
     assert await shop.sessions.find_family(later.key) is not None
 
@@ -613,7 +613,7 @@ async def test_an_ended_family_is_remembered_until_its_last_token_has_expired(
 async def test_expired_rows_are_forgotten_a_bounded_number_at_a_time(shop: Store, open_session: OpenSession) -> None:
     for number in range(1, 6):
         await open_session(number, absolute_expires_at=Instant(3000))
-    assert [await shop.sessions.forget_expired(now=Instant(9000), limit=3) for _ in range(3)] == [3, 2, 0]
+    assert [await shop.sessions.forget_expired(before=Instant(9000), limit=3) for _ in range(3)] == [3, 2, 0]
 
 
 async def test_a_family_renewed_by_a_password_change_forgets_what_its_old_tokens_did(

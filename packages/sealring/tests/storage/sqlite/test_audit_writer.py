@@ -67,9 +67,3 @@ def test_every_row_has_a_salt_of_its_own(connection: apsw.Connection, writer: Au
     rows, _ = chain(connection)
     assert rows[0].salt != rows[1].salt
     assert rows[0].personal_digest != rows[1].personal_digest
-
-
-def test_feed_numbers_are_added_up(connection: apsw.Connection, writer: AuditWriter) -> None:
-    writer.add_feed_numbers(connection, 2)
-    writer.add_feed_numbers(connection, 3)
-    assert connection.execute("SELECT feed_number FROM store_state").get == 5

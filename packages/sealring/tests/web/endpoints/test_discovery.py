@@ -26,7 +26,16 @@ async def test_the_metadata_names_only_what_exists(site: SimpleNamespace) -> Non
     metadata = (await site.http.get("/.well-known/oauth-authorization-server")).json()
     assert metadata["issuer"] == ISSUER
     addresses = [value for value in metadata.values() if isinstance(value, str) and value != ISSUER]
-    assert {address.removeprefix(ISSUER) for address in addresses} == {"/jwks", "/introspect"} <= ROUTES.keys()
+    assert (
+        {address.removeprefix(ISSUER) for address in addresses}
+        == {
+            "/jwks",
+            "/introspect",
+            "/revocations",
+            "/revocations/jwks",
+        }
+        <= ROUTES.keys()
+    )
     assert (metadata["response_types_supported"], metadata["grant_types_supported"]) == ([], [])
     assert "token_endpoint" not in metadata
     assert (await site.http.get("/.well-known/openid-configuration")).status_code == 404

@@ -4,6 +4,7 @@
 
 _RAISED_EPOCH = " epoch = CASE WHEN epoch + 1 > :now / 1000 THEN epoch + 1 ELSE :now / 1000 END"
 _SEE = "SELECT registration, epoch, disabled_at, created_at FROM clients WHERE deleted_at IS NULL"
+_IF_LIVE_RETURNING_EPOCH = " WHERE client_id = :client_id AND deleted_at IS NULL RETURNING epoch"
 _IF_KNOWN = " WHERE client_id = :client_id AND deleted_at IS NULL RETURNING client_id"
 
 ADD_CLIENT = """
@@ -16,10 +17,11 @@ RETURNING client_id
 FIND_CLIENT = _SEE + " AND client_id = :client_id"
 LIST_CLIENTS = _SEE + " ORDER BY client_id"
 REPLACE_CLIENT = "UPDATE clients SET registration = :registration" + _IF_KNOWN
-DISABLE_CLIENT = "UPDATE clients SET disabled_at = :now," + _RAISED_EPOCH + _IF_KNOWN
+COMPROMISE_CLIENT = "UPDATE clients SET registration = :registration," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
+DISABLE_CLIENT = "UPDATE clients SET disabled_at = :now," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
 ENABLE_CLIENT = "UPDATE clients SET disabled_at = NULL" + _IF_KNOWN
-DELETE_CLIENT = "UPDATE clients SET deleted_at = :now, disabled_at = :now," + _RAISED_EPOCH + _IF_KNOWN
-RAISE_ALL_CLIENT_EPOCHS = "UPDATE clients SET" + _RAISED_EPOCH
+DELETE_CLIENT = "UPDATE clients SET deleted_at = :now, disabled_at = :now," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
+RAISE_ALL_CLIENT_EPOCHS = "UPDATE clients SET" + _RAISED_EPOCH + " RETURNING client_id, epoch"
 FIND_ORIGIN = """
 SELECT 1 FROM clients, json_each(clients.registration, '$.origins') AS origin
 WHERE origin.value = :origin AND clients.disabled_at IS NULL AND clients.deleted_at IS NULL LIMIT 1

@@ -79,9 +79,11 @@ FROM sessions WHERE key = :key
 _END = "UPDATE sessions SET ended_at = :now, ended_reason = :reason WHERE"
 
 # Also a session that has expired: its access tokens may outlive it, and reuse is told before expiry.
-END_SESSION = _END + " sid = :sid AND ended_at IS NULL AND" + _STANDS + " RETURNING sid"
+END_SESSION = _END + " sid = :sid AND ended_at IS NULL AND" + _STANDS + " RETURNING resources"
 END_SESSIONS_OF_SUBJECT = _END + " sub = :sub AND sid IS DISTINCT FROM :kept AND" + _LIVES + " RETURNING sid"
 END_SESSIONS_OF_CLIENT = _END + " client_id = :client_id AND" + _LIVES + " RETURNING sid"
+# Every API that tokens of a subject may name: its rows stay longer than its tokens live.
+LIST_RESOURCES_OF_SUBJECT = "SELECT DISTINCT resources FROM sessions WHERE sub = :sub"
 END_ALL_SESSIONS = _END + _LIVES + " RETURNING sid"
 
 # The session in which people change their password lives on under the new epoch with a new family: whoever copied
@@ -107,5 +109,5 @@ COUNT_LIVE_OF_SUBJECT = "SELECT count(*) FROM sessions WHERE sub = :sub AND" + _
 
 FORGET_EXPIRED = """
 DELETE FROM sessions WHERE key IN (
-  SELECT key FROM sessions WHERE absolute_expires_at <= :now ORDER BY absolute_expires_at LIMIT :limit)
+  SELECT key FROM sessions WHERE absolute_expires_at <= :before ORDER BY absolute_expires_at LIMIT :limit)
 """

@@ -5,5 +5,4 @@ INSERT INTO store_state (id, incarnation, feed_number, service_clock, demo) VALU
 """
 FIND_STATE = "SELECT incarnation, feed_number, service_clock, demo FROM store_state"
 BEAT = "UPDATE store_state SET service_clock = :service_now WHERE service_clock < :service_now"
-ADD_FEED_NUMBERS = "UPDATE store_state SET feed_number = feed_number + :count"
 REPLACE_INCARNATION = "UPDATE store_state SET incarnation = :incarnation"

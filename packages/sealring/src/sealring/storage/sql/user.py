@@ -6,6 +6,7 @@ _SEE = "SELECT sub, username, email, roles, claims, administrator, demo, epoch, 
 _USER = _SEE + " FROM users WHERE"
 _CREDENTIALS = _SEE + ", password_hash FROM users WHERE"
 _RAISED_EPOCH = " epoch = CASE WHEN epoch + 1 > :now / 1000 THEN epoch + 1 ELSE :now / 1000 END"
+_IF_LIVE_RETURNING_EPOCH = " WHERE sub = :sub AND deleted_at IS NULL RETURNING epoch"
 _IF_KNOWN = " WHERE sub = :sub AND deleted_at IS NULL RETURNING sub"
 
 ADD_USER = """
@@ -33,7 +34,7 @@ SET_PASSWORD = "UPDATE users SET password_hash = :password_hash," + _RAISED_EPOC
 REHASH_PASSWORD = """
 UPDATE users SET password_hash = :new WHERE sub = :sub AND password_hash = :old RETURNING sub
 """
-DISABLE_USER = "UPDATE users SET disabled_at = :now," + _RAISED_EPOCH + _IF_KNOWN
+DISABLE_USER = "UPDATE users SET disabled_at = :now," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
 ENABLE_USER = "UPDATE users SET disabled_at = NULL" + _IF_KNOWN
 SET_ROLES = "UPDATE users SET roles = :roles" + _IF_KNOWN
 SET_CLAIMS = "UPDATE users SET claims = :claims" + _IF_KNOWN
@@ -42,7 +43,7 @@ DELETE_USER = (
 UPDATE users SET deleted_at = :now, disabled_at = :now, username = NULL, username_key = NULL, email = NULL,
   email_key = NULL, password_hash = NULL, roles = '[]', claims = '{}', administrator = 0,"""
     + _RAISED_EPOCH
-    + _IF_KNOWN
+    + _IF_LIVE_RETURNING_EPOCH
 )
 ERASE_PERSONAL_EVENTS = "UPDATE audit_events SET personal = NULL, salt = NULL WHERE sub = :sub"
 

@@ -1,7 +1,6 @@
 """APIs on SQLite."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import apsw
@@ -10,6 +9,7 @@ import msgspec
 from sealring.protocol.api import Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.storage.sql import api as sql
+from sealring.storage.sqlite.api_row import api_of
 from sealring.storage.sqlite.database import SqliteDatabase
 from sealring.storage.sqlite.group_commit import Journal
 
@@ -27,11 +27,11 @@ class SqliteApis:
     async def find(self, identifier: str) -> Api | None:
         """Read an API."""
         row = self._database.read(sql.FIND_API, {"identifier": identifier})
-        return None if row is None else _api(row[0])
+        return None if row is None else api_of(row[0])
 
     async def list_all(self) -> tuple[Api, ...]:
         """List all APIs."""
-        return tuple(_api(row[0]) for row in self._database.read_all(sql.LIST_APIS, {}))
+        return tuple(api_of(row[0]) for row in self._database.read_all(sql.LIST_APIS, {}))
 
     async def replace(self, api: Api, *, events: Sequence[AuditEvent]) -> bool:
         """Replace an API's registration; False for an unknown one."""
@@ -54,9 +54,3 @@ class SqliteApis:
 def _row(api: Api) -> dict[str, Any]:
     registration = msgspec.json.encode(api, order="sorted").decode()
     return {"identifier": api.identifier, "registration": registration, "created_at": api.created_at}
-
-
-# As for clients: the same text from one request to the next.
-@lru_cache(maxsize=1024)
-def _api(registration: str) -> Api:
-    return msgspec.json.decode(registration, type=Api)

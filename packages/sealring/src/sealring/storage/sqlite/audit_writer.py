@@ -9,7 +9,6 @@ from sealring.protocol.audit_chain import EMPTY_CHAIN, SALT_OCTETS, ChainHead, a
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.secret import Randomness
 from sealring.storage.sql import audit_event as sql
-from sealring.storage.sql import store_state
 
 
 class AuditWriter:
@@ -44,7 +43,3 @@ class AuditWriter:
     def adopt(self, head: ChainHead) -> None:
         """Go on from `head`: its transaction is durable."""
         self._head = head
-
-    def add_feed_numbers(self, connection: apsw.Connection, count: int) -> None:
-        """Advance the feed number by `count`, as the last statement of a transaction that ends something."""
-        connection.execute(store_state.ADD_FEED_NUMBERS, {"count": count})

@@ -1,7 +1,8 @@
 """Clients on SQLite."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import apsw
@@ -14,6 +15,7 @@ from sealring.storage.sql import client as sql
 from sealring.storage.sql import session as session_sql
 from sealring.storage.sqlite.database import SqliteDatabase
 from sealring.storage.sqlite.group_commit import Journal
+from sealring.storage.sqlite.session import client_revocation
 
 
 class SqliteClients:
@@ -51,6 +53,17 @@ class SqliteClients:
         """Delete a client and end its sessions; None for an unknown client."""
         return await self._end_with(sql.DELETE_CLIENT, client_id, reason="client_deleted", now=now, events=events)
 
+    async def compromise(self, client: Client, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Replace a registration, raise the epoch and end the sessions; None for an unknown client."""
+        return await self._end_with(
+            sql.COMPROMISE_CLIENT,
+            client.client_id,
+            reason="client_compromised",
+            now=now,
+            events=events,
+            row=_row(client),
+        )
+
     async def origin_is_registered(self, origin: str) -> bool:
         """Say whether any enabled client registered this Origin."""
         return self._database.read(sql.FIND_ORIGIN, {"origin": origin}) is not None
@@ -65,16 +78,24 @@ class SqliteClients:
         return bool(await self._database.act(act, key=values["client_id"]))
 
     async def _end_with(
-        self, statement: str, client_id: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]
+        self,
+        statement: str,
+        client_id: str,
+        *,
+        reason: str,
+        now: Instant,
+        events: Sequence[AuditEvent],
+        row: Mapping[str, Any] = MappingProxyType({}),
     ) -> int | None:
-        values = {"client_id": client_id, "now": now, "reason": reason}
+        values = {**row, "client_id": client_id, "now": now, "reason": reason}
 
         def act(connection: apsw.Connection, journal: Journal) -> int | None:
             # The sessions first, while they still stand under the client's old epoch.
             ended = len(connection.execute(session_sql.END_SESSIONS_OF_CLIENT, values).fetchall())
-            if connection.execute(statement, values).get is None:
+            epoch = connection.execute(statement, values).get
+            if epoch is None:
                 return None
-            journal.count_ends(1)
+            journal.revoke([client_revocation(client_id, epoch=epoch, now=now)])
             journal.record(events)
             return ended
 

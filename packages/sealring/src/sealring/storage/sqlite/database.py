@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -30,8 +30,15 @@ class SqliteDatabase:
     """A writing connection behind group commit, and a reading one that sees only what is durable."""
 
     def __init__(
-        self, *, writing: apsw.Connection, reading: apsw.Connection, lock: IO[bytes] | None, audit: AuditWriter
+        self,
+        *,
+        path: Path | None,
+        writing: apsw.Connection,
+        reading: apsw.Connection,
+        lock: IO[bytes] | None,
+        audit: AuditWriter,
     ) -> None:
+        self._path = path
         self._writing = writing
         self._reading = reading
         self._lock = lock
@@ -55,6 +62,28 @@ class SqliteDatabase:
         except (apsw.IOError, apsw.BusyError, apsw.CantOpenError, apsw.LockedError) as problem:
             raise StoreUnavailable(type(problem).__name__) from problem
 
+    async def read_apart(self, reading: Callable[[apsw.Connection], Any]) -> Any:  # noqa: ANN401 -- the reading's own
+        """Read much, in a thread and on a connection of its own, so that nobody waits for it."""
+        if self._path is None:
+            return reading(self._reading)
+        path = str(self._path)
+
+        def read() -> Any:  # noqa: ANN401 -- as above
+            connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+            try:
+                return reading(connection)
+            finally:
+                connection.close()
+
+        try:
+            return await asyncio.to_thread(read)
+        except (apsw.IOError, apsw.BusyError, apsw.CantOpenError, apsw.LockedError) as problem:
+            raise StoreUnavailable(type(problem).__name__) from problem
+
+    def feed_growth(self) -> asyncio.Future[None]:
+        """Give the future that is done when the next commit has added to the revocation feed."""
+        return self._group.feed_growth()
+
     async def close(self) -> None:
         """Finish what waits, close the file and release the lock."""
         await self._group.close()
@@ -77,7 +106,7 @@ def open_database(
         memory = apsw.Connection(":memory:")
         _configure(memory)
         apply_migrations(memory, randomness=randomness, demo=demo)
-        return SqliteDatabase(writing=memory, reading=memory, lock=None, audit=audit)
+        return SqliteDatabase(path=None, writing=memory, reading=memory, lock=None, audit=audit)
     lock = _take_lock(path)
     if isinstance(lock, StoreProblem):
         return lock
@@ -93,7 +122,7 @@ def open_database(
     if problem is not None:
         lock.close()
         return StoreProblem(problem)
-    return SqliteDatabase(writing=writing, reading=reading, lock=lock, audit=audit)
+    return SqliteDatabase(path=path, writing=writing, reading=reading, lock=lock, audit=audit)
 
 
 def _configure(connection: apsw.Connection) -> None:

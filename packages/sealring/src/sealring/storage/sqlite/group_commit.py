@@ -6,7 +6,7 @@ again, down to single acts, so that only the guilty one fails: among 256 acts it
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
@@ -16,19 +16,21 @@ import msgspec
 
 from sealring.ports import StoreUnavailable
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.revocation import Revocation
 from sealring.storage.sqlite.audit_writer import AuditWriter
+from sealring.storage.sqlite.revocation_writer import write_revocations
 
 _LARGEST_BATCH: Final = 256
 
 
 class Journal:
-    """What an act leaves behind besides its rows: audit events, and how many ends it made known."""
+    """What an act leaves behind besides its rows: audit events, and what the revocation feed must tell."""
 
-    __slots__ = ("ended", "events")
+    __slots__ = ("events", "revocations")
 
     def __init__(self) -> None:
         self.events: list[AuditEvent] = []
-        self.ended = 0
+        self.revocations: list[Revocation] = []
 
     def record(self, events: Sequence[AuditEvent]) -> None:
         """Add events to the chain, in the commit of this act."""
@@ -40,9 +42,9 @@ class Journal:
             msgspec.structs.replace(event, personal={}) if event.sub == sub else event for event in self.events
         ]
 
-    def count_ends(self, count: int) -> None:
-        """Advance the feed number by the ends that this act made."""
-        self.ended += count
+    def revoke(self, revocations: Iterable[Revocation]) -> None:
+        """Add what this act ended to the feed, in its commit."""
+        self.revocations.extend(revocations)
 
 
 Act = Callable[[apsw.Connection, Journal], Any]
@@ -72,6 +74,7 @@ class GroupCommit:
         self._batch: list[_Waiting] = []
         self._running: asyncio.Task[None] | None = None
         self._closed = False
+        self._feed_growth: asyncio.Future[None] | None = None
 
     async def act(self, act: Act, *, key: str | bytes | None = None) -> Any:  # noqa: ANN401 -- an act's own result
         """Run `act` and return its result once it is durable.
@@ -96,6 +99,12 @@ class GroupCommit:
             await asyncio.wait([self._running])
         if self._thread is not None:
             self._thread.shutdown()
+
+    def feed_growth(self) -> asyncio.Future[None]:
+        """Give the future that is done when the next commit has added to the feed; all who wait share it."""
+        if self._feed_growth is None:
+            self._feed_growth = asyncio.get_running_loop().create_future()
+        return self._feed_growth
 
     async def _run(self) -> None:
         while self._waiting:
@@ -153,8 +162,8 @@ class GroupCommit:
             connection.execute("BEGIN IMMEDIATE")
             results = [act(connection, journal) for act in acts]
             head = self._audit.write(connection, journal.events)
-            if journal.ended:
-                self._audit.add_feed_numbers(connection, journal.ended)
+            if journal.revocations:
+                write_revocations(connection, journal.revocations)
             await self._commit()
         except BaseException:
             # SQLite has rolled back by itself after some errors (disk full, I/O); elsewhere we do.
@@ -162,6 +171,9 @@ class GroupCommit:
                 connection.execute("ROLLBACK")
             raise
         self._audit.adopt(head)
+        if journal.revocations and self._feed_growth is not None:
+            self._feed_growth.set_result(None)
+            self._feed_growth = None
         return results
 
     async def _commit(self) -> None:

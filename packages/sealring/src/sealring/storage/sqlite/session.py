@@ -10,6 +10,7 @@ from sealring.ports import NewSession, Session, SessionGrant
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, Seconds, ServiceInstant
 from sealring.protocol.refresh_token import PresentedRefreshToken, RefreshFamily
+from sealring.protocol.revocation import Revocation
 from sealring.protocol.user import Subject
 from sealring.storage.sql import client as client_sql
 from sealring.storage.sql import session as sql
@@ -107,9 +108,11 @@ class SqliteSessions:
         values = {"sid": sid, "reason": reason, "now": now}
 
         def act(connection: apsw.Connection, journal: Journal) -> bool:
-            if connection.execute(sql.END_SESSION, values).get is None:
+            resources = connection.execute(sql.END_SESSION, values).get
+            if resources is None:
                 return False
-            journal.count_ends(1)
+            audiences = _decode_words(resources)
+            journal.revoke([Revocation(kind="sid", value=sid, at=now, audiences=audiences)])
             journal.record(events)
             return True
 
@@ -121,9 +124,10 @@ class SqliteSessions:
 
         def act(connection: apsw.Connection, journal: Journal) -> int:
             ended = end_sessions_of(connection, sub, reason=reason, now=now)
-            if connection.execute(user_sql.RAISE_EPOCH, values).get is None:
+            epoch = connection.execute(user_sql.RAISE_EPOCH, values).get
+            if epoch is None:
                 return 0
-            journal.count_ends(1)
+            journal.revoke([subject_revocation(connection, sub, epoch=epoch, now=now)])
             journal.record(events)
             return ended
 
@@ -134,9 +138,7 @@ class SqliteSessions:
 
         def act(connection: apsw.Connection, journal: Journal) -> int:
             ended = len(connection.execute(sql.END_ALL_SESSIONS, {"now": now, "reason": reason}).fetchall())
-            connection.execute(user_sql.RAISE_ALL_EPOCHS, {"now": now})
-            connection.execute(client_sql.RAISE_ALL_CLIENT_EPOCHS, {"now": now})
-            journal.count_ends(1)
+            raise_all_epochs(connection, journal, now=now)
             journal.record(events)
             return ended
 
@@ -159,11 +161,11 @@ class SqliteSessions:
         row = self._database.read(statement, {"sub": sub, "now": now})
         return int(row[0]) if row is not None else 0
 
-    async def forget_expired(self, *, now: Instant, limit: int) -> int:
-        """Delete rows whose last token expired."""
+    async def forget_expired(self, *, before: Instant, limit: int) -> int:
+        """Delete rows whose absolute lifetime was over `before` an instant."""
 
         def act(connection: apsw.Connection, _journal: Journal) -> int:
-            connection.execute(sql.FORGET_EXPIRED, {"now": now, "limit": limit})
+            connection.execute(sql.FORGET_EXPIRED, {"before": before, "limit": limit})
             return connection.changes()
 
         return int(await self._database.act(act))
@@ -175,6 +177,25 @@ def end_sessions_of(
     """End the live sessions of a subject but `kept`; to be called before its epoch is raised, while they stand."""
     values = {"sub": sub, "kept": kept, "reason": reason, "now": now}
     return len(connection.execute(sql.END_SESSIONS_OF_SUBJECT, values).fetchall())
+
+
+def subject_revocation(connection: apsw.Connection, sub: str, *, epoch: int, now: Instant) -> Revocation:
+    """Say that a subject's tokens below an epoch have ended, to every API that one of them may name."""
+    granted = connection.execute(sql.LIST_RESOURCES_OF_SUBJECT, {"sub": sub})
+    audiences = frozenset[str]().union(*(_decode_words(row[0]) for row in granted))
+    return Revocation(kind="sub", value=sub, epoch=epoch, at=now, audiences=audiences)
+
+
+def raise_all_epochs(connection: apsw.Connection, journal: Journal, *, now: Instant) -> None:
+    """Raise every epoch. Each token names a client, so the clients' entries reach them all, however many people."""
+    connection.execute(user_sql.RAISE_ALL_EPOCHS, {"now": now})
+    raised: list[Any] = connection.execute(client_sql.RAISE_ALL_CLIENT_EPOCHS, {"now": now}).fetchall()
+    journal.revoke(client_revocation(client_id, epoch=epoch, now=now) for client_id, epoch in raised)
+
+
+def client_revocation(client_id: str, *, epoch: int, now: Instant) -> Revocation:
+    """Say that a client's tokens below an epoch have ended, to every API: its registration may have named more."""
+    return Revocation(kind="client", value=client_id, epoch=epoch, at=now)
 
 
 def session_row(session: NewSession) -> dict[str, Any]:

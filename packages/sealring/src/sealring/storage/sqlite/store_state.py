@@ -7,12 +7,11 @@ import apsw
 from sealring.ports import StoreIdentity
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, ServiceInstant
-from sealring.storage.sql import client as client_sql
 from sealring.storage.sql import session as session_sql
 from sealring.storage.sql import store_state as sql
-from sealring.storage.sql import user as user_sql
 from sealring.storage.sqlite.database import SqliteDatabase
 from sealring.storage.sqlite.group_commit import Journal
+from sealring.storage.sqlite.session import raise_all_epochs
 
 
 class SqliteState:
@@ -42,10 +41,8 @@ class SqliteState:
 
         def act(connection: apsw.Connection, journal: Journal) -> int:
             ended = len(connection.execute(session_sql.END_ALL_SESSIONS, values).fetchall())
-            connection.execute(user_sql.RAISE_ALL_EPOCHS, values)
-            connection.execute(client_sql.RAISE_ALL_CLIENT_EPOCHS, values)
+            raise_all_epochs(connection, journal, now=now)
             connection.execute(sql.REPLACE_INCARNATION, values)
-            journal.count_ends(1)
             journal.record(events)
             return ended
 

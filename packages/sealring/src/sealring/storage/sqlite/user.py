@@ -14,7 +14,7 @@ from sealring.storage.sql import session as session_sql
 from sealring.storage.sql import user as sql
 from sealring.storage.sqlite.database import SqliteDatabase
 from sealring.storage.sqlite.group_commit import Journal
-from sealring.storage.sqlite.session import end_sessions_of
+from sealring.storage.sqlite.session import end_sessions_of, subject_revocation
 
 
 class SqliteUsers:
@@ -100,7 +100,7 @@ class SqliteUsers:
                 row = msgspec.structs.asdict(keep) | {"sub": sub, "subject_epoch": epoch, "now": now}
                 row["amr"] = msgspec.json.encode(keep.amr).decode()
                 connection.execute(session_sql.REPLACE_FAMILY, row)
-            journal.count_ends(1)
+            journal.revoke([subject_revocation(connection, sub, epoch=epoch, now=now)])
             journal.record(events)
             return epoch
 
@@ -182,9 +182,10 @@ class SqliteUsers:
     ) -> int | None:
         def act(connection: apsw.Connection, journal: Journal) -> int | None:
             ended = end_sessions_of(connection, sub, reason=reason, now=now)
-            if connection.execute(statement, {"sub": sub, "now": now}).get is None:
+            epoch = connection.execute(statement, {"sub": sub, "now": now}).get
+            if epoch is None:
                 return None
-            journal.count_ends(1)
+            journal.revoke([subject_revocation(connection, sub, epoch=epoch, now=now)])
             if erase:
                 # What stands already, and what acts of this same commit have still to write.
                 connection.execute(erase, {"sub": sub})

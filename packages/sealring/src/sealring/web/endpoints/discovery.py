@@ -17,6 +17,11 @@ async def get_jwks(request: Request, house: House) -> Answer:
     return _kept(request, house.signer.key_set(), media_type=b"application/jwk-set+json")
 
 
+async def get_feed_jwks(request: Request, house: House) -> Answer:
+    """Give the keys of the revocation feed, which sign nothing else (SECURITY B3)."""
+    return _kept(request, house.signer.feed_key_set(), media_type=b"application/jwk-set+json")
+
+
 async def get_authorization_server(request: Request, house: House) -> Answer:
     """Give the authorization server metadata (RFC 8414 §3)."""
     document = msgspec.json.encode(authorization_server_metadata(house.issuer))

@@ -17,14 +17,14 @@ async def post_introspect(request: Request, house: House) -> Answer:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":
         return refusal_answer(refuse("wrong_content_type"))
-    api = await authenticate_api(request.headers.get("authorization"), store=house.store)
-    if isinstance(api, OAuthError):
-        return refusal_answer(api)
+    asking = await authenticate_api(request.headers.get("authorization"), store=house.store)
+    if isinstance(asking, OAuthError):
+        return refusal_answer(asking)
     form = parse_form(request.body, maximum_bytes=MAXIMUM_BODY_BYTES)
     if isinstance(form, OAuthError):
         return refusal_answer(form)
     if "token" not in form:
         return refusal_answer(refuse("missing_parameter", description="Send the token to introspect as `token`."))
     return json_answer(
-        await introspect_token(form["token"], api, store=house.store, signer=house.signer, now=house.clock())
+        await introspect_token(form["token"], asking.api, store=house.store, signer=house.signer, now=house.clock())
     )

@@ -1,0 +1,18 @@
+"""Forgets what nobody needs any more: sessions and entries of the feed whose last token has expired."""
+
+from typing import Final
+
+from sealring.ports import Store
+from sealring.protocol.api import longest_access_token_lifetime
+from sealring.protocol.instant import Instant, later
+
+# A verifier that was away for so long goes on where it was, instead of taking a snapshot.
+_FEED_SECONDS: Final = 15 * 60
+
+
+async def forget_expired(*, store: Store, now: Instant, limit: int) -> None:
+    """Delete at most `limit` rows of each kind."""
+    longest = max((longest_access_token_lifetime(api, now=now) for api in await store.apis.list_all()), default=0)
+    # The last refresh of a session may have made an access token that outlives it, and that can still be ended.
+    await store.sessions.forget_expired(before=later(now, -longest), limit=limit)
+    await store.revocations.forget_expired(before=later(now, -_FEED_SECONDS), limit=limit)

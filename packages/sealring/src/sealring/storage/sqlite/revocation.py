@@ -1,0 +1,110 @@
+"""The revocation feed on SQLite."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from sealring.ports import FeedGap, FeedHead, FeedPage, FeedSnapshot
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.instant import Instant
+from sealring.protocol.revocation import FIRST_DIGEST, FeedEntry, Revocation
+from sealring.storage.sql import revocation as sql
+from sealring.storage.sqlite.database import SqliteDatabase
+from sealring.storage.sqlite.group_commit import Journal
+from sealring_verify.revocation_feed import revocation_id
+
+
+class SqliteRevocations:
+    """`ports.RevocationStore` on SQLite."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def head(self) -> FeedHead:
+        """Say how far the feed has come."""
+        return _head(self._database.read(sql.FIND_HEAD, {}))
+
+    async def read_after(self, after: int, *, audience: str, now: Instant, limit: int) -> FeedPage | FeedGap:
+        """Read what follows a position, at most `limit` entries."""
+        head = await self.head()
+        previous = self._digest_at(after, head)
+        if previous is None:
+            return FeedGap()
+        values = {"after": after, "number": head.number, "audience": audience, "now": now, "limit": limit}
+        entries = _entries(self._database.read_all(sql.LIST_AFTER, values))
+        if len(entries) == limit:
+            last = entries[-1].number
+            head = msgspec.structs.replace(head, number=last, digest=self._digest_at(last, head) or head.digest)
+        return FeedPage(after=after, previous=previous, head=head, entries=entries)
+
+    async def snapshot(self, *, audience: str, now: Instant) -> FeedSnapshot:
+        """Read all that lives, off the event loop where the database is a file."""
+
+        def read(connection: apsw.Connection) -> FeedSnapshot:
+            with connection:  # one view of the head and the rows
+                head = _head(connection.execute(sql.FIND_HEAD).fetchone())
+                entries = _entries(connection.execute(sql.LIST_LIVE, {"audience": audience, "now": now}))
+            return FeedSnapshot(head=head, entries=entries)
+
+        snapshot: FeedSnapshot = await self._database.read_apart(read)
+        return snapshot
+
+    async def audiences_after(self, after: int) -> frozenset[str | None]:
+        """Name the audiences of the entries beyond a number."""
+        return frozenset(row[0] for row in self._database.read_all(sql.LIST_AUDIENCES_AFTER, {"after": after}))
+
+    async def wait_beyond(self, number: int, *, seconds: float) -> None:
+        """Return once the feed is beyond `number`, or after so many seconds."""
+        grown = self._database.feed_growth()
+        if (await self.head()).number > number:
+            return
+        # The future is shared by all who wait, so it must survive whoever gives up.
+        await asyncio.wait([grown], timeout=seconds)
+
+    async def end_token(self, revocation: Revocation, *, most: int, now: Instant, events: Sequence[AuditEvent]) -> bool:
+        """End one token, unless its client has `most` ended ones that live."""
+        values = {"client_id": revocation.client_id, "now": now}
+
+        def act(connection: apsw.Connection, journal: Journal) -> bool:
+            if connection.execute(sql.COUNT_LIVE_TOKENS_OF_CLIENT, values).get >= most:
+                return False
+            journal.revoke([revocation])
+            journal.record(events)
+            return True
+
+        return bool(await self._database.act(act, key=revocation.client_id))
+
+    async def has_ended(self, jti: str, *, now: Instant) -> bool:
+        """Say whether a token was ended by its `jti`."""
+        return self._database.read(sql.FIND_LIVE_ID, {"id": revocation_id("jti", jti), "now": now}) is not None
+
+    async def forget_expired(self, *, before: Instant, limit: int) -> int:
+        """Delete entries that nobody needed any more `before` an instant; return how many."""
+
+        def act(connection: apsw.Connection, _journal: Journal) -> int:
+            connection.execute(sql.FORGET_REVOCATIONS, {"before": before, "limit": limit})
+            return connection.changes()
+
+        return int(await self._database.act(act))
+
+    def _digest_at(self, number: int, head: FeedHead) -> bytes | None:
+        if number == head.number:
+            return head.digest
+        if number == 0:
+            return FIRST_DIGEST
+        row = None if number > head.number else self._database.read(sql.FIND_DIGEST, {"number": number})
+        return None if row is None else bytes(row[0])
+
+
+def _head(row: Any) -> FeedHead:  # noqa: ANN401 -- a row
+    return FeedHead(incarnation=row[0], number=row[1], digest=row[2])
+
+
+def _entries(rows: Iterable[Any]) -> tuple[FeedEntry, ...]:
+    return tuple(
+        FeedEntry(number=number, kind=kind, id=name, audience=audience, epoch=epoch, at=at, until=until)
+        for number, kind, name, audience, epoch, at, until in rows
+    )
