@@ -25,7 +25,8 @@ from sealring.services.acknowledgement import Readers
 from sealring.services.desk import Desk
 from sealring.services.expiry import forget_expired
 from sealring.services.house import House
-from sealring.services.key_schedule import complete_key_stock
+from sealring.services.key_admin import KeyDesk
+from sealring.services.key_schedule import KeyTerms, adopt_keys, complete_key_stock, turn_due_keys
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
 from sealring.signing.incarnation_file import IncarnationFile, IncarnationFileProblem

@@ -59,6 +59,14 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     snapshots_per_minute: int = 3000
 
 
+class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How keys turn: days that one signs, hours that the next is published before, seconds that a key set is kept."""
+
+    active_days: int = 30
+    pending_hours: int = 24
+    key_set_seconds: int = 300
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. Paths are taken from the folder of the configuration file.
 
@@ -76,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     password: PasswordSettings = PasswordSettings()
     limits: LimitSettings = LimitSettings()
     feed: FeedSettings = FeedSettings()
+    keys: KeySettings = KeySettings()
     folder: Path = Path()
 
     def path(self, text: str) -> Path:
@@ -182,6 +191,9 @@ def _problem(settings: Settings) -> SettingsProblem | None:
         "password.queue": (settings.password.queue, 1, 4096),
         "feed.streams_per_api": (settings.feed.streams_per_api, 1, 65536),
         "feed.snapshots_per_minute": (settings.feed.snapshots_per_minute, 1, 1_000_000),
+        "keys.active_days": (settings.keys.active_days, 1, 3650),
+        "keys.pending_hours": (settings.keys.pending_hours, 1, 720),
+        "keys.key_set_seconds": (settings.keys.key_set_seconds, 1, 3600),
         "limits.failures_per_account": (settings.limits.failures_per_account, 1, 100),
         "limits.failures_per_network": (settings.limits.failures_per_network, 1, 100_000),
     }

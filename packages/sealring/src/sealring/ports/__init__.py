@@ -14,6 +14,12 @@ from sealring.ports.revocation import (
     FeedSnapshot,
     RevocationStore,
 )
+from sealring.ports.key import (
+    KeyChange,
+    KeyStock,
+    KeyStore,
+)
+from sealring.ports.lease import LeaseStore
 from sealring.ports.sign_in import (
     HashingBusy,
     Limited,
@@ -30,7 +36,6 @@ from sealring.ports.store import (
     AuditChain,
     AuditStore,
     ClientStore,
-    KeyStore,
     NewSession,
     RenewedSession,
     Session,
@@ -57,8 +62,11 @@ __all__ = [
     "FeedPage",
     "FeedSnapshot",
     "HashingBusy",
+    "KeyChange",
     "KeyForge",
+    "KeyStock",
     "KeyStore",
+    "LeaseStore",
     "Limited",
     "MacKey",
     "NewSession",

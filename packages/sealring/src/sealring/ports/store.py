@@ -8,6 +8,8 @@ from typing import Protocol
 
 import msgspec
 
+from sealring.ports.key import KeyStore
+from sealring.ports.lease import LeaseStore
 from sealring.ports.revocation import RevocationStore
 from sealring.ports.store_state import StateStore
 from sealring.protocol.api import Api
@@ -15,7 +17,6 @@ from sealring.protocol.audit_chain import AuditLink, AuditRow
 from sealring.protocol.audit_event import AuditEvent, RecordedEvent
 from sealring.protocol.client import Client
 from sealring.protocol.instant import Instant, Seconds, ServiceInstant
-from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.refresh_token import PresentedRefreshToken, RefreshFamily
 from sealring.protocol.user import Subject, User, UserCredentials
 
@@ -319,18 +320,6 @@ class ApiStore(Protocol):
         ...
 
 
-class KeyStore(Protocol):
-    """Signing and MAC keys, sealed."""
-
-    async def add(self, key: StoredKey, *, events: Sequence[AuditEvent]) -> bool:
-        """Keep a key, unless one of its purpose and state stands already (two nodes may start at once): then False."""
-        ...
-
-    async def list_all(self) -> tuple[StoredKey, ...]:
-        """List all keys."""
-        ...
-
-
 class AuditChain(msgspec.Struct, frozen=True, kw_only=True):
     """The chain of one writer, whole and in order."""
 
@@ -388,6 +377,11 @@ class Store(Protocol):
     @property
     def keys(self) -> KeyStore:
         """Keys."""
+        ...
+
+    @property
+    def leases(self) -> LeaseStore:
+        """Leases."""
         ...
 
     @property
