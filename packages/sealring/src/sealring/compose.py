@@ -20,6 +20,7 @@ from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.ports import Clock, Store
 from sealring.protocol.api import SESSIONS_SCOPE, Api
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.instant import Seconds
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.services.acknowledgement import Readers
 from sealring.services.desk import Desk
@@ -48,6 +49,8 @@ from sealring.web.routes import Methods
 
 _GRACE_SECONDS: Final = 10
 _BEAT_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.25
+_TURN_EVERY: Final = 4
 _FORGET_EVERY: Final = 60
 _FORGET_AT_ONCE: Final = 500
 _log = structlog.get_logger()
@@ -95,10 +98,11 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             raise ComposeProblem(rolled_back.sentence)
         hashing = _start_hashing(settings)
         stack.callback(hashing.close)
-        keyring = await _open_keys(
-            store, settings, master_key=master_key, incarnation=identity.incarnation, clock=clock
-        )
         await _register_issuer(store, settings.issuer, clock=clock)
+        terms = _key_terms(settings, master_key=master_key)
+        keyring = await _open_keys(
+            store, settings, terms=terms, master_key=master_key, incarnation=identity.incarnation, clock=clock
+        )
         service_clock = ServiceClockReading(identity.service_now)
         feed = RevocationFeed(store=store, signer=keyring, clock=clock, policy=_feed_policy(settings))
         house = House(
@@ -114,10 +118,11 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             halted=rolled_back,
             feed=feed,
             reports=ReportBoard(),
+            key_set_life=terms.key_set_life,
         )
         opened = OpenHouse(
             house=house,
-            desk=_desk_of(house, audit_key=audit_key),
+            desk=_desk_of(house, audit_key=audit_key, terms=terms),
             service_clock=service_clock,
             incarnation_file=remembered,
         )
@@ -169,8 +174,8 @@ async def serve_house(
             except CannotListen as problem:
                 raise ComposeProblem(str(problem)) from problem
             stack.push_async_callback(server.stop, _GRACE_SECONDS)
-        upkeep = asyncio.create_task(_keep_up(opened))
-        stack.callback(upkeep.cancel)
+        for upkeep in (_keep_up(opened), _keep_keys(opened)):
+            stack.callback(asyncio.create_task(upkeep).cancel)
         await _note(opened, "node_started")
         if opened.house.halted:
             _log.critical(
@@ -248,7 +253,7 @@ def _feed_policy(settings: Settings) -> FeedPolicy:
     )
 
 
-def _desk_of(house: House, *, audit_key: bytes) -> Desk:
+def _desk_of(house: House, *, audit_key: bytes, terms: KeyTerms) -> Desk:
     return Desk(
         store=house.store,
         signer=house.signer,
@@ -258,17 +263,28 @@ def _desk_of(house: House, *, audit_key: bytes) -> Desk:
         randomness=house.randomness,
         issuer=house.issuer,
         audit_key=audit_key,
+        keys=KeyDesk(
+            store=house.store, signer=house.signer, terms=terms, clock=house.clock, holder=os.urandom(8).hex()
+        ),
         readers=Readers(feed=house.feed, reports=house.reports),
     )
 
 
+def _key_terms(settings: Settings, *, master_key: MasterKey) -> KeyTerms:
+    return KeyTerms(
+        forge=make_key_forge(master_key=master_key, issuer=settings.issuer, randomness=os.urandom),
+        pending=Seconds(settings.keys.pending_hours * 3600),
+        active=Seconds(settings.keys.active_days * 24 * 3600),
+        key_set_life=Seconds(settings.keys.key_set_seconds),
+    )
+
+
 async def _open_keys(
-    store: Store, settings: Settings, *, master_key: MasterKey, incarnation: bytes, clock: Clock
+    store: Store, settings: Settings, *, terms: KeyTerms, master_key: MasterKey, incarnation: bytes, clock: Clock
 ) -> Keyring:
-    forge = make_key_forge(master_key=master_key, issuer=settings.issuer, randomness=os.urandom)
-    keys = await complete_key_stock(store=store, forge=forge, now=clock())
+    stock = await complete_key_stock(store=store, terms=terms, now=clock())
     keyring = open_keyring(
-        keys, master_key=master_key, realm=TokenRealm(issuer=settings.issuer, incarnation=incarnation)
+        stock.keys, master_key=master_key, realm=TokenRealm(issuer=settings.issuer, incarnation=incarnation)
     )
     if isinstance(keyring, KeyringProblem):
         raise ComposeProblem(keyring.sentence)
@@ -304,6 +320,23 @@ async def _keep_up(opened: OpenHouse) -> None:
         except Exception:  # noqa: BLE001 -- upkeep must outlive whatever went wrong once
             # The next beat tries again; a request that needs the store says so itself.
             _log.exception("upkeep_failed")
+
+
+async def _keep_keys(opened: OpenHouse) -> None:
+    """Notice within 250 ms that another node changed keys, and once a second do what their schedules say."""
+    desk, version, looks = opened.desk.keys, -1, 0
+    while True:
+        try:
+            if await desk.store.keys.version() != version:
+                version = (await adopt_keys(store=desk.store, signer=desk.signer)).version
+            if looks % _TURN_EVERY == 0 and not opened.house.halted:
+                await turn_due_keys(
+                    store=desk.store, signer=desk.signer, terms=desk.terms, holder=desk.holder, now=desk.clock()
+                )
+        except Exception:  # noqa: BLE001 -- as in _keep_up
+            _log.exception("keys_not_kept")
+        looks += 1
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _remember(opened: OpenHouse) -> None:

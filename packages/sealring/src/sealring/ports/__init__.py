@@ -7,6 +7,12 @@ from sealring.ports.clock import (
     Clock,
     ServiceClock,
 )
+from sealring.ports.key import (
+    KeyChange,
+    KeyStock,
+    KeyStore,
+)
+from sealring.ports.lease import LeaseStore
 from sealring.ports.revocation import (
     FeedGap,
     FeedHead,
@@ -14,12 +20,6 @@ from sealring.ports.revocation import (
     FeedSnapshot,
     RevocationStore,
 )
-from sealring.ports.key import (
-    KeyChange,
-    KeyStock,
-    KeyStore,
-)
-from sealring.ports.lease import LeaseStore
 from sealring.ports.sign_in import (
     HashingBusy,
     Limited,

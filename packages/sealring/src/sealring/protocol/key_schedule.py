@@ -177,7 +177,11 @@ def _steps_of(
     active, pending = key_of(keys, schedule, "active"), key_of(keys, schedule, "pending")
     if active is None:
         # The first key of a line, or one whose stock was lost: there is none to publish it under in the meantime.
-        return (_turn(keys, pending, now=now, policy=policy),) if pending else (MakeKey(schedule=schedule, state="active"),)
+        return (
+            (_turn(keys, pending, now=now, policy=policy),)
+            if pending
+            else (MakeKey(schedule=schedule, state="active"),)
+        )
     if pending is None:
         # An API's secret is made when its owner can be given it: by the operator, never by the clock.
         return () if schedule.api is not None else (MakeKey(schedule=schedule, state="pending"),)

@@ -101,9 +101,7 @@ async def _due(stock: KeyStock, *, store: Store, terms: KeyTerms, now: Instant) 
     return due_steps(stock.keys, wanted=[*HOUSE_SCHEDULES, *lines], now=now, policy=policy)
 
 
-async def _perform(
-    steps: Iterable[KeyStep], stock: KeyStock, *, store: Store, terms: KeyTerms, now: Instant
-) -> None:
+async def _perform(steps: Iterable[KeyStep], stock: KeyStock, *, store: Store, terms: KeyTerms, now: Instant) -> None:
     """Write all steps as one change; where another node was quicker nothing is written, and the next look decides."""
     rows: list[StoredKey] = []
     events: list[AuditEvent] = []
