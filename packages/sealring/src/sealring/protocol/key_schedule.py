@@ -185,11 +185,15 @@ def _steps_of(
     if pending is None:
         # An API's secret is made when its owner can be given it: by the operator, never by the clock.
         return () if schedule.api is not None else (MakeKey(schedule=schedule, state="pending"),)
-    return (_turn(keys, pending, now=now, policy=policy),) if _is_due(active, pending, keys, now, policy) else ()
+    return (
+        (_turn(keys, pending, now=now, policy=policy),)
+        if _is_due(active, pending, keys, now=now, policy=policy)
+        else ()
+    )
 
 
 def _is_due(
-    active: StoredKey, pending: StoredKey, keys: tuple[StoredKey, ...], now: Instant, policy: KeyPolicy
+    active: StoredKey, pending: StoredKey, keys: tuple[StoredKey, ...], *, now: Instant, policy: KeyPolicy
 ) -> bool:
     if now < later(pending.created_at, policy.pending):
         return False

@@ -1,4 +1,4 @@
-"""Keys that turn by themselves, and the stock of waiting ones: what is due is done by one node at a time (SECURITY C1)."""
+"""Keys that turn by themselves: what is due is done by one node at a time (SECURITY C1)."""
 
 from collections.abc import Iterable
 from typing import Final
