@@ -58,7 +58,7 @@ class SqliteKeys:
 
 
 def _end_sessions_of(connection: apsw.Connection, journal: Journal, mac_key_ids: Iterable[int], *, now: Instant) -> int:
-    ended: list[tuple[str, str]] = []
+    ended: list[tuple[Any, ...]] = []
     for mac_key_id in mac_key_ids:
         values = {"mac_key_id": mac_key_id, "reason": _REASON, "now": now}
         ended += connection.execute(session_sql.END_SESSIONS_OF_MAC_KEY, values).fetchall()
