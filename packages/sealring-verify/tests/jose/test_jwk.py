@@ -1,5 +1,5 @@
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -43,7 +43,7 @@ def test_what_is_no_public_key_has_no_thumbprint(members: dict[str, object]) -> 
         jwk.thumbprint(members)
 
 
-@pytest.mark.parametrize("alg", ["ES256", "Ed25519"])
+@pytest.mark.parametrize("alg", ["ES256", "Ed25519", "RS256", "PS256"])
 def test_a_key_survives_export_and_is_named_by_its_thumbprint(alg: str) -> None:
     key = jwk.generate_private_key(alg)
     again = jwk.import_private_key(jwk.export_private_key(key), kid=key.kid, alg=alg)
@@ -55,11 +55,11 @@ def test_a_key_survives_export_and_is_named_by_its_thumbprint(alg: str) -> None:
     assert public.verify(b"m", again.sign(b"m"))
 
 
-@pytest.mark.parametrize("alg", ["ES256", "Ed25519"])
+@pytest.mark.parametrize("alg", ["ES256", "Ed25519", "RS256", "PS256"])
 def test_a_public_jwk_has_no_private_member_and_a_repr_no_secret(alg: str) -> None:
     key = jwk.generate_private_key(alg, kid="k1")
     public = key.public_jwk()
-    assert set(public) <= {"kty", "crv", "x", "y", "kid", "alg", "use"}
+    assert set(public) <= {"kty", "crv", "x", "y", "n", "e", "kid", "alg", "use"}
     assert public["use"] == "sig"
     assert repr(key) == f"PrivateKey(kid='k1', alg='{alg}')"
     assert str(key) == repr(key)
@@ -140,6 +140,57 @@ def test_rfc_8037_signature_holds_under_its_key() -> None:
     signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
     message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc"
     assert key.verify(message, base64url.decode(signature.encode()))
+
+
+RSA = jwk.generate_private_key("RS256", kid="rsa").public_jwk()
+
+
+def test_an_rsa_key_has_the_algorithm_that_it_names_and_rs256_where_it_names_none() -> None:
+    assert jwk.parse_jwk(RSA).alg == "RS256"
+    assert jwk.parse_jwk({**RSA, "alg": "PS256"}).alg == "PS256"
+    assert jwk.parse_jwk({name: value for name, value in RSA.items() if name != "alg"}).alg == "RS256"
+    assert RSA["e"] == "AQAB"
+    assert jwk.thumbprint(RSA) == jwk.thumbprint({**RSA, "alg": "PS256"})
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"alg": "RSA-OAEP"}, "alg"),
+        ({"alg": "RS512"}, "alg"),
+        ({"alg": "HS256"}, "alg"),
+        ({"alg": "ES256"}, "alg"),
+        ({"alg": ["RS256"]}, "alg"),
+        ({"crv": "P-256"}, "crv"),
+        ({"n": base64url.encode(b"\xc1" * 128).decode()}, "1024 bits"),
+        ({"n": ""}, "0 bits"),
+        ({"e": "AA"}, "exponent"),
+        ({"e": "AQ"}, "exponent"),
+        ({"n": 7}, "n is missing"),
+        ({"d": "AAAA"}, "private"),
+        ({"p": "AAAA"}, "private"),
+    ],
+)
+def test_an_unusable_rsa_key_is_refused_in_words(change: dict[str, object], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        jwk.parse_jwk({**RSA, **change})
+
+
+def test_a_short_private_rsa_key_is_not_imported() -> None:
+    short = rsa.generate_private_key(65537, 1024)  # noqa: S505 -- too short is the point
+    octets = short.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    for alg in ("RS256", "PS256"):
+        with pytest.raises(ValueError, match=alg):
+            jwk.import_private_key(octets, kid="k", alg=alg)
+
+
+def test_a_secret_key_comes_from_a_secret_alone() -> None:
+    key = jwk.make_secret_key(bytes(32), kid="hs-1")
+    assert repr(key) == "SecretKey(kid='hs-1', alg='HS256')"
+    assert key.verifying().verify(b"m", key.sign(b"m"))
+    for members in ({"kty": "oct", "k": "A" * 43}, {"kty": "oct", "k": "A" * 43, "alg": "HS256", "kid": "hs-1"}):
+        with pytest.raises(ValueError, match="kty"):
+            jwk.parse_jwk(members)
 
 
 def test_a_public_key_cannot_be_changed() -> None:

@@ -70,6 +70,14 @@ class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     retention_days: int = 0
 
 
+class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How keys turn: days that one signs, hours that the next is published before, seconds that a key set is kept."""
+
+    active_days: int = 30
+    pending_hours: int = 24
+    key_set_seconds: int = 300
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. Paths are taken from the folder of the configuration file.
 
@@ -88,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limits: LimitSettings = LimitSettings()
     feed: FeedSettings = FeedSettings()
     audit: AuditSettings = AuditSettings()
+    keys: KeySettings = KeySettings()
     folder: Path = Path()
 
     def path(self, text: str) -> Path:
@@ -203,6 +212,9 @@ def _problem(settings: Settings) -> SettingsProblem | None:
         "password.reserved_for_known": (reserved_places(settings), 0, settings.password.queue),
         "audit.checkpoint_seconds": (settings.audit.checkpoint_seconds, 1, 86_400),
         "audit.retention_days": (settings.audit.retention_days, 0, 36_500),
+        "keys.active_days": (settings.keys.active_days, 1, 3650),
+        "keys.pending_hours": (settings.keys.pending_hours, 1, 720),
+        "keys.key_set_seconds": (settings.keys.key_set_seconds, 1, 3600),
         "limits.failures_per_account": (settings.limits.failures_per_account, 1, 100),
         "limits.failures_per_network": (settings.limits.failures_per_network, 1, 100_000),
     }

@@ -9,7 +9,7 @@ from sealring.credentials.password_hash import PasswordHashParameters
 from sealring.credentials.password_policy import PasswordPolicy
 from sealring.hashing.password_hash import HashingThreads
 from sealring.protocol.instant import Instant
-from sealring.protocol.key_schedule import missing_keys
+from sealring.protocol.key_schedule import HOUSE_SCHEDULES
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.services.desk import Desk
 from sealring.signing.keyring import Keyring, make_key_forge, open_keyring
@@ -22,7 +22,7 @@ def make_keyring() -> Keyring:
     """Make keys that no store holds, since a desk only checks tokens with them."""
     issuer, master_key = "https://auth.example", generate_master_key(randomness=os.urandom)
     forge = make_key_forge(master_key=master_key, issuer=issuer, randomness=os.urandom)
-    keys = tuple(forge(purpose, state, Instant(0)) for purpose, state in missing_keys(()).places)
+    keys = tuple(forge(schedule, "active", Instant(0)) for schedule in HOUSE_SCHEDULES)
     keyring = open_keyring(keys, master_key=master_key, realm=TokenRealm(issuer=issuer, incarnation=bytes(16)))
     assert isinstance(keyring, Keyring)
     return keyring

@@ -5,7 +5,7 @@ import pytest
 
 from sealring.ports import MacKey
 from sealring.protocol.instant import Instant
-from sealring.protocol.key_schedule import KeyPurpose, KeyState, StoredKey
+from sealring.protocol.key_schedule import KeyState, Schedule, StoredKey
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.signing.keyring import Keyring, KeyringProblem, make_key_forge, open_keyring
 from sealring.signing.master_key import MasterKey, generate_master_key
@@ -14,17 +14,17 @@ from sealring_verify.jose import jwks, jws
 ISSUER = "https://auth.example"
 REALM = TokenRealm(issuer=ISSUER, incarnation=bytes(16))
 MASTER_KEY = generate_master_key(randomness=os.urandom)
-PLACES: tuple[tuple[KeyPurpose, KeyState], ...] = (
-    ("access_token", "active"),
-    ("access_token", "pending"),
-    ("mac", "active"),
-    ("feed", "active"),
+PLACES: tuple[tuple[Schedule, KeyState], ...] = (
+    (Schedule("access_token", "ES256"), "active"),
+    (Schedule("access_token", "ES256"), "pending"),
+    (Schedule("mac", "HS256"), "active"),
+    (Schedule("feed", "ES256"), "active"),
 )
 
 
 def forge_all(master_key: MasterKey = MASTER_KEY, issuer: str = ISSUER) -> tuple[StoredKey, ...]:
     forge = make_key_forge(master_key=master_key, issuer=issuer, randomness=os.urandom)
-    return tuple(forge(purpose, state, Instant(1000)) for purpose, state in PLACES)
+    return tuple(forge(schedule, state, Instant(1000)) for schedule, state in PLACES)
 
 
 def opened(keys: tuple[StoredKey, ...]) -> Keyring:

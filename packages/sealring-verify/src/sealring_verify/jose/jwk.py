@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import cast
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.hazmat.primitives.serialization import load_der_private_key as load_der
 
@@ -41,20 +41,45 @@ class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
     verify: algorithms.Verify
 
 
+class SecretKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An HS256 key, which signs and verifies: whoever holds it can mint. Its repr shows no secret.
+
+    It is made from a secret by `make_secret_key` and from nothing else: no JWK set and no token yields one.
+    """
+
+    kid: str
+    sign: algorithms.Sign
+    verify: algorithms.Verify
+    alg: str = "HS256"
+
+    def verifying(self) -> PublicKey:
+        """Give the key in the form that a `KeySet` holds, for the one API that has the secret too."""
+        return PublicKey(kid=self.kid, alg=self.alg, verify=self.verify)
+
+    def __repr__(self) -> str:
+        return f"SecretKey(kid={self.kid!r}, alg={self.alg!r})"
+
+
+def make_secret_key(secret: bytes, *, kid: str) -> SecretKey:
+    """Make an HS256 key of 32 random octets or more. ValueError for a shorter secret."""
+    sign, verify = algorithms.bind_secret(secret)
+    return SecretKey(kid=kid, sign=sign, verify=verify)
+
+
 def generate_private_key(alg: str, *, kid: str | None = None) -> PrivateKey:
     """Make a key; its id is its thumbprint unless `kid` names another. ValueError for an unknown algorithm."""
     material = algorithms.generate_private_key(alg)
     kid = kid or thumbprint(_public_members(material.public_key()))
-    return PrivateKey(kid=kid, alg=alg, material=material, sign=algorithms.bind_sign(material))
+    return PrivateKey(kid=kid, alg=alg, material=material, sign=algorithms.bind_sign(material, alg))
 
 
 def import_private_key(pkcs8_der: bytes, *, kid: str, alg: str) -> PrivateKey:
     """Read an unencrypted PKCS #8 key. ValueError where it cannot be read or is not of the kind that `alg` needs."""
     material = load_der(pkcs8_der, password=None)
-    if algorithms.algorithm_of(material) != alg:
+    if alg not in algorithms.algorithms_of(material):
         raise ValueError(f"the private key is not one for {alg}")
     material = cast("algorithms.PrivateMaterial", material)
-    return PrivateKey(kid=kid, alg=alg, material=material, sign=algorithms.bind_sign(material))
+    return PrivateKey(kid=kid, alg=alg, material=material, sign=algorithms.bind_sign(material, alg))
 
 
 def export_private_key(key: PrivateKey) -> bytes:
@@ -86,10 +111,12 @@ def parse_jwk(members: Mapping[str, object]) -> PublicKey:
     ValueError, in words, where `kty`, `crv`, `alg`, `use` or `key_ops` make it something else, where a member is
     malformed or the point is off the curve, and where private members lie open.
     """
-    material, alg = _public_material(members)
+    material, default_alg = _public_material(members)
     if not _PRIVATE_MEMBERS.isdisjoint(members):
         raise ValueError("it is published with private members")
-    if members.get("alg", alg) != alg:
+    # A key of RSA that does not name its algorithm is taken as RFC 7518 §3.1 recommends: for RS256 alone.
+    alg = members.get("alg", default_alg)
+    if not isinstance(alg, str) or alg not in algorithms.algorithms_of(material):
         raise ValueError("its alg is not one that is used here with such a key")
     if members.get("use", "sig") != "sig":
         raise ValueError("its use is not sig")
@@ -99,7 +126,7 @@ def parse_jwk(members: Mapping[str, object]) -> PublicKey:
     kid = _string(members, "kid") if "kid" in members else None
     if kid is not None and len(kid) > _MAX_KID_LENGTH:
         raise ValueError("its kid is too long")
-    return PublicKey(kid=kid, alg=alg, verify=algorithms.bind_verify(material))
+    return PublicKey(kid=kid, alg=alg, verify=algorithms.bind_verify(material, alg))
 
 
 def _public_members(key: algorithms.PublicMaterial) -> dict[str, str]:
@@ -107,6 +134,8 @@ def _public_members(key: algorithms.PublicMaterial) -> dict[str, str]:
         x = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
         return {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(x).decode()}
     numbers = key.public_numbers()
+    if isinstance(numbers, rsa.RSAPublicNumbers):
+        return {"kty": "RSA", "n": _big_endian(numbers.n), "e": _big_endian(numbers.e)}
     # RFC 7518 §6.2.1.2: the full size of a coordinate, leading zeros included.
     x, y = numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big")
     return {"kty": "EC", "crv": "P-256", "x": base64url.encode(x).decode(), "y": base64url.encode(y).decode()}
@@ -120,6 +149,8 @@ def _public_material(members: Mapping[str, object]) -> tuple[algorithms.PublicMa
             return numbers.public_key(), "ES256"  # refuses a point that is not on the curve
         case "OKP", "Ed25519":
             return ed25519.Ed25519PublicKey.from_public_bytes(_coordinate(members, "x")), "Ed25519"
+        case "RSA", None:
+            return algorithms.make_rsa_public_key(_integer(members, "n"), _integer(members, "e")), "RS256"
         case _:
             raise ValueError("its kty and crv are not ones that are used here")
 
@@ -129,6 +160,15 @@ def _coordinate(members: Mapping[str, object], name: str) -> bytes:
     if len(octets) != 32:
         raise ValueError(f"its {name} is not 32 octets long")
     return octets
+
+
+def _integer(members: Mapping[str, object], name: str) -> int:
+    return int.from_bytes(base64url.decode(_string(members, name).encode()), "big")
+
+
+def _big_endian(number: int) -> str:
+    # RFC 7518 §6.3.1: the fewest octets that hold it.
+    return base64url.encode(number.to_bytes((number.bit_length() + 7) // 8, "big")).decode()
 
 
 def _string(members: Mapping[str, object], name: str) -> str:

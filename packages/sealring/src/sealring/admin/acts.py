@@ -12,7 +12,7 @@ from sealring.protocol.api_registration import ApiChange, ApiRegistration
 from sealring.protocol.client_registration import ClientChange, ClientRegistration
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
-from sealring.services import administrator, api, audit, client, revocation, session_admin, store_state, user
+from sealring.services import administrator, api, audit, client, key_admin, revocation, session_admin, store_state, user
 from sealring.services.acknowledgement import perform_and_wait
 from sealring.services.desk import Desk
 
@@ -222,6 +222,18 @@ _AUDIT: Final = {
     ),
 }
 
+_KEYS: Final = {
+    "keys.list": _act(NoMembers, lambda _request, desk, _actor: key_admin.list_keys(desk=desk.keys, held=None)),
+    "keys.rotate": _act(
+        key_admin.RotateKeys,
+        lambda request, desk, actor: key_admin.rotate_keys(request, desk=desk.keys, actor=actor),
+    ),
+    "keys.revoke": _act(
+        key_admin.RevokeKey,
+        lambda request, desk, actor: key_admin.revoke_key(request, desk=desk.keys, readers=desk.readers, actor=actor),
+    ),
+}
+
 _STORE: Final = {
     "status": _act(
         NoMembers,
@@ -245,5 +257,5 @@ _STORE: Final = {
     ),
 }
 
-ACTS: Final[Mapping[str, Act]] = {**_USERS, **_CLIENTS, **_APIS, **_SESSIONS, **_TOKENS, **_AUDIT, **_STORE}
+ACTS: Final[Mapping[str, Act]] = {**_USERS, **_CLIENTS, **_APIS, **_SESSIONS, **_TOKENS, **_AUDIT, **_KEYS, **_STORE}
 """Every act that the operator has."""

@@ -7,6 +7,12 @@ from sealring.ports.clock import (
     Clock,
     ServiceClock,
 )
+from sealring.ports.key import (
+    KeyChange,
+    KeyStock,
+    KeyStore,
+)
+from sealring.ports.lease import LeaseStore
 from sealring.ports.revocation import (
     FeedGap,
     FeedHead,
@@ -29,7 +35,6 @@ from sealring.ports.store import (
     ApiStore,
     AuditStore,
     ClientStore,
-    KeyStore,
     NewSession,
     Session,
     SessionGrant,
@@ -57,8 +62,11 @@ __all__ = [
     "FeedPage",
     "FeedSnapshot",
     "HashingBusy",
+    "KeyChange",
     "KeyForge",
+    "KeyStock",
     "KeyStore",
+    "LeaseStore",
     "Limited",
     "MacKey",
     "NewSession",

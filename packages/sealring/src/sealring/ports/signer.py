@@ -6,12 +6,12 @@ from typing import Protocol
 import msgspec
 
 from sealring.protocol.instant import Instant
-from sealring.protocol.key_schedule import KeyPurpose, KeyState, StoredKey
+from sealring.protocol.key_schedule import KeyState, Schedule, StoredKey
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring_verify.jose.jwks import KeySet
 
-KeyForge = Callable[[KeyPurpose, KeyState, Instant], StoredKey]
-"""Make a fresh key of a purpose, sealed, to stand in a state."""
+KeyForge = Callable[[Schedule, KeyState, Instant], StoredKey]
+"""Make a fresh key of a schedule, sealed, to stand in a state."""
 
 
 class MacKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +32,12 @@ class Signer(Protocol):
         """Issuer and incarnation, to which every refresh token is bound."""
         ...
 
-    def sign_access_token(self, payload: bytes) -> str:
-        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key."""
+    def sign_access_token(self, payload: bytes, *, alg: str = "ES256") -> str:
+        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key of `alg`."""
+        ...
+
+    def use(self, keys: tuple[StoredKey, ...]) -> str | None:
+        """Work with the store's keys as they are now; a sentence, and no change, where they cannot be used."""
         ...
 
     def current_mac_key(self) -> MacKey:

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import msgspec
 
+from sealring.ports.key import KeyStore
+from sealring.ports.lease import LeaseStore
 from sealring.ports.revocation import RevocationStore
 from sealring.ports.store_state import StateStore
 from sealring.ports.user import UserStore
@@ -17,7 +19,6 @@ from sealring.protocol.audit_event import AuditEvent, RecordedEvent
 from sealring.protocol.audit_retention import AuditClosing, AuditPart
 from sealring.protocol.client import Client
 from sealring.protocol.instant import Instant, Seconds, ServiceInstant
-from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.refresh_token import PresentedRefreshToken, RefreshFamily
 from sealring.protocol.user import Subject
 
@@ -219,18 +220,6 @@ class ApiStore(Protocol):
         ...
 
 
-class KeyStore(Protocol):
-    """Signing and MAC keys, sealed."""
-
-    async def add(self, key: StoredKey, *, events: Sequence[AuditEvent]) -> bool:
-        """Keep a key, unless one of its purpose and state stands already (two nodes may start at once): then False."""
-        ...
-
-    async def list_all(self) -> tuple[StoredKey, ...]:
-        """List all keys."""
-        ...
-
-
 class AuditStore(Protocol):
     """The chain of events (SECURITY F1)."""
 
@@ -301,6 +290,11 @@ class Store(Protocol):
     @property
     def keys(self) -> KeyStore:
         """Keys."""
+        ...
+
+    @property
+    def leases(self) -> LeaseStore:
+        """Leases."""
         ...
 
     @property

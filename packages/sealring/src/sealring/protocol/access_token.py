@@ -89,7 +89,8 @@ class AccessTokenTooLarge(msgspec.Struct, frozen=True, kw_only=True):
     byte_budget: int
 
 
-_SIGNATURE_AND_HEADER_OCTETS = 86 + 120
+_HEADER_OCTETS = 120
+_SIGNATURE_OCTETS: Mapping[str, int] = {"ES256": 86, "Ed25519": 86, "PS256": 342, "RS256": 342}  # as base64url
 
 
 def access_token_payload(
@@ -120,5 +121,5 @@ def access_token_payload(
         elif name in subject.claims:
             claims[name] = subject.claims[name]
     payload = msgspec.json.encode(claims)
-    octets = (len(payload) * 4 + 2) // 3 + _SIGNATURE_AND_HEADER_OCTETS
+    octets = (len(payload) * 4 + 2) // 3 + _HEADER_OCTETS + _SIGNATURE_OCTETS[api.access_token_signing_alg]
     return payload if octets <= api.byte_budget else AccessTokenTooLarge(octets=octets, byte_budget=api.byte_budget)

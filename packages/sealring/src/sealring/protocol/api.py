@@ -1,10 +1,14 @@
 """APIs: the audiences of access tokens, their scopes and what their tokens may carry (RFC 8707, RFC 9068)."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
 from sealring.protocol.instant import Instant, Seconds
+
+SigningAlgorithm = Literal["ES256", "Ed25519", "PS256", "RS256"]
+"""What the access tokens of an API may be signed with."""
 
 SESSIONS_SCOPE = "sessions"
 """The scope of the issuer's own API: people list and end their sessions and change their password with it."""
@@ -24,6 +28,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     access_token_lifetime: Seconds = Seconds(600)
     byte_budget: int = 4096
     claims: tuple[str, ...] = ()
+    access_token_signing_alg: SigningAlgorithm = "ES256"
     secret_digests: tuple[bytes, ...] = ()
     insecure_long_access_tokens: bool = False
     insecure_allow_personal_claims: bool = False

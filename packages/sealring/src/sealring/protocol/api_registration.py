@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from sealring.protocol.access_token import PERSONAL_CLAIMS, REGISTERED_CLAIMS
-from sealring.protocol.api import Api, longest_access_token_lifetime
+from sealring.protocol.api import Api, SigningAlgorithm, longest_access_token_lifetime
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds, later
 from sealring.protocol.scope import parse_scope
@@ -31,6 +31,7 @@ class ApiRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     access_token_lifetime: int = 600
     byte_budget: int = 4096
     claims: tuple[str, ...] = ()
+    access_token_signing_alg: SigningAlgorithm = "ES256"
     insecure_long_access_tokens: bool = False
     insecure_allow_personal_claims: bool = False
 
@@ -43,6 +44,7 @@ class ApiChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     access_token_lifetime: int | None = None
     byte_budget: int | None = None
     claims: tuple[str, ...] | None = None
+    access_token_signing_alg: SigningAlgorithm | None = None
     insecure_long_access_tokens: bool | None = None
     insecure_allow_personal_claims: bool | None = None
 
@@ -55,6 +57,7 @@ def parse_api_registration(registration: ApiRegistration, *, now: Instant) -> Ap
         access_token_lifetime=Seconds(registration.access_token_lifetime),
         byte_budget=registration.byte_budget,
         claims=registration.claims,
+        access_token_signing_alg=registration.access_token_signing_alg,
         insecure_long_access_tokens=registration.insecure_long_access_tokens,
         insecure_allow_personal_claims=registration.insecure_allow_personal_claims,
         created_at=now,

@@ -118,6 +118,8 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "reserved_claim": _Meaning("invalid_request", 400, "A custom claim may not take a registered claim's name."),
         "server_running": _Meaning("invalid_request", 409, "Stop the server first: its keys belong to this store."),
         "backup_refused": _Meaning("invalid_request", 409, "The copy cannot be written there."),
+        "unknown_key_id": _Meaning("invalid_request", 404, "There is no such key."),
+        "key_not_ready": _Meaning("invalid_request", 409, "The next key is not known to every verifier yet: wait."),
         "audit_broken": _Meaning("invalid_request", 409, "The audit does not hold: something was altered or removed."),
         "link_refused": _Meaning("invalid_grant", 400, "The link is spent, expired or not ours: make a new one."),
         # the house

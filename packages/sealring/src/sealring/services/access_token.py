@@ -15,6 +15,7 @@ from sealring.protocol.user import Subject
 from sealring_verify.access_token import check_access_token
 from sealring_verify.claims import AccessToken, parse_access_token
 from sealring_verify.errors import TokenRefused
+from sealring_verify.jose.algorithms import ALGORITHMS
 from sealring_verify.jose.jws import verify_compact
 
 
@@ -48,7 +49,7 @@ def make_access_token(
     if isinstance(payload, AccessTokenTooLarge):
         return refuse("access_token_over_budget")
     return TokenResponse(
-        access_token=signer.sign_access_token(payload),
+        access_token=signer.sign_access_token(payload, alg=api.access_token_signing_alg),
         token_type="Bearer",
         expires_in=api.access_token_lifetime,
         scope=scope_text(scope),
@@ -80,7 +81,7 @@ def check_own_token(token: str, *, audience: str, signer: Signer, now: Instant) 
             keys=signer.verification_keys(),
             issuer=signer.realm.issuer,
             audience=audience,
-            algorithms=frozenset({"ES256"}),
+            algorithms=ALGORITHMS,
             leeway=0,
             now=now // 1000,
         )
@@ -91,7 +92,7 @@ def check_own_token(token: str, *, audience: str, signer: Signer, now: Instant) 
 def read_own_token(token: str, *, signer: Signer, now: Instant) -> AccessToken | None:
     """Check one of our own access tokens for whatever API it names, or return None."""
     try:
-        signed = verify_compact(token, keys=signer.verification_keys(), algorithms=frozenset({"ES256"}))
+        signed = verify_compact(token, keys=signer.verification_keys(), algorithms=ALGORITHMS)
         audience = parse_access_token(signed.payload).aud[0]
     except TokenRefused:
         return None

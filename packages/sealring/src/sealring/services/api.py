@@ -7,7 +7,7 @@ from hashlib import sha256
 import msgspec
 
 from sealring.ports import Clock, Randomness, Store
-from sealring.protocol.api import Api
+from sealring.protocol.api import Api, SigningAlgorithm
 from sealring.protocol.api_registration import ApiChange, ApiRegistration, parse_api_change, parse_api_registration
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.errors import OAuthError, refuse
@@ -34,6 +34,7 @@ class ApiSeen(msgspec.Struct, frozen=True, kw_only=True):
     access_token_lifetime: Seconds
     byte_budget: int
     claims: tuple[str, ...]
+    access_token_signing_alg: SigningAlgorithm
     secrets: int
     streams: int = 0
     report: ApiReport | None = None

@@ -8,6 +8,7 @@ import msgspec
 from sealring.credentials.password_policy import PasswordPolicy
 from sealring.ports import Clock, PasswordHashing, Randomness, Signer, Store, StoreUnavailable
 from sealring.services.acknowledgement import Readers
+from sealring.services.key_admin import KeyDesk
 
 __all__ = ["Desk", "StoreUnavailable"]
 
@@ -31,6 +32,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     randomness: Randomness
     issuer: str
     audit_key: bytes
+    keys: KeyDesk
     key_folder: Path | None = None
     readers: Readers | None = None
     remember: Remember | None = None

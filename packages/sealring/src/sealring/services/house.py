@@ -13,6 +13,7 @@ from sealring.ports import (
     Store,
     StoreUnavailable,
 )
+from sealring.protocol.instant import Seconds
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import RevocationFeed
 
@@ -37,3 +38,4 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     halted: bool
     feed: RevocationFeed
     reports: ReportBoard
+    key_set_life: Seconds

@@ -1,15 +1,126 @@
-"""Keeps the stock of keys complete: one active of each purpose, one signing key waiting, published (SECURITY C1)."""
+"""Keys that turn by themselves: what is due is done by one node at a time (SECURITY C1)."""
 
-from sealring.ports import KeyForge, Store
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from sealring.ports import KeyChange, KeyForge, KeyStock, Signer, Store
+from sealring.protocol.api import longest_access_token_lifetime
 from sealring.protocol.audit_event import AuditEvent
-from sealring.protocol.instant import Instant
-from sealring.protocol.key_schedule import StoredKey, missing_keys
+from sealring.protocol.instant import Instant, Seconds, later
+from sealring.protocol.key_schedule import (
+    HOUSE_SCHEDULES,
+    KeyPolicy,
+    KeyState,
+    KeyStep,
+    MakeKey,
+    RetireKey,
+    Schedule,
+    StoredKey,
+    TurnKey,
+    due_steps,
+)
+
+_LEASE: Final = "key_schedule"
+_LEASE_SECONDS: Final = 30
+_MOST_ROUNDS: Final = 16
+_ACTOR: Final = "sealring"
 
 
-async def complete_key_stock(*, store: Store, forge: KeyForge, now: Instant) -> tuple[StoredKey, ...]:
+class KeyTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """How this house turns its keys, and who makes them. Durations as in `KeyPolicy`."""
+
+    forge: KeyForge
+    pending: Seconds = Seconds(24 * 3600)
+    active: Seconds = Seconds(30 * 24 * 3600)
+    key_set_life: Seconds = Seconds(300)
+
+
+async def complete_key_stock(*, store: Store, terms: KeyTerms, now: Instant) -> KeyStock:
     """Make the keys that the store lacks and return all it has then; two nodes that do so at once agree."""
-    for purpose, state in missing_keys(await store.keys.list_all()).places:
-        key = forge(purpose, state, now)
-        event = AuditEvent(event="key_added", at=now, actor="sealring", details={"kid": key.kid, "state": state})
-        await store.keys.add(key, events=[event])
-    return await store.keys.list_all()
+    for _ in range(_MOST_ROUNDS):
+        stock = await store.keys.stock()
+        steps = await _due(stock, store=store, terms=terms, now=now)
+        making = tuple(step for step in steps if isinstance(step, MakeKey))
+        if not making:
+            return stock
+        await _perform(making, stock, store=store, terms=terms, now=now)
+    raise RuntimeError("the stock of keys does not become complete")
+
+
+async def turn_due_keys(*, store: Store, signer: Signer, terms: KeyTerms, holder: str, now: Instant) -> None:
+    """Do what is due, unless another node has the lease of it; `holder` names this one."""
+    stock = await store.keys.stock()
+    for _ in range(_MOST_ROUNDS):
+        steps = await _due(stock, store=store, terms=terms, now=now)
+        if not steps or not await store.leases.take(
+            _LEASE, holder=holder, now=now, expires_at=later(now, _LEASE_SECONDS)
+        ):
+            return
+        await _perform(steps, stock, store=store, terms=terms, now=now)
+        stock = await adopt_keys(store=store, signer=signer)
+
+
+async def adopt_keys(*, store: Store, signer: Signer) -> KeyStock:
+    """Let this node work with the store's keys as they are now. RuntimeError where they cannot be used."""
+    stock = await store.keys.stock()
+    problem = signer.use(stock.keys)
+    if problem is not None:
+        raise RuntimeError(problem)
+    return stock
+
+
+async def key_policy(*, store: Store, terms: KeyTerms, now: Instant) -> KeyPolicy:
+    """Join the house's terms with the longest lifetimes that its APIs and clients have."""
+    lifetimes = [longest_access_token_lifetime(api, now=now) for api in await store.apis.list_all()]
+    idle = [client.idle_lifetime for client in await store.clients.list_all()]
+    return KeyPolicy(
+        pending=terms.pending,
+        active=terms.active,
+        key_set_life=terms.key_set_life,
+        access_token_lifetime=max(lifetimes, default=Seconds(0)),
+        idle_lifetime=max(idle, default=Seconds(0)),
+    )
+
+
+def forge_key(
+    schedule: Schedule, state: KeyState, keys: Iterable[StoredKey], *, terms: KeyTerms, now: Instant
+) -> StoredKey:
+    """Make a key whose MAC number, if it has one, no key of `keys` bears."""
+    taken = {key.mac_key_id for key in keys if key.mac_key_id is not None}
+    while True:
+        key = terms.forge(schedule, state, now)
+        if key.mac_key_id not in taken:
+            return key
+
+
+async def _due(stock: KeyStock, *, store: Store, terms: KeyTerms, now: Instant) -> tuple[KeyStep, ...]:
+    policy = await key_policy(store=store, terms=terms, now=now)
+    lines = [Schedule("access_token", api.access_token_signing_alg) for api in await store.apis.list_all()]
+    return due_steps(stock.keys, wanted=[*HOUSE_SCHEDULES, *lines], now=now, policy=policy)
+
+
+async def _perform(steps: Iterable[KeyStep], stock: KeyStock, *, store: Store, terms: KeyTerms, now: Instant) -> None:
+    """Write all steps as one change; where another node was quicker nothing is written, and the next look decides."""
+    rows: list[StoredKey] = []
+    events: list[AuditEvent] = []
+    for step in steps:
+        match step:
+            case MakeKey(schedule=schedule, state=state):
+                made = forge_key(schedule, state, [*stock.keys, *rows], terms=terms, now=now)
+                rows.append(made)
+                events.append(key_event("key_added", made, actor=_ACTOR, now=now))
+            case TurnKey(activated=activated, retiring=retiring):
+                rows += [activated] if retiring is None else [retiring, activated]
+                events.append(key_event("key_activated", activated, actor=_ACTOR, now=now))
+            case RetireKey(retired=retired):
+                rows.append(retired)
+                events.append(key_event("key_retired", retired, actor=_ACTOR, now=now))
+    await store.keys.change(KeyChange(version=stock.version, keys=tuple(rows)), now=now, events=events)
+
+
+def key_event(event: str, key: StoredKey, *, actor: str, now: Instant) -> AuditEvent:
+    """Describe what happened to a key."""
+    details = {"kid": key.kid, "purpose": key.purpose, "alg": key.alg, "state": key.state}
+    return AuditEvent(event=event, at=now, actor=actor, details=details, api=key.api)

@@ -1,10 +1,13 @@
 """People change their own password: the other sessions end, the one that did it gets new tokens (SECURITY A4)."""
 
+from functools import partial
+
 import msgspec
 
 from sealring.credentials.password_policy import PasswordPolicy, PasswordRefused, judge_password
 from sealring.ports import (
     HashingBusy,
+    MacKey,
     PasswordHashing,
     Randomness,
     RenewedSession,
@@ -56,11 +59,10 @@ async def change_password(
     fresh = await hashing.hash(judged.prepared)
     if isinstance(fresh, HashingBusy):
         return refuse("sign_in_busy", retry_after=1)
-    family = open_family(now=now, randomness=randomness)
+    family, mac_key = open_family(now=now, randomness=randomness), signer.current_mac_key()
     # Tried before anything changes: where no access token can be made, the old tokens must go on.
-    trial = await _answer(
-        bearer, client, proven.user, family, store=store, signer=signer, now=now, randomness=randomness
-    )
+    answer = partial(_answer, mac_key=mac_key, store=store, signer=signer, now=now, randomness=randomness)
+    trial = await answer(bearer, client, proven.user, family)
     if isinstance(trial, OAuthError):
         return trial
     epoch = await store.users.set_password(
@@ -70,7 +72,7 @@ async def change_password(
         keep=RenewedSession(
             sid=bearer.session.sid,
             key=family_key(born=family.born, secret=family.secret),
-            mac_key_id=signer.current_mac_key().mac_key_id,
+            mac_key_id=mac_key.mac_key_id,
             auth_time=now,
             amr=("pwd",),
         ),
@@ -80,7 +82,7 @@ async def change_password(
     if epoch is None:
         return refuse("wrong_credentials")  # another change, or the end of this session, came first
     changed = msgspec.structs.replace(proven.user, epoch=epoch)
-    return await _answer(bearer, client, changed, family, store=store, signer=signer, now=now, randomness=randomness)
+    return await answer(bearer, client, changed, family)
 
 
 async def _prove_old_password(
@@ -121,6 +123,7 @@ async def _answer(
     user: User,
     family: OpenedFamily,
     *,
+    mac_key: MacKey,
     store: Store,
     signer: Signer,
     now: Instant,
@@ -146,7 +149,7 @@ async def _answer(
     )
     if isinstance(response, OAuthError) or not client.refresh:
         return response
-    return with_refresh_token(response, family, signer=signer)
+    return with_refresh_token(response, family, mac_key=mac_key, signer=signer)
 
 
 def _event(bearer: Bearer, caller: Caller, *, now: Instant, code: str | None = None) -> AuditEvent:

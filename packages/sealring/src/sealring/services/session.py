@@ -10,6 +10,7 @@ from sealring.credentials.password_hash import MatchNeedsRehash, NoMatch
 from sealring.credentials.password_policy import PasswordRefused, prepare_password
 from sealring.ports import (
     HashingBusy,
+    MacKey,
     NewSession,
     PasswordHashing,
     Randomness,
@@ -278,12 +279,14 @@ async def _open(
     if isinstance(response, OAuthError):
         return response
     family = open_family(now=now, randomness=randomness)
-    session = _new_session(terms, client, caller, sid=sid, family=family, signer=signer, now=now)
+    # Read once: the keys may turn between the row and the token.
+    mac_key = signer.current_mac_key()
+    session = _new_session(terms, client, caller, sid=sid, family=family, mac_key=mac_key, now=now)
     opened = msgspec.structs.replace(event, sid=sid, api=terms.api.identifier)
     if not await store.sessions.create(session, now=now, events=[opened]):
         # A password change, a disabling or a deletion came in between: whatever was proven is worth nothing now.
         return refuse("wrong_credentials")
-    return with_refresh_token(response, family, signer=signer) if client.refresh else response
+    return with_refresh_token(response, family, mac_key=mac_key, signer=signer) if client.refresh else response
 
 
 def open_family(*, now: Instant, randomness: Randomness) -> OpenedFamily:
@@ -291,9 +294,10 @@ def open_family(*, now: Instant, randomness: Randomness) -> OpenedFamily:
     return OpenedFamily(born=(now // 1000).to_bytes(4, "big"), secret=randomness(16))
 
 
-def with_refresh_token(response: TokenResponse, family: OpenedFamily, *, signer: Signer) -> TokenResponse:
-    """Add the first refresh token of a family to an answer."""
-    mac_key = signer.current_mac_key()
+def with_refresh_token(
+    response: TokenResponse, family: OpenedFamily, *, mac_key: MacKey, signer: Signer
+) -> TokenResponse:
+    """Add the first refresh token of a family to an answer; its row names the same MAC key."""
     token = mint_refresh_token(
         mac_key_id=mac_key.mac_key_id,
         mac_key=mac_key.secret,
@@ -312,7 +316,7 @@ def _new_session(
     *,
     sid: str,
     family: OpenedFamily,
-    signer: Signer,
+    mac_key: MacKey,
     now: Instant,
 ) -> NewSession:
     # Without a refresh token a session is over when its only access token is.
@@ -326,7 +330,7 @@ def _new_session(
         client_id=client.client_id,
         subject_epoch=terms.user.epoch,
         client_epoch=client.epoch,
-        mac_key_id=signer.current_mac_key().mac_key_id,
+        mac_key_id=mac_key.mac_key_id,
         scope=terms.scope,
         resource=terms.target.audience,
         resources=frozenset(owners),

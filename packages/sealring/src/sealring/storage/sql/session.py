@@ -82,6 +82,7 @@ _END = "UPDATE sessions SET ended_at = :now, ended_reason = :reason WHERE"
 END_SESSION = _END + " sid = :sid AND ended_at IS NULL AND" + _STANDS + " RETURNING resources"
 END_SESSIONS_OF_SUBJECT = _END + " sub = :sub AND sid IS DISTINCT FROM :kept AND" + _LIVES + " RETURNING sid"
 END_SESSIONS_OF_CLIENT = _END + " client_id = :client_id AND" + _LIVES + " RETURNING sid"
+END_SESSIONS_OF_MAC_KEY = _END + " mac_key_id = :mac_key_id AND" + _LIVES + " RETURNING sid, resources"
 # Every API that tokens of a subject may name: its rows stay longer than its tokens live.
 LIST_RESOURCES_OF_SUBJECT = "SELECT DISTINCT resources FROM sessions WHERE sub = :sub"
 END_ALL_SESSIONS = _END + _LIVES + " RETURNING sid"

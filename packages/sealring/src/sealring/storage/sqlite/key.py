@@ -1,15 +1,24 @@
 """Keys on SQLite."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import apsw
 import msgspec
 
+from sealring.ports import KeyChange, KeyStock
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import StoredKey
+from sealring.protocol.revocation import Revocation
 from sealring.storage.sql import key as sql
+from sealring.storage.sql import session as session_sql
 from sealring.storage.sqlite.database import SqliteDatabase
 from sealring.storage.sqlite.group_commit import Journal
+from sealring.storage.sqlite.session import raise_all_epochs
+
+_REASON: Final = "key_withdrawn"
+_MOST_ENTRIES: Final = 1000
 
 
 class SqliteKeys:
@@ -18,33 +27,77 @@ class SqliteKeys:
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
-    async def add(self, key: StoredKey, *, events: Sequence[AuditEvent]) -> bool:
-        """Keep a key, unless one of its purpose and state stands already."""
-        row = msgspec.structs.asdict(key)
-        row["public_jwk"] = None if key.public_jwk is None else key.public_jwk.decode()
+    async def version(self) -> int:
+        """Read the number that every change raises."""
+        return int(self._database.read(sql.FIND_VERSION, {})[0])
 
-        def act(connection: apsw.Connection, journal: Journal) -> bool:
-            if connection.execute(sql.ADD_KEY, row).get is None:
-                return False
+    async def stock(self) -> KeyStock:
+        """Read all keys."""
+        # The number first: a change that comes in between makes the keys newer than it, and is refused by it.
+        version = await self.version()
+        return KeyStock(version=version, keys=tuple(_key(row) for row in self._database.read_all(sql.LIST_KEYS, {})))
+
+    async def change(self, change: KeyChange, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Write a change, and end what it ends; None where the keys were changed since. Returns sessions ended."""
+
+        def act(connection: apsw.Connection, journal: Journal) -> int | None:
+            if connection.execute(sql.RAISE_VERSION, {"version": change.version}).get is None:
+                return None
+            for key in change.keys:
+                connection.execute(sql.WRITE_KEY, _row(key))
+            journal.revoke([Revocation(kind="kid", value=kid, at=now) for kid in change.withdrawn])
+            if change.ends_everything:
+                ended = _end_everything(connection, journal, now=now)
+            else:
+                ended = _end_sessions_of(connection, journal, change.ended_mac_key_ids, now=now)
             journal.record(events)
-            return True
+            return ended
 
-        return bool(await self._database.act(act, key=key.kid))
+        result = await self._database.act(act, key="keys")
+        return None if result is None else int(result)
 
-    async def list_all(self) -> tuple[StoredKey, ...]:
-        """List all keys."""
-        return tuple(
-            StoredKey(
-                kid=kid,
-                purpose=purpose,
-                alg=alg,
-                state=state,
-                mac_key_id=mac_key_id,
-                sealed=sealed,
-                public_jwk=None if public_jwk is None else public_jwk.encode(),
-                created_at=created_at,
-            )
-            for kid, purpose, alg, state, mac_key_id, sealed, public_jwk, created_at in self._database.read_all(
-                sql.LIST_KEYS, {}
-            )
-        )
+
+def _end_sessions_of(connection: apsw.Connection, journal: Journal, mac_key_ids: Iterable[int], *, now: Instant) -> int:
+    ended: list[tuple[Any, ...]] = []
+    for mac_key_id in mac_key_ids:
+        values = {"mac_key_id": mac_key_id, "reason": _REASON, "now": now}
+        ended += connection.execute(session_sql.END_SESSIONS_OF_MAC_KEY, values).fetchall()
+    if len(ended) > _MOST_ENTRIES:
+        # Entries by the thousand would crowd the feed out (SECURITY B5): epochs say it in one entry a client.
+        return len(ended) + _end_everything(connection, journal, now=now)
+    journal.revoke(
+        [
+            Revocation(kind="sid", value=sid, at=now, audiences=msgspec.json.decode(resources, type=frozenset[str]))
+            for sid, resources in ended
+        ]
+    )
+    return len(ended)
+
+
+def _end_everything(connection: apsw.Connection, journal: Journal, *, now: Instant) -> int:
+    ended = len(connection.execute(session_sql.END_ALL_SESSIONS, {"now": now, "reason": _REASON}).fetchall())
+    raise_all_epochs(connection, journal, now=now)
+    return ended
+
+
+def _row(key: StoredKey) -> dict[str, Any]:
+    row = msgspec.structs.asdict(key)
+    row["public_jwk"] = None if key.public_jwk is None else key.public_jwk.decode()
+    return row
+
+
+def _key(row: Sequence[Any]) -> StoredKey:
+    kid, purpose, alg, state, mac_key_id, sealed, public_jwk, created_at, api, activated_at, leaves_at = row
+    return StoredKey(
+        kid=kid,
+        purpose=purpose,
+        alg=alg,
+        state=state,
+        mac_key_id=mac_key_id,
+        sealed=sealed,
+        public_jwk=None if public_jwk is None else public_jwk.encode(),
+        created_at=created_at,
+        api=api,
+        activated_at=activated_at,
+        leaves_at=leaves_at,
+    )

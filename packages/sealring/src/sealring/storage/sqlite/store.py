@@ -5,6 +5,7 @@ from sealring.storage.sqlite.audit_event import SqliteAudit
 from sealring.storage.sqlite.client import SqliteClients
 from sealring.storage.sqlite.database import SqliteDatabase
 from sealring.storage.sqlite.key import SqliteKeys
+from sealring.storage.sqlite.lease import SqliteLeases
 from sealring.storage.sqlite.revocation import SqliteRevocations
 from sealring.storage.sqlite.session import SqliteSessions
 from sealring.storage.sqlite.store_state import SqliteState
@@ -21,6 +22,7 @@ class SqliteStore:
         self.clients = SqliteClients(database)
         self.apis = SqliteApis(database)
         self.keys = SqliteKeys(database)
+        self.leases = SqliteLeases(database)
         self.revocations = SqliteRevocations(database)
         self.audit = SqliteAudit(database)
         self.state = SqliteState(database)

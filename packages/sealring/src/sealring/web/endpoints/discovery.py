@@ -13,13 +13,13 @@ _ANY_ORIGIN = (b"access-control-allow-origin", b"*")
 
 
 async def get_jwks(request: Request, house: House) -> Answer:
-    """Give the key set (RFC 7517 §5), which may be kept for five minutes."""
-    return _kept(request, house.signer.key_set(), media_type=b"application/jwk-set+json")
+    """Give the key set (RFC 7517 §5), which may be kept for `keys.key_set_seconds`."""
+    return _kept(request, house.signer.key_set(), media_type=b"application/jwk-set+json", life=house.key_set_life)
 
 
 async def get_feed_jwks(request: Request, house: House) -> Answer:
     """Give the keys of the revocation feed, which sign nothing else (SECURITY B3)."""
-    return _kept(request, house.signer.feed_key_set(), media_type=b"application/jwk-set+json")
+    return _kept(request, house.signer.feed_key_set(), media_type=b"application/jwk-set+json", life=house.key_set_life)
 
 
 async def get_authorization_server(request: Request, house: House) -> Answer:
@@ -41,11 +41,11 @@ async def get_readyz(_request: Request, house: House) -> Answer:
     return json_answer({"status": "ready"})
 
 
-def _kept(request: Request, body: bytes, *, media_type: bytes) -> Answer:
+def _kept(request: Request, body: bytes, *, media_type: bytes, life: int = 300) -> Answer:
     etag = b'"' + sha256(body).hexdigest()[:32].encode() + b'"'
     headers = (
         (b"content-type", media_type),
-        (b"cache-control", b"public, max-age=300"),
+        (b"cache-control", b"public, max-age=%d" % life),
         (b"etag", etag),
         _NOSNIFF,
         _ANY_ORIGIN,

@@ -1,0 +1,25 @@
+"""The one place that knows every room: opens the house from its settings, serves it, puts a copy in its place."""
+
+from sealring.compose.opening import (
+    ComposeProblem,
+    DemoTerms,
+    OpenHouse,
+    make_master_key,
+    open_control_app,
+    open_desk,
+    open_house,
+)
+from sealring.compose.restoring import restore_house
+from sealring.compose.serving import serve_house
+
+__all__ = [
+    "ComposeProblem",
+    "DemoTerms",
+    "OpenHouse",
+    "make_master_key",
+    "open_control_app",
+    "open_desk",
+    "open_house",
+    "restore_house",
+    "serve_house",
+]

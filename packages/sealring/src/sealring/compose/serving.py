@@ -1,0 +1,109 @@
+"""Serves an open house until it is told to stop."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from ipaddress import ip_network
+from typing import Final
+
+import structlog
+
+from sealring.admin.control_app import build_control_app
+from sealring.compose.opening import ComposeProblem, DemoTerms, OpenHouse, open_house
+from sealring.compose.upkeep import (
+    keep_checkpoints,
+    keep_keys,
+    keep_up,
+    make_checkpoints,
+    make_retention,
+    write_checkpoint,
+)
+from sealring.config import Settings, control_socket
+from sealring.protocol.audit_event import AuditEvent
+from sealring.telemetry.logs import configure_logs
+from sealring.web.app import WebApp, WebPolicy
+from sealring.web.http_server import CannotListen, ConnectionLimits, HttpServer, Listen, ListenUnix
+
+_GRACE_SECONDS: Final = 10
+_log = structlog.get_logger()
+
+
+async def serve_house(
+    settings: Settings,
+    *,
+    demo: DemoTerms | None = None,
+    announce: Callable[[], None] | None = None,
+    until: asyncio.Event | None = None,
+) -> None:
+    """Serve until SIGTERM, SIGINT or `until`. `announce`: called once requests are answered.
+
+    Raises ComposeProblem where a port, a file or a key is in the way.
+    """
+    configure_logs()
+    stop = until or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with open_house(settings, demo=demo) as opened, AsyncExitStack() as stack:
+        for server in _servers(settings, opened, demo=demo):
+            try:
+                await server.start()
+            except CannotListen as problem:
+                raise ComposeProblem(str(problem)) from problem
+            stack.push_async_callback(server.stop, _GRACE_SECONDS)
+        retention = make_retention(opened.desk, settings.audit.retention_days)
+        for upkeep in (keep_up(opened, retention), keep_keys(opened)):
+            stack.callback(asyncio.create_task(upkeep).cancel)
+        await _note(opened, "node_started")
+        # The demo's standard output is for people, and its audit nobody's evidence.
+        checkpoints = None if demo is not None else make_checkpoints(opened.desk)
+        checkpointing = asyncio.create_task(keep_checkpoints(checkpoints, settings.audit.checkpoint_seconds))
+        stack.callback(checkpointing.cancel)
+        if opened.house.halted:
+            _log.critical(
+                "store_rolled_back",
+                advice="This database is older than what this node last saw. Stop, run `sealring recover`, start.",
+            )
+        if announce is not None:
+            announce()
+        # After the word that programs wait for, which stays the first line.
+        await write_checkpoint(checkpoints)
+        await stop.wait()
+        # First: an open stream is a request under way, and would hold up the servers' ordered stop.
+        opened.house.feed.close()
+        checkpointing.cancel()
+        await _note(opened, "node_stopped")
+        await write_checkpoint(checkpoints)
+
+
+def _servers(settings: Settings, opened: OpenHouse, *, demo: DemoTerms | None) -> Sequence[HttpServer]:
+    trusted = tuple(ip_network(network) for network in settings.server.trusted_proxies)
+    policy = WebPolicy(
+        trusted_proxies=trusted,
+        refuse_forwarded=demo is not None,
+        extra_routes={} if demo is None else demo.routes,
+    )
+    limits = ConnectionLimits(
+        connections=settings.server.connections,
+        trusted_proxies=trusted,
+        head_seconds=settings.server.head_seconds,
+        body_seconds=settings.server.body_seconds,
+    )
+    socket = control_socket(settings)
+    try:
+        socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as failure:
+        raise ComposeProblem(f"The folder {socket.parent} cannot be made ({failure.strerror}).") from failure
+    return (
+        HttpServer(
+            WebApp(opened.house, policy=policy),
+            listen=Listen(host=settings.server.host, port=settings.server.port),
+            limits=limits,
+        ),
+        HttpServer(build_control_app(opened.desk), listen=ListenUnix(path=socket)),
+    )
+
+
+async def _note(opened: OpenHouse, event: str) -> None:
+    await opened.house.store.audit.record([AuditEvent(event=event, at=opened.house.clock(), actor="sealring")])

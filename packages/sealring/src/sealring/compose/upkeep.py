@@ -1,0 +1,92 @@
+"""What a server does beside answering: clocks, expiry, retention, keys, checkpoints of the audit."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from sealring.compose.opening import OpenHouse, remember_store
+from sealring.services.audit_checkpoint import AuditCheckpoints
+from sealring.services.audit_retention import AuditRetention
+from sealring.services.desk import Desk
+from sealring.services.expiry import forget_expired
+from sealring.services.key_schedule import adopt_keys, turn_due_keys
+from sealring.telemetry.audit_checkpoint import CheckpointLines
+
+_BEAT_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.25
+_TURN_EVERY: Final = 4
+_FORGET_EVERY: Final = 60
+_FORGET_AT_ONCE: Final = 500
+_log = structlog.get_logger()
+
+
+async def keep_up(opened: OpenHouse, retention: AuditRetention) -> None:
+    """Once a second: keep the service clock and what is remembered of the store; now and then forget what expired."""
+    beats, more = 0, False
+    while True:
+        await asyncio.sleep(_BEAT_SECONDS)
+        beats += 1
+        try:
+            if opened.service_clock.is_in_use():
+                await opened.house.store.state.beat(opened.service_clock.peek())
+            await remember_store(opened)
+            if beats % _FORGET_EVERY == 0:
+                await forget_expired(store=opened.house.store, now=opened.house.clock(), limit=_FORGET_AT_ONCE)
+            # A database that was set back is evidence of what happened to it.
+            if (more or beats % _FORGET_EVERY == 0) and not opened.house.halted:
+                more = await retention.apply() is not None
+        except Exception:  # noqa: BLE001 -- upkeep must outlive whatever went wrong once
+            # A later beat tries again; a request that needs the store says so itself.
+            more = False
+            _log.exception("upkeep_failed")
+
+
+def make_retention(desk: Desk, days: int) -> AuditRetention:
+    """Make the retention of the audit."""
+    return AuditRetention(store=desk.store, audit_key=desk.audit_key, clock=desk.clock, days=days)
+
+
+def make_checkpoints(desk: Desk) -> AuditCheckpoints:
+    """Make the checkpoints of the audit, written to standard output."""
+    return AuditCheckpoints(
+        store=desk.store,
+        issuer=desk.issuer,
+        audit_key=desk.audit_key,
+        clock=desk.clock,
+        write=CheckpointLines().write,
+    )
+
+
+async def keep_checkpoints(checkpoints: AuditCheckpoints | None, seconds: int) -> None:
+    """Write a checkpoint each so many seconds, where one is due. None: the demo writes none."""
+    while True:
+        await asyncio.sleep(seconds)
+        await write_checkpoint(checkpoints)
+
+
+async def write_checkpoint(checkpoints: AuditCheckpoints | None) -> None:
+    """Write a checkpoint if one is due; a failure is logged, and stops nothing."""
+    if checkpoints is None:
+        return
+    try:
+        await checkpoints.write_due()
+    except Exception:  # noqa: BLE001 -- an audit without its outside copy is better than no service
+        _log.exception("audit_checkpoint_failed")
+
+
+async def keep_keys(opened: OpenHouse) -> None:
+    """Notice within 250 ms that another node changed keys, and once a second do what their schedules say."""
+    desk, version, looks = opened.desk.keys, -1, 0
+    while True:
+        try:
+            if await desk.store.keys.version() != version:
+                version = (await adopt_keys(store=desk.store, signer=desk.signer)).version
+            if looks % _TURN_EVERY == 0 and not opened.house.halted:
+                await turn_due_keys(
+                    store=desk.store, signer=desk.signer, terms=desk.terms, holder=desk.holder, now=desk.clock()
+                )
+        except Exception:  # noqa: BLE001 -- as in keep_up
+            _log.exception("keys_not_kept")
+        looks += 1
+        await asyncio.sleep(_LOOK_SECONDS)

@@ -1,0 +1,236 @@
+"""The operator's acts on keys: list, turn at once, withdraw (SECURITY C1)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from sealring.ports import Clock, KeyChange, KeyStock, Signer, Store
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant
+from sealring.protocol.key_schedule import (
+    KeyNotReady,
+    KeyPolicy,
+    KeyPurpose,
+    KeyState,
+    Schedule,
+    StoredKey,
+    decide_turn,
+    ready_instant,
+    retired_key,
+    withdraw_key,
+)
+from sealring.services.acknowledgement import ApiKnowledge, Readers, perform_and_wait
+from sealring.services.key_schedule import KeyTerms, adopt_keys, forge_key, key_event, key_policy, turn_due_keys
+
+_TRIES: Final = 8
+
+
+class KeyDesk(msgspec.Struct, frozen=True, kw_only=True):
+    """What the acts on keys work with. `holder`: this node's name in leases."""
+
+    store: Store
+    signer: Signer
+    terms: KeyTerms
+    clock: Clock
+    holder: str
+
+
+class RotateKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which line of keys shall turn at once. `force`: although not every verifier can know the new key."""
+
+    purpose: KeyPurpose = "access_token"
+    alg: str = "ES256"
+    force: bool = False
+
+
+class RevokeKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which key shall be withdrawn. `compromised`: replace all keys and end all sessions."""
+
+    kid: str
+    compromised: bool = False
+
+
+class KeySeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as the operator sees it.
+
+    `ready_at`: from when on a pending key may be used. `known_to`, `unknown_to`: the APIs whose verifiers said that
+    they hold it, and the others.
+    """
+
+    kid: str
+    purpose: KeyPurpose
+    alg: str
+    state: KeyState
+    created_at: Instant
+    activated_at: Instant | None
+    leaves_at: Instant | None
+    ready_at: Instant | None = None
+    known_to: tuple[str, ...] = ()
+    unknown_to: tuple[str, ...] = ()
+
+
+class KeyList(msgspec.Struct, frozen=True, kw_only=True):
+    """All keys that are not retired, oldest first; `at`: when it was said."""
+
+    keys: tuple[KeySeen, ...]
+    at: Instant
+
+
+class KeysRotated(msgspec.Struct, frozen=True, kw_only=True):
+    """The line turned: `kid` signs now, `retiring` no longer, and leaves the set at `leaves_at`."""
+
+    kid: str
+    retiring: str | None
+    leaves_at: Instant | None
+
+
+class KeysRevoked(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys withdrawn at once; `successors` work in their place, `sessions` ended; `apis`: who knows of it."""
+
+    kids: tuple[str, ...]
+    successors: tuple[str, ...]
+    sessions: int
+    apis: tuple[ApiKnowledge, ...] = ()
+
+
+async def list_keys(*, desk: KeyDesk, held: Mapping[str, frozenset[str]] | None) -> KeyList:
+    """List keys. `held`: API → ids of the keys that its verifiers say they hold; None where nothing is known."""
+    now = desk.clock()
+    stock = await desk.store.keys.stock()
+    policy = await key_policy(store=desk.store, terms=desk.terms, now=now)
+    apis = [api.identifier for api in await desk.store.apis.list_all()]
+    seen = [_seen(key, apis, held or {}, policy=policy) for key in stock.keys if key.state != "retired"]
+    return KeyList(keys=tuple(seen), at=now)
+
+
+async def rotate_keys(request: RotateKeys, *, desk: KeyDesk, actor: str) -> KeysRotated | OAuthError:
+    """Turn a line of keys to its pending one now; `key_not_ready` says when it may."""
+    schedule = Schedule(request.purpose, "HS256" if request.purpose == "mac" else request.alg)
+    for _ in range(_TRIES):
+        now = desk.clock()
+        stock = await desk.store.keys.stock()
+        policy = await key_policy(store=desk.store, terms=desk.terms, now=now)
+        turn = decide_turn(stock.keys, schedule, force=request.force, now=now, policy=policy)
+        if isinstance(turn, KeyNotReady):
+            return _refuse_turn(turn, schedule, now=now)
+        rows = tuple(key for key in (turn.retiring, turn.activated) if key is not None)
+        events = [key_event("key_activated", turn.activated, actor=actor, now=now)]
+        change = KeyChange(version=stock.version, keys=rows)
+        if await desk.store.keys.change(change, now=now, events=events) is not None:
+            await _settle(desk, now=now)
+            retiring = turn.retiring
+            return KeysRotated(
+                kid=turn.activated.kid,
+                retiring=None if retiring is None else retiring.kid,
+                leaves_at=None if retiring is None else retiring.leaves_at,
+            )
+    return refuse("store_unavailable", retry_after=1)
+
+
+async def revoke_key(
+    request: RevokeKey, *, desk: KeyDesk, readers: Readers | None, actor: str
+) -> KeysRevoked | OAuthError:
+    """Withdraw a key at once: it leaves the set, and what was made under it is good no longer.
+
+    An active key's successor is the waiting one, known everywhere or not. Unknown or retired: `unknown_key_id`.
+    """
+    outcome, apis = await perform_and_wait(
+        lambda: _revoke(request, desk=desk, actor=actor),
+        store=desk.store,
+        readers=readers,
+        issuer=desk.signer.realm.issuer,
+        now=desk.clock(),
+    )
+    return outcome if isinstance(outcome, OAuthError) else msgspec.structs.replace(outcome, apis=apis)
+
+
+async def _revoke(request: RevokeKey, *, desk: KeyDesk, actor: str) -> KeysRevoked | OAuthError:
+    for _ in range(_TRIES):
+        now = desk.clock()
+        stock = await desk.store.keys.stock()
+        key = next((key for key in stock.keys if key.kid == request.kid and key.state != "retired"), None)
+        if key is None:
+            return refuse("unknown_key_id")
+        change = (
+            _replace_everything(stock, desk, now=now) if request.compromised else _withdraw(key, stock, desk, now=now)
+        )
+        before = {key.kid: key for key in stock.keys}
+        gone = [row for row in change.keys if row.state == "retired"]
+        successors = tuple(row.kid for row in change.keys if row.state == "active")
+        events = [key_event("key_withdrawn", before[row.kid], actor=actor, now=now) for row in gone]
+        events += [key_event("key_added", row, actor=actor, now=now) for row in change.keys if row.kid not in before]
+        events += [
+            key_event("key_activated", row, actor=actor, now=now)
+            for row in change.keys
+            if row.kid in before and row.state == "active"
+        ]
+        ended = await desk.store.keys.change(change, now=now, events=events)
+        if ended is not None:
+            await _settle(desk, now=now)
+            return KeysRevoked(kids=tuple(row.kid for row in gone), successors=successors, sessions=ended)
+    return refuse("store_unavailable", retry_after=1)
+
+
+def _withdraw(key: StoredKey, stock: KeyStock, desk: KeyDesk, *, now: Instant) -> KeyChange:
+    rows = withdraw_key(key, stock.keys, now=now)
+    if key.state == "active" and len(rows) == 1:
+        rows = (*rows, forge_key(key.schedule, "active", stock.keys, terms=desk.terms, now=now))
+    return KeyChange(
+        version=stock.version,
+        keys=rows,
+        withdrawn=(key.kid,) if key.purpose == "access_token" else (),
+        ended_mac_key_ids=() if key.mac_key_id is None else (key.mac_key_id,),
+    )
+
+
+def _replace_everything(stock: KeyStock, desk: KeyDesk, *, now: Instant) -> KeyChange:
+    """Whoever has one key may have all: none that existed before is used again, the waiting ones included."""
+    living = [key for key in stock.keys if key.state != "retired"]
+    fresh: list[StoredKey] = []
+    states: tuple[KeyState, ...] = ("active", "pending")
+    for schedule in dict.fromkeys(key.schedule for key in living):
+        for state in states:
+            fresh.append(forge_key(schedule, state, [*living, *fresh], terms=desk.terms, now=now))
+    return KeyChange(
+        version=stock.version,
+        keys=(*(retired_key(key) for key in living), *fresh),
+        withdrawn=tuple(key.kid for key in living if key.purpose == "access_token"),
+        ends_everything=True,
+    )
+
+
+async def _settle(desk: KeyDesk, *, now: Instant) -> None:
+    """Let this node work with the change before the operator is told, and fill the stock again."""
+    await adopt_keys(store=desk.store, signer=desk.signer)
+    await turn_due_keys(store=desk.store, signer=desk.signer, terms=desk.terms, holder=desk.holder, now=now)
+
+
+def _refuse_turn(not_ready: KeyNotReady, schedule: Schedule, *, now: Instant) -> OAuthError:
+    if not_ready.ready_at is None:
+        return refuse("unknown_key_id", description=f"No {schedule.alg} key of purpose {schedule.purpose} is waiting.")
+    wait = -((now - not_ready.ready_at) // 1000)
+    return refuse(
+        "key_not_ready",
+        description=f"The key {not_ready.kid} was published too short a time ago for every verifier to know it: "
+        f"turn in {wait} s, or say --force, and some APIs may refuse tokens until they have fetched it.",
+        retry_after=wait,
+    )
+
+
+def _seen(key: StoredKey, apis: list[str], held: Mapping[str, frozenset[str]], *, policy: KeyPolicy) -> KeySeen:
+    waiting = key.state == "pending"
+    readable = waiting and key.public_jwk is not None and key.purpose == "access_token"
+    known = tuple(api for api in apis if readable and key.kid in held.get(api, frozenset()))
+    return KeySeen(
+        kid=key.kid,
+        purpose=key.purpose,
+        alg=key.alg,
+        state=key.state,
+        created_at=key.created_at,
+        activated_at=key.activated_at,
+        leaves_at=key.leaves_at,
+        ready_at=ready_instant(key, policy) if waiting else None,
+        known_to=known,
+        unknown_to=tuple(api for api in apis if readable and api not in known),
+    )
