@@ -99,6 +99,6 @@ async def test_a_copy_takes_the_name_of_its_new_issuer_and_loses_its_keys(desk: 
     assert after is not None
     assert after.allowed == {"orders": frozenset({"orders:read"}), desk.issuer: frozenset({"sessions"})}
     assert after.epoch > client.epoch
-    assert await desk.store.keys.list_all() == ()
+    assert (await desk.store.keys.stock()).keys == ()
     assert (await desk.store.state.identity()).incarnation != before.incarnation
     assert await desk.store.state.former_issuer() == desk.issuer

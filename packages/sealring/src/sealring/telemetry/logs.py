@@ -37,15 +37,15 @@ def configure_logs() -> None:
 
 
 class _Forgiving:
-    """A stream that loses what it cannot write: a full disk under the log shall refuse no request."""
+    """A stream that loses what it cannot write: a full disk under the log, or a closed one, refuses no request."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.write(text)
 
     def flush(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.flush()
