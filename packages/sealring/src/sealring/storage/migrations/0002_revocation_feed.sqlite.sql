@@ -12,5 +12,7 @@ CREATE TABLE revocations (
 ) STRICT;
 CREATE INDEX revocations_until ON revocations (until);
 CREATE INDEX revocations_id ON revocations (id);
+-- Named by single tokens alone: how many of a client were ended is counted at each.
+CREATE INDEX revocations_client_id ON revocations (client_id) WHERE client_id IS NOT NULL;
 
 ALTER TABLE store_state ADD COLUMN feed_digest BLOB NOT NULL DEFAULT (zeroblob(32));

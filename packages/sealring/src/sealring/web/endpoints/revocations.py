@@ -74,7 +74,7 @@ async def _find_reader(request: Request, house: House) -> AuthenticatedApi | OAu
 
 async def _events(messages: AsyncIterator[SignedMessage]) -> AsyncGenerator[bytes, None]:
     async for message in messages:
-        yield b"id: %d\ndata: %s\n\n" % (message.number, message.token.encode())
+        yield message.event
 
 
 def _signed_answer(message: SignedMessage, request: Request) -> Answer:
