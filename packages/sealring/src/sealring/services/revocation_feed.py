@@ -35,7 +35,7 @@ class FeedPolicy(msgspec.Struct, frozen=True, kw_only=True):
     streams_per_api: int = 1024
     snapshots_per_minute: int = 3000
     checkpoint_seconds: float = 1.0
-    pace_seconds: float = 0.15
+    pace_seconds: float = 0.2
     entries_per_message: int = 5000
 
 
