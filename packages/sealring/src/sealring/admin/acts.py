@@ -223,7 +223,9 @@ _AUDIT: Final = {
 }
 
 _KEYS: Final = {
-    "keys.list": _act(NoMembers, lambda _request, desk, _actor: key_admin.list_keys(desk=desk.keys, held=None)),
+    "keys.list": _act(
+        NoMembers, lambda _request, desk, _actor: key_admin.list_keys(desk=desk.keys, readers=desk.readers)
+    ),
     "keys.rotate": _act(
         key_admin.RotateKeys,
         lambda request, desk, actor: key_admin.rotate_keys(request, desk=desk.keys, actor=actor),

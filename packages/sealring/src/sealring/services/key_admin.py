@@ -94,13 +94,15 @@ class KeysRevoked(msgspec.Struct, frozen=True, kw_only=True):
     apis: tuple[ApiKnowledge, ...] = ()
 
 
-async def list_keys(*, desk: KeyDesk, held: Mapping[str, frozenset[str]] | None) -> KeyList:
-    """List keys. `held`: API → ids of the keys that its verifiers say they hold; None where nothing is known."""
+async def list_keys(*, desk: KeyDesk, readers: Readers | None) -> KeyList:
+    """List keys, and which APIs' verifiers say that they hold the waiting ones. `readers` None: nobody was heard."""
     now = desk.clock()
     stock = await desk.store.keys.stock()
     policy = await key_policy(store=desk.store, terms=desk.terms, now=now)
-    apis = [api.identifier for api in await desk.store.apis.list_all()]
-    seen = [_seen(key, apis, held or {}, policy=policy) for key in stock.keys if key.state != "retired"]
+    issuer = desk.signer.realm.issuer
+    apis = [api.identifier for api in await desk.store.apis.list_all() if api.identifier != issuer]
+    held = {api: _held_by(api, readers, now=now) for api in apis}
+    seen = [_seen(key, apis, held, policy=policy) for key in stock.keys if key.state != "retired"]
     return KeyList(keys=tuple(seen), at=now)
 
 
@@ -216,6 +218,11 @@ def _refuse_turn(not_ready: KeyNotReady, schedule: Schedule, *, now: Instant) ->
         f"turn in {wait} s, or say --force, and some APIs may refuse tokens until they have fetched it.",
         retry_after=wait,
     )
+
+
+def _held_by(identifier: str, readers: Readers | None, *, now: Instant) -> frozenset[str]:
+    report = None if readers is None else readers.reports.summary(identifier, now=now)
+    return frozenset() if report is None else frozenset(report.keys)
 
 
 def _seen(key: StoredKey, apis: list[str], held: Mapping[str, frozenset[str]], *, policy: KeyPolicy) -> KeySeen:
