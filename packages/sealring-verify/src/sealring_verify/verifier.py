@@ -101,7 +101,7 @@ class Verifier:
     """Verifies the access tokens (RFC 9068) of one issuer for one API; any number of threads and event loops share one.
 
     `issuer` is its identifier, exactly; `audience` this API's identifier, which a token must name. `jwks`, a JWK set,
-    takes the place of fetching one. `algorithms` narrows the list, ES256 and Ed25519. `leeway` is in seconds, 0 to 300.
+    takes the place of fetching one. `algorithms` narrows the list of asymmetric ones. `leeway` is in seconds, 0 to 300.
     `api_key` is the API's secret: with it the issuer's revocation feed is followed (`feed`: "stream", "poll" for hosts
     that sleep, "off"). Where nothing was heard of it for `max_staleness` seconds, 1 to 3600, tokens are answered
     RevocationUnknown; `on_stale="accept"` lets them pass instead. `reports=False`: the issuer is told nothing of this

@@ -7,6 +7,11 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from sealring.protocol.api_registration import ApiChange
+from sealring.protocol.errors import OAuthError
+from sealring.services.api import update_api
+from sealring_verify import Verifier
+
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
@@ -80,3 +85,27 @@ async def test_a_token_carries_what_the_session_is(site: SimpleNamespace) -> Non
         "auth_time", "amr", "roles",
     }  # fmt: skip
     assert (claims["sid"], claims["client_id"], claims["aud"]) == (body["sid"], "shop", "orders")
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "Ed25519"])
+async def test_an_apis_tokens_are_signed_with_its_own_algorithm_from_the_very_next_on(
+    site: SimpleNamespace, alg: str
+) -> None:
+    desk = site.opened.desk
+    changed = await update_api(
+        ApiChange(identifier="orders", access_token_signing_alg=alg),
+        store=site.store,
+        keys=desk.keys,
+        issuer=desk.issuer,
+        clock=lambda: site.now,
+        actor="cli:root",
+    )
+    assert not isinstance(changed, OAuthError), changed
+    token = (await site.sign_in()).json()["access_token"]
+    key_set = site.opened.house.signer.key_set()
+    verified = jwt.decode(token, KeySet.import_key_set(json.loads(key_set)), algorithms=[alg])
+    assert (verified.header["alg"], verified.claims["aud"]) == (alg, "orders")
+    verifier = Verifier(desk.issuer, "orders", jwks=key_set, clock=lambda: site.now / 1000, feed="off")
+    assert verifier.verify(token).sub == "u1"
+    # Our own endpoints know it as well.
+    assert (await site.inspect(token))["active"]

@@ -34,7 +34,7 @@ def acting(desk: Desk) -> Mapping[str, Any]:
 
 
 async def add(desk: Desk) -> ApiSecretMade:
-    made = await add_api(ORDERS, randomness=desk.randomness, **acting(desk))
+    made = await add_api(ORDERS, keys=desk.keys, randomness=desk.randomness, **acting(desk))
     assert isinstance(made, ApiSecretMade)
     return made
 
@@ -46,7 +46,9 @@ async def stored(desk: Desk) -> Api:
 
 
 async def change(desk: Desk, **members: object) -> ApiSeen | OAuthError:
-    return await update_api(ApiChange(**{"identifier": "orders", **members}), issuer=desk.issuer, **acting(desk))
+    return await update_api(
+        ApiChange(**{"identifier": "orders", **members}), keys=desk.keys, issuer=desk.issuer, **acting(desk)
+    )
 
 
 def code_of(outcome: object) -> str:
@@ -65,7 +67,10 @@ async def test_an_api_gets_one_secret_that_is_stored_as_its_digest(desk: Desk) -
 
 async def test_an_identifier_is_given_once(desk: Desk) -> None:
     await add(desk)
-    assert code_of(await add_api(ORDERS, randomness=desk.randomness, **acting(desk))) == "already_registered"
+    assert (
+        code_of(await add_api(ORDERS, keys=desk.keys, randomness=desk.randomness, **acting(desk)))
+        == "already_registered"
+    )
 
 
 async def test_two_secrets_are_good_at_a_time(desk: Desk) -> None:

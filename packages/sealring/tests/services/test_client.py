@@ -40,6 +40,7 @@ def acting(desk: Desk) -> Mapping[str, Any]:
 async def add(desk: Desk, **members: object) -> ClientAdded | OAuthError:
     await add_api(
         ApiRegistration(identifier="orders", scopes={"orders:read": "", "orders:write": ""}),
+        keys=desk.keys,
         randomness=desk.randomness,
         **acting(desk),
     )

@@ -152,7 +152,7 @@ _APIS: Final = {
     "apis.add": _act(
         ApiRegistration,
         lambda request, desk, actor: api.add_api(
-            request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
+            request, store=desk.store, keys=desk.keys, clock=desk.clock, randomness=desk.randomness, actor=actor
         ),
     ),
     "apis.list": _act(
@@ -166,7 +166,7 @@ _APIS: Final = {
     "apis.update": _act(
         ApiChange,
         lambda request, desk, actor: api.update_api(
-            request, store=desk.store, issuer=desk.issuer, clock=desk.clock, actor=actor
+            request, store=desk.store, keys=desk.keys, issuer=desk.issuer, clock=desk.clock, actor=actor
         ),
     ),
     "apis.rotate_secret": _act(

@@ -23,6 +23,9 @@ def _describe_members(parser: ArgumentParser) -> None:
         help='as in --scope orders:read "See your orders"; may be given several times',
     )
     parser.add_argument("--lifetime", type=int, metavar="SECONDS", help="of access tokens (default: 600)")
+    parser.add_argument(
+        "--alg", choices=("ES256", "RS256", "PS256", "Ed25519"), help="what signs its access tokens (default: ES256)"
+    )
     parser.add_argument("--byte-budget", type=int, metavar="OCTETS", help="of access tokens (default: 4096)")
     parser.add_argument("--claim", action="append", default=[], help="a user's claim that reaches its tokens, or roles")
     parser.add_argument(
@@ -99,6 +102,7 @@ def _members(options: Namespace) -> dict[str, Any]:
     said = {
         "scopes": dict(options.scope) or None,
         "access_token_lifetime": options.lifetime,
+        "access_token_signing_alg": options.alg,
         "byte_budget": options.byte_budget,
         "claims": options.claim or None,
         "insecure_long_access_tokens": options.insecure_long_access_tokens,
@@ -126,6 +130,7 @@ def _card(api: dict[str, Any]) -> str:
             ("api", api["identifier"]),
             *((f"scope {shown(name)}", description) for name, description in sorted(api["scopes"].items())),
             ("lifetime", f"{api['access_token_lifetime']} s"),
+            ("signed with", api["access_token_signing_alg"]),
             ("byte budget", f"{api['byte_budget']} octets"),
             ("claims", api["claims"]),
             ("insecure options", dangers),

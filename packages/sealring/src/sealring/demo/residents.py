@@ -115,7 +115,9 @@ async def _settle_orders(desk: Desk, file: Path) -> str:
             scopes=dict(zip(ORDERS_SCOPES, ("See orders", "Place orders"), strict=True)),
             claims=("roles",),
         )
-        made = await add_api(registration, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=_ACTOR)
+        made = await add_api(
+            registration, store=desk.store, keys=desk.keys, clock=desk.clock, randomness=desk.randomness, actor=_ACTOR
+        )
     api_key = _done(made).api_key.reveal()
     write_secret(file, api_key)
     return api_key

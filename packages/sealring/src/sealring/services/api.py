@@ -12,8 +12,11 @@ from sealring.protocol.api_registration import ApiChange, ApiRegistration, parse
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
+from sealring.protocol.key_schedule import Schedule
 from sealring.protocol.secret import Secret
 from sealring.services.acknowledgement import Readers
+from sealring.services.key_admin import KeyDesk
+from sealring.services.key_schedule import begin_line
 from sealring.services.report import ApiReport
 
 
@@ -57,7 +60,7 @@ class ApiSecretMade(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def add_api(
-    request: ApiRegistration, *, store: Store, clock: Clock, randomness: Randomness, actor: str
+    request: ApiRegistration, *, store: Store, keys: KeyDesk, clock: Clock, randomness: Randomness, actor: str
 ) -> ApiSecretMade | OAuthError:
     """Register an API with a secret of 256 bits, stored as SHA-256."""
     now = clock()
@@ -66,6 +69,7 @@ async def add_api(
         return api
     secret = _make_secret(randomness)
     api = msgspec.structs.replace(api, secret_digests=(_digest(secret),))
+    await _begin_line(api, keys, now=now)
     if not await store.apis.add(api, events=[_event("api_added", api.identifier, actor=actor, now=now)]):
         return refuse("already_registered")
     return ApiSecretMade(api=_seen(api), api_key=secret)
@@ -84,7 +88,7 @@ async def list_apis(*, store: Store, readers: Readers | None, clock: Clock) -> A
 
 
 async def update_api(
-    request: ApiChange, *, store: Store, issuer: str, clock: Clock, actor: str
+    request: ApiChange, *, store: Store, keys: KeyDesk, issuer: str, clock: Clock, actor: str
 ) -> ApiSeen | OAuthError:
     """Change an API's registration; a scope that some client may still ask for stays.
 
@@ -107,6 +111,7 @@ async def update_api(
     ]
     if users:
         return _refuse_while_used(users)
+    await _begin_line(changed, keys, now=now)
     event = _event("api_changed", api.identifier, actor=actor, now=now)
     done = await store.apis.replace(changed, read=api, events=[event])
     return _seen(changed) if done else refuse("changed_meanwhile")
@@ -137,6 +142,12 @@ async def delete_api(
         return _refuse_while_used(users)
     event = _event("api_deleted", request.identifier, actor=actor, now=clock())
     return request if await store.apis.delete(request.identifier, events=[event]) else refuse("unknown_api")
+
+
+async def _begin_line(api: Api, keys: KeyDesk, *, now: Instant) -> None:
+    """Have a key of the API's algorithm at work before its next token is signed."""
+    schedule = Schedule("access_token", api.access_token_signing_alg)
+    await begin_line(schedule, store=keys.store, signer=keys.signer, terms=keys.terms, now=now)
 
 
 def _refuse_own_api() -> OAuthError:

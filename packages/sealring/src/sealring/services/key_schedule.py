@@ -20,6 +20,7 @@ from sealring.protocol.key_schedule import (
     StoredKey,
     TurnKey,
     due_steps,
+    key_of,
 )
 
 _LEASE: Final = "key_schedule"
@@ -69,6 +70,22 @@ async def adopt_keys(*, store: Store, signer: Signer) -> KeyStock:
     if problem is not None:
         raise RuntimeError(problem)
     return stock
+
+
+async def begin_line(schedule: Schedule, *, store: Store, signer: Signer, terms: KeyTerms, now: Instant) -> None:
+    """Make the first key of a line, and let this node work with it, before anything asks for its signature.
+
+    It signs without having been published before: verifiers fetch the set again when they meet a key they do not know.
+    """
+    if schedule in HOUSE_SCHEDULES:
+        return
+    for _ in range(_MOST_ROUNDS):
+        stock = await store.keys.stock()
+        if key_of(stock.keys, schedule, "active") is not None:
+            await adopt_keys(store=store, signer=signer)
+            return
+        await _perform([MakeKey(schedule=schedule, state="active")], stock, store=store, terms=terms, now=now)
+    raise RuntimeError("the line of keys cannot be begun")
 
 
 async def key_policy(*, store: Store, terms: KeyTerms, now: Instant) -> KeyPolicy:
