@@ -1,0 +1,124 @@
+from types import SimpleNamespace
+
+import pytest
+from msgspec.structs import replace
+
+from sealring.ports import FeedPage
+from sealring.protocol.errors import OAuthError
+from sealring.protocol.key_schedule import KeyPurpose, KeyState, StoredKey
+from sealring.services.key_admin import (
+    KeyDesk,
+    KeysRevoked,
+    KeysRotated,
+    RevokeKey,
+    RotateKeys,
+    list_keys,
+    revoke_key,
+    rotate_keys,
+)
+from sealring_verify.revocation_feed import revocation_id
+
+READY_MS = 301_000
+
+
+async def key(site: SimpleNamespace, state: KeyState, purpose: KeyPurpose = "access_token") -> StoredKey:
+    keys = (await site.store.keys.stock()).keys
+    (found,) = (key for key in keys if (key.state, key.purpose) == (state, purpose))
+    return found
+
+
+async def desk_at(site: SimpleNamespace, after_ms: int) -> KeyDesk:
+    """Give the desk, its clock standing so long after the waiting key was published."""
+    now = (await key(site, "pending")).created_at + after_ms
+    return replace(site.opened.desk.keys, clock=lambda: now)
+
+
+async def revoke(site: SimpleNamespace, kid: str, *, compromised: bool = False) -> KeysRevoked | OAuthError:
+    desk = replace(site.opened.desk.keys, clock=lambda: site.now)
+    return await revoke_key(RevokeKey(kid=kid, compromised=compromised), desk=desk, readers=None, actor="cli:ada")
+
+
+async def told(site: SimpleNamespace) -> set[tuple[str, bytes]]:
+    page = await site.store.revocations.read_after(0, audience="orders", now=site.now, limit=100)
+    assert isinstance(page, FeedPage)
+    return {(entry.kind, entry.id) for entry in page.entries}
+
+
+async def test_the_list_says_when_the_waiting_key_is_ready_and_who_holds_it(site: SimpleNamespace) -> None:
+    active, pending = await key(site, "active"), await key(site, "pending")
+    listed = await list_keys(desk=site.opened.desk.keys, held={"orders": frozenset({pending.kid})})
+    seen = {each.kid: each for each in listed.keys}
+    assert len(seen) == 6
+    assert seen[active.kid].ready_at is None
+    assert seen[pending.kid].ready_at == pending.created_at + READY_MS
+    assert seen[pending.kid].known_to == ("orders",)
+    assert set(seen[pending.kid].unknown_to) == {"bills", site.opened.house.issuer}
+
+
+async def test_a_turn_that_comes_too_early_is_refused_with_the_time_to_wait(site: SimpleNamespace) -> None:
+    version = await site.store.keys.version()
+    refused = await rotate_keys(RotateKeys(), desk=await desk_at(site, READY_MS - 1500), actor="cli:ada")
+    assert isinstance(refused, OAuthError)
+    assert (refused.code, refused.retry_after) == ("key_not_ready", 2)
+    assert await site.store.keys.version() == version
+
+
+@pytest.mark.parametrize(("after_ms", "force"), [(READY_MS, False), (0, True)])
+async def test_a_turn_takes_the_waiting_key_when_it_is_ready_or_by_force(
+    site: SimpleNamespace, after_ms: int, *, force: bool
+) -> None:
+    active, pending = await key(site, "active"), await key(site, "pending")
+    desk = await desk_at(site, after_ms)
+    turned = await rotate_keys(RotateKeys(force=force), desk=desk, actor="cli:ada")
+    assert isinstance(turned, KeysRotated)
+    assert (turned.kid, turned.retiring) == (pending.kid, active.kid)
+    assert (await key(site, "retiring")).leaves_at == turned.leaves_at
+    assert (await key(site, "pending")).kid != pending.kid
+
+
+async def test_a_line_that_nobody_has_is_refused(site: SimpleNamespace) -> None:
+    refused = await rotate_keys(RotateKeys(alg="EdDSA"), desk=await desk_at(site, READY_MS), actor="cli:ada")
+    assert isinstance(refused, OAuthError)
+    assert refused.code == "unknown_key_id"
+
+
+@pytest.mark.parametrize("state", ["active", "pending"])
+async def test_a_withdrawn_key_leaves_the_set_and_is_told(site: SimpleNamespace, state: KeyState) -> None:
+    gone, pending = await key(site, state), await key(site, "pending")
+    revoked = await revoke(site, gone.kid)
+    assert isinstance(revoked, KeysRevoked)
+    assert revoked.kids == (gone.kid,)
+    assert revoked.successors == ((pending.kid,) if state == "active" else ())
+    assert await told(site) == {("kid", revocation_id("kid", gone.kid))}
+    assert gone.kid not in site.opened.house.signer.key_set().decode()
+    assert (await key(site, "retired")).sealed == b""
+    await key(site, "active")
+    assert (await key(site, "pending")).kid != gone.kid
+    again = await revoke(site, gone.kid)
+    assert isinstance(again, OAuthError)
+    assert again.code == "unknown_key_id"
+
+
+async def test_a_refresh_token_of_a_withdrawn_mac_key_is_refused_and_a_new_one_is_good(site: SimpleNamespace) -> None:
+    token = (await site.sign_in()).json()["refresh_token"]
+    revoked = await revoke(site, (await key(site, "active", "mac")).kid)
+    assert isinstance(revoked, KeysRevoked)
+    assert revoked.sessions == 1
+    assert (await site.refresh(token)).status_code == 400
+    fresh = (await site.sign_in()).json()["refresh_token"]
+    assert (await site.refresh(fresh)).status_code == 200
+
+
+async def test_a_compromise_replaces_every_key_and_ends_everything(site: SimpleNamespace) -> None:
+    signed_in = (await site.sign_in()).json()
+    before = {each.kid for each in (await site.store.keys.stock()).keys}
+    active = await key(site, "active")
+    revoked = await revoke(site, active.kid, compromised=True)
+    assert isinstance(revoked, KeysRevoked)
+    assert set(revoked.kids) == before
+    assert revoked.sessions == 1
+    assert before.isdisjoint(each.kid for each in (await site.store.keys.stock()).keys if each.state != "retired")
+    assert ("kid", revocation_id("kid", active.kid)) in await told(site)
+    assert (await site.refresh(signed_in["refresh_token"])).status_code == 400
+    assert await site.inspect(signed_in["access_token"]) == {"active": False}
+    assert (await site.sign_in()).status_code == 200
