@@ -1,14 +1,19 @@
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sealring.protocol.key_schedule import (
     KeyNotReady,
     KeyPolicy,
     MakeKey,
+    RetireKey,
     Schedule,
     StoredKey,
     TurnKey,
     decide_turn,
     due_steps,
+    key_of,
+    published_keys,
     withdraw_key,
 )
 
@@ -55,3 +60,60 @@ def test_a_withdrawn_active_key_is_replaced_by_the_waiting_one() -> None:
     gone, successor = withdraw_key(ACTIVE, (ACTIVE, PENDING), now=7)
     assert (gone.state, gone.sealed) == ("retired", b"")
     assert (successor.kid, successor.state, successor.activated_at) == ("two", "active", 7)
+
+
+def settled(keys: dict[str, StoredKey], now: int) -> None:
+    """Do what is due until nothing is, as the service does."""
+    while steps := due_steps(tuple(keys.values()), wanted=[LINE], now=now, policy=POLICY):
+        for step in steps:
+            match step:
+                case MakeKey(state=state):
+                    made = replace(
+                        ACTIVE,
+                        kid=f"key-{len(keys)}",
+                        state=state,
+                        created_at=now,
+                        activated_at=now if state == "active" else None,
+                    )
+                    keys[made.kid] = made
+                case TurnKey(activated=activated, retiring=retiring):
+                    keys |= {row.kid: row for row in (activated, retiring) if row is not None}
+                case RetireKey(retired=retired):
+                    keys[retired.kid] = retired
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["wait", "turn", "withdraw"]), st.integers(0, 20 * DAY) | st.integers(0, 2_000_000)),
+        max_size=25,
+    )
+)
+def test_one_key_always_signs_and_whatever_lives_can_be_verified(happenings: list[tuple[str, int]]) -> None:
+    keys: dict[str, StoredKey] = {}
+    signed: dict[str, int] = {}  # kid → when it last signed
+    withdrawn: set[str] = set()
+    now = 0
+    settled(keys, now)
+    for what, passes in happenings:
+        now += passes
+        settled(keys, now)
+        before = key_of(tuple(keys.values()), LINE, "active")
+        assert before is not None
+        if what == "turn":
+            turn = decide_turn(tuple(keys.values()), LINE, force=False, now=now, policy=POLICY)
+            if isinstance(turn, TurnKey):
+                assert now - turn.activated.created_at >= POLICY.key_set_life * 1000
+                keys |= {row.kid: row for row in (turn.activated, turn.retiring) if row is not None}
+        elif what == "withdraw":
+            keys |= {row.kid: row for row in withdraw_key(before, tuple(keys.values()), now=now)}
+            withdrawn.add(before.kid)
+        settled(keys, now)
+        (active,) = (key for key in keys.values() if key.state == "active")
+        assert active.sealed
+        signed[active.kid] = now
+        assert sum(key.state == "pending" for key in keys.values()) == 1
+        published = {key.kid for key in published_keys(tuple(keys.values()), "access_token")}
+        living = {kid for kid, at in signed.items() if now < at + POLICY.access_token_lifetime * 1000}
+        assert living - withdrawn <= published
+        assert withdrawn.isdisjoint(published)
+        assert all(not key.sealed for key in keys.values() if key.state in {"retiring", "retired"})

@@ -6,6 +6,8 @@ from msgspec.structs import replace
 from sealring.ports import FeedPage
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.key_schedule import KeyPurpose, KeyState, StoredKey
+from sealring.protocol.report import Report
+from sealring.services.acknowledgement import Readers
 from sealring.services.key_admin import (
     KeyDesk,
     KeysRevoked,
@@ -16,6 +18,7 @@ from sealring.services.key_admin import (
     revoke_key,
     rotate_keys,
 )
+from sealring.services.report import ReportBoard
 from sealring_verify.revocation_feed import revocation_id
 
 READY_MS = 301_000
@@ -46,13 +49,19 @@ async def told(site: SimpleNamespace) -> set[tuple[str, bytes]]:
 
 async def test_the_list_says_when_the_waiting_key_is_ready_and_who_holds_it(site: SimpleNamespace) -> None:
     active, pending = await key(site, "active"), await key(site, "pending")
-    listed = await list_keys(desk=site.opened.desk.keys, held={"orders": frozenset({pending.kid})})
+    board = ReportBoard()
+    said = Report(
+        verifier="v" * 22, incarnation=None, position=None, age_ms=None, keys=(pending.kid,), counts={}, uses=()
+    )
+    desk = site.opened.desk.keys
+    board.take("orders", said, now=desk.clock())
+    listed = await list_keys(desk=desk, readers=Readers(feed=site.opened.house.feed, reports=board))
     seen = {each.kid: each for each in listed.keys}
     assert len(seen) == 6
     assert seen[active.kid].ready_at is None
     assert seen[pending.kid].ready_at == pending.created_at + READY_MS
     assert seen[pending.kid].known_to == ("orders",)
-    assert set(seen[pending.kid].unknown_to) == {"bills", site.opened.house.issuer}
+    assert seen[pending.kid].unknown_to == ("bills",)
 
 
 async def test_a_turn_that_comes_too_early_is_refused_with_the_time_to_wait(site: SimpleNamespace) -> None:

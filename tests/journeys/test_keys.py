@@ -1,0 +1,104 @@
+"""Keys that turn and that are withdrawn while a real server is used and a real verifier checks its tokens."""
+
+import asyncio
+import json
+import time
+from base64 import urlsafe_b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from sealring_verify import InvalidToken, TokenRefused, Verifier
+from sealring_verify.jwks import JwksPolicy
+
+if TYPE_CHECKING:
+    from conftest import Installation
+
+API_KEY = "sla_of_the_tests"
+
+
+def kid_of(token: str) -> str:
+    header = token.split(".", maxsplit=1)[0]
+    return str(json.loads(urlsafe_b64decode(header + "=" * (-len(header) % 4)))["kid"])
+
+
+class Traffic:
+    """Four clients that refresh without a pause; each access token is verified as soon as it comes."""
+
+    def __init__(self, installation: "Installation", verifier: Verifier) -> None:
+        self._installation = installation
+        self._verifier = verifier
+        self.kids: set[str] = set()
+        self.refusals: list[str] = []
+        self.verified = 0
+
+    @asynccontextmanager
+    async def flowing(self) -> AsyncIterator[None]:
+        tokens = await self._installation.open_sessions(4)
+        tasks = [asyncio.create_task(self._use(token)) for token in tokens]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _use(self, refresh_token: str) -> None:
+        while True:
+            reply = await self._installation.refresh(refresh_token)
+            refresh_token, access_token = reply.refresh_token, reply.json()["access_token"]
+            self.kids.add(kid_of(access_token))
+            try:
+                await self._verifier.verify_async(access_token)
+                self.verified += 1
+            except TokenRefused as refusal:
+                self.refusals.append(refusal.code)
+
+
+async def test_two_rotations_under_traffic_refuse_nobody(installation: "Installation") -> None:
+    installation.configure(rest="keys.key_set_seconds = 1")
+    await installation.furnish()
+    await installation.start()
+    verifier = Verifier(installation.issuer, "orders", api_key=API_KEY)
+    verifier._issuer_keys.policy = JwksPolicy(fresh_at_least=1)
+    traffic = Traffic(installation, verifier)
+    async with traffic.flowing():
+        for _ in range(2):
+            async with asyncio.timeout(15):
+                # Refused until the waiting key has been published for as long as a key set may be kept.
+                while (turned := await installation.run("keys", "rotate")).status != 0:
+                    assert "--force" in turned.err
+                    await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
+    assert traffic.refusals == []
+    assert len(traffic.kids) == 3
+    assert traffic.verified > 50
+
+
+async def test_a_key_withdrawn_under_traffic_is_refused_within_a_second_and_its_successor_taken(
+    installation: "Installation",
+) -> None:
+    await installation.furnish()
+    await installation.start()
+    verifier = Verifier(installation.issuer, "orders", api_key=API_KEY)
+    old = (await installation.sign_in()).json()["access_token"]
+    await verifier.verify_async(old)
+    traffic = Traffic(installation, verifier)
+    async with traffic.flowing():
+        await asyncio.sleep(0.3)
+        revoked = await installation.run("keys", "revoke", kid_of(old))
+        assert revoked.status == 0, revoked.err
+        assert "api orders knew after" in revoked.out
+        began = time.monotonic()
+        try:
+            await verifier.verify_async(old)
+            code = "accepted"
+        except InvalidToken as refusal:
+            code = refusal.code
+        assert (code, time.monotonic() - began < 1) == ("key_withdrawn", True)
+        before = traffic.verified
+        await asyncio.sleep(0.5)
+        assert traffic.verified > before
+    # What was on its way when the key went is refused by its name; nothing else is.
+    assert set(traffic.refusals) <= {"key_withdrawn"}
+    assert len(traffic.kids) == 2
