@@ -1,6 +1,5 @@
 """Opening a session: a person with a password, or one whom a trusted back-end has checked itself (SECURITY D4)."""
 
-from base64 import urlsafe_b64encode
 from typing import Final
 
 import msgspec
@@ -26,6 +25,7 @@ from sealring.protocol.client import Client
 from sealring.protocol.device_token import DEVICE_ID_OCTETS, find_known_device, mint_device_token
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, later
+from sealring.protocol.opaque_id import make_opaque_id
 from sealring.protocol.refresh_token_format import family_key, mint_refresh_token
 from sealring.protocol.scope import Target, decide_target
 from sealring.protocol.secret import Secret
@@ -257,7 +257,7 @@ async def _open(
     now: Instant,
     randomness: Randomness,
 ) -> TokenResponse | OAuthError:
-    sid = urlsafe_b64encode(randomness(15)).decode()
+    sid = make_opaque_id(15, randomness=randomness)
     facts = SessionFacts(
         sid=sid,
         client_id=client.client_id,

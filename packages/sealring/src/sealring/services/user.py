@@ -3,7 +3,6 @@
 `user` in a request is a `sub` or a login name; `sub:` in front says that it is a `sub`.
 """
 
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 
 import msgspec
@@ -15,6 +14,7 @@ from sealring.ports import Clock, HashingBusy, PasswordHashing, Randomness, Stor
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
+from sealring.protocol.opaque_id import make_opaque_id
 from sealring.protocol.secret import Secret
 from sealring.protocol.user import User
 from sealring.protocol.user_registration import parse_custom_claims, parse_roles
@@ -249,7 +249,7 @@ def parse_login_names(*, username: str | None, email: str | None) -> LoginNames 
 def new_user(names: LoginNames, *, now: Instant, randomness: Randomness, administrator: bool) -> User:
     """Make the record of a new user under a random `sub`; the first epoch is the time in seconds."""
     return User(
-        sub=urlsafe_b64encode(randomness(_SUB_OCTETS)).rstrip(b"=").decode(),
+        sub=make_opaque_id(_SUB_OCTETS, randomness=randomness),
         username=None if names.username is None else names.username.shown,
         email=None if names.email is None else names.email.shown,
         claims={},

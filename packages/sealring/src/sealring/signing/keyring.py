@@ -122,6 +122,9 @@ def make_key_forge(*, master_key: MasterKey, issuer: str, randomness: Randomness
             kid, secret = f"mac-{mac_key_id}-{randomness(6).hex()}", randomness(_SECRET_OCTETS)
         else:
             private = jwk.generate_private_key(alg)
+            # A thumbprint that begins with a hyphen would pass for an option of `sealring keys revoke`.
+            while private.kid.startswith("-"):
+                private = jwk.generate_private_key(alg)
             kid, secret = private.kid, jwk.export_private_key(private)
             public = json.dumps(private.public_jwk(), separators=(",", ":"), sort_keys=True).encode()
         return StoredKey(
