@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -375,12 +374,7 @@ def main() -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run_readers(arguments.port, arguments.readers))
         return
-    rows = measure()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    for entry in rows:
-        print(f"{entry.name}: {entry.value:.4g} {entry.unit}, {entry.ratio:.3g} of {entry.against}")
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(msgspec.to_builtins(rows), indent=1))
+    trunk.report(measure(), arguments.json)
 
 
 if __name__ == "__main__":

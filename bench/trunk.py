@@ -416,12 +416,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     arguments = parser.parse_args()
-    rows = measure()
+    report(measure(), arguments.json)
+
+
+def report(rows: list[Row], file: Path | None) -> None:
+    """Print the rows and the machine; write them to `file` as JSON where one is named."""
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for entry in rows:
         print(f"{entry.name}: {entry.value:.4g} {entry.unit}, {entry.ratio:.3g} of {entry.against}")
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(msgspec.to_builtins(rows), indent=1))
+    if file is not None:
+        file.write_text(json.dumps(msgspec.to_builtins(rows), indent=1))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ async def desk_at(site: SimpleNamespace, after_ms: int) -> KeyDesk:
 
 async def revoke(site: SimpleNamespace, kid: str, *, compromised: bool = False) -> KeysRevoked | OAuthError:
     desk = replace(site.opened.desk.keys, clock=lambda: site.now)
-    return await revoke_key(RevokeKey(kid=kid, compromised=compromised), desk=desk, readers=None, actor="cli:ada")
+    return await revoke_key(RevokeKey(kid=kid, compromised=compromised), desk=desk, actor="cli:ada")
 
 
 async def told(site: SimpleNamespace) -> set[tuple[str, bytes]]:

@@ -230,9 +230,9 @@ _KEYS: Final = {
         key_admin.RotateKeys,
         lambda request, desk, actor: key_admin.rotate_keys(request, desk=desk.keys, actor=actor),
     ),
-    "keys.revoke": _act(
+    "keys.revoke": _ending(
         key_admin.RevokeKey,
-        lambda request, desk, actor: key_admin.revoke_key(request, desk=desk.keys, readers=desk.readers, actor=actor),
+        lambda request, desk, actor: key_admin.revoke_key(request, desk=desk.keys, actor=actor),
     ),
 }
 

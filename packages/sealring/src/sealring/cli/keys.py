@@ -58,7 +58,7 @@ async def _revoke(options: Namespace) -> Answer:
     said = f"{counted(len(outcome['kids']), 'key')} withdrawn; {counted(outcome['sessions'], 'session')} ended"
     if outcome["successors"]:
         said += f"; at work now: {shown(outcome['successors'])}"
-    return Answer(outcome, acknowledged(said, outcome["apis"]))
+    return Answer(outcome, acknowledged(said, outcome["known"]))
 
 
 def _readiness(key: dict[str, Any], *, now: int) -> str:

@@ -20,7 +20,7 @@ from sealring.protocol.key_schedule import (
     retired_key,
     withdraw_key,
 )
-from sealring.services.acknowledgement import ApiKnowledge, Readers, perform_and_wait
+from sealring.services.acknowledgement import ApiKnowledge, Readers
 from sealring.services.key_schedule import KeyTerms, adopt_keys, forge_key, key_event, key_policy, turn_due_keys
 
 _TRIES: Final = 8
@@ -86,12 +86,12 @@ class KeysRotated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeysRevoked(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys withdrawn at once; `successors` work in their place, `sessions` ended; `apis`: who knows of it."""
+    """Keys withdrawn at once; `successors` work in their place, `sessions` ended; `known`: which APIs know."""
 
     kids: tuple[str, ...]
     successors: tuple[str, ...]
     sessions: int
-    apis: tuple[ApiKnowledge, ...] = ()
+    known: tuple[ApiKnowledge, ...] = ()
 
 
 async def list_keys(*, desk: KeyDesk, readers: Readers | None) -> KeyList:
@@ -130,24 +130,11 @@ async def rotate_keys(request: RotateKeys, *, desk: KeyDesk, actor: str) -> Keys
     return refuse("store_unavailable", retry_after=1)
 
 
-async def revoke_key(
-    request: RevokeKey, *, desk: KeyDesk, readers: Readers | None, actor: str
-) -> KeysRevoked | OAuthError:
+async def revoke_key(request: RevokeKey, *, desk: KeyDesk, actor: str) -> KeysRevoked | OAuthError:
     """Withdraw a key at once: it leaves the set, and what was made under it is good no longer.
 
     An active key's successor is the waiting one, known everywhere or not. Unknown or retired: `unknown_key_id`.
     """
-    outcome, apis = await perform_and_wait(
-        lambda: _revoke(request, desk=desk, actor=actor),
-        store=desk.store,
-        readers=readers,
-        issuer=desk.signer.realm.issuer,
-        now=desk.clock(),
-    )
-    return outcome if isinstance(outcome, OAuthError) else msgspec.structs.replace(outcome, apis=apis)
-
-
-async def _revoke(request: RevokeKey, *, desk: KeyDesk, actor: str) -> KeysRevoked | OAuthError:
     for _ in range(_TRIES):
         now = desk.clock()
         stock = await desk.store.keys.stock()

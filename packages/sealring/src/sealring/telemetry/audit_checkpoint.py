@@ -4,24 +4,22 @@ import asyncio
 import os
 import sys
 from threading import Thread
-from typing import Final
 
 import msgspec
 
 from sealring.protocol.audit_anchor import CHECKPOINT_EVENT, AuditAnchor
 
-_WRITE_SECONDS: Final = 5
-
 
 class CheckpointLines:
     """Writes checkpoints to a file descriptor, standard output where none is named."""
 
-    def __init__(self, descriptor: int | None = None) -> None:
+    def __init__(self, descriptor: int | None = None, *, write_seconds: float = 5) -> None:
         self._descriptor = descriptor
+        self._write_seconds = write_seconds
         self._writing: Thread | None = None
 
     async def write(self, checkpoint: AuditAnchor) -> None:
-        """Write one line. Raises OSError, and TimeoutError (which is one) where nobody reads for 5 s."""
+        """Write one line. Raises OSError, and TimeoutError (which is one) where nobody reads for `write_seconds`."""
         if self._writing is not None and self._writing.is_alive():
             raise TimeoutError("the line before is not written yet")
         descriptor = sys.stdout.fileno() if self._descriptor is None else self._descriptor
@@ -44,7 +42,7 @@ class CheckpointLines:
         # A daemon: a pipe that nobody empties shall hold up neither the loop nor the end of the process.
         self._writing = Thread(target=write, name="audit_checkpoint", daemon=True)
         self._writing.start()
-        async with asyncio.timeout(_WRITE_SECONDS):
+        async with asyncio.timeout(self._write_seconds):
             await written
 
 
