@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from sealring.ports import RevocationStore, StoreUnavailable
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.revocation_feed import FeedRequest
 from sealring.services.client_authentication import AuthenticatedApi
@@ -187,3 +188,38 @@ async def test_whoever_is_too_far_behind_takes_a_snapshot(site: SimpleNamespace)
         assert isinstance(outcome, OAuthError)
         assert outcome.code == "feed_gap"
     assert len(claims(await feed.snapshot(reader))["entries"]) == 3
+
+
+class Away:
+    """The store's feed, which is out of reach for the first few questions."""
+
+    def __init__(self, revocations: RevocationStore, failures: int) -> None:
+        self._revocations = revocations
+        self.failures = failures
+
+    def __getattr__(self, name: str) -> object:
+        if name == "head" and self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("gone")
+        return getattr(self._revocations, name)
+
+
+async def test_a_stream_lives_through_a_store_that_is_away_for_a_while(site: SimpleNamespace) -> None:
+    reader = await reader_of(site)
+    away = Away(site.store.revocations, failures=3)
+    house = site.opened.house
+    feed = RevocationFeed(
+        store=SimpleNamespace(revocations=away, apis=site.store.apis),
+        signer=house.signer,
+        clock=house.clock,
+        policy=FeedPolicy(checkpoint_seconds=0.05, pace_seconds=0),
+    )
+    stream = await feed.stream(reader, START)
+    assert not isinstance(stream, OAuthError)
+    async with asyncio.timeout(5):
+        await anext(stream)
+        assert (await anext(stream)).empty
+        await end_session(site)
+        while (message := await anext(stream)).empty:
+            pass
+    assert (len(claims(message)["entries"]), away.failures) == (1, 0)

@@ -20,7 +20,6 @@ from sealring.protocol.revocation_feed import FeedRequest, FeedTerms, page_messa
 from sealring.services.client_authentication import AuthenticatedApi
 
 _SNAPSHOT_SECONDS: Final = 1.0
-_RETRY_SECONDS: Final = 1.0
 _log = structlog.get_logger()
 
 
@@ -196,14 +195,14 @@ class RevocationFeed:
 
     async def _tell(self, channel: _Channel) -> None:
         """Publish what happens, and a checkpoint each second, while anybody reads."""
-        head = await self._store.revocations.head()
+        head: FeedHead | None = None
         while channel.readers and channel.api is not None:
             try:
-                head = await self._publish_next(channel, head)
+                head = await self._publish_next(channel, head or await self._store.revocations.head())
             except Exception:  # noqa: BLE001 -- no checkpoint goes out, so readers know that they know nothing
                 _log.exception("revocation_feed_failed", api=channel.api.identifier)
-                await asyncio.sleep(_RETRY_SECONDS)
-                head = await self._store.revocations.head()
+                head = None
+                await asyncio.sleep(self._policy.checkpoint_seconds)
         channel.publish(None)
 
     async def _publish_next(self, channel: _Channel, head: FeedHead) -> FeedHead:
