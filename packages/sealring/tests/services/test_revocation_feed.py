@@ -1,6 +1,8 @@
 import asyncio
+import itertools
 import json
 from base64 import urlsafe_b64decode
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +13,8 @@ from sealring.ports import RevocationStore, StoreUnavailable
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.revocation_feed import FeedRequest
 from sealring.services.client_authentication import AuthenticatedApi
-from sealring.services.revocation_feed import FeedPolicy, RevocationFeed, SignedMessage
+from sealring.services.feed_channel import Push, SignedMessage
+from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
 from sealring_verify.jose.jwks import parse_jwks
 from sealring_verify.jose.jws import verify_compact
 from sealring_verify.revocation_feed import revocation_id
@@ -21,7 +24,11 @@ START = FeedRequest(after=0, wait=0, nonce=None)
 
 def claims(message: SignedMessage | OAuthError) -> dict[str, Any]:
     assert isinstance(message, SignedMessage)
-    payload = message.token.split(".")[1]
+    return claims_of(message.token.encode())
+
+
+def claims_of(said: bytes) -> dict[str, Any]:
+    payload = said.split(b".")[1].decode()
     members: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return members
 
@@ -40,6 +47,14 @@ def feed_of(site: SimpleNamespace, **policy: float) -> RevocationFeed:
 async def reader_of(site: SimpleNamespace, identifier: str = "orders") -> AuthenticatedApi:
     api = await site.store.apis.find(identifier)
     return AuthenticatedApi(api=api, secret_digest=api.secret_digests[0])
+
+
+async def open_stream(
+    feed: RevocationFeed, reader: AuthenticatedApi, request: FeedRequest = START, push: Push | None = None
+) -> AsyncIterator[SignedMessage]:
+    following = await feed.stream(reader, request)
+    assert not isinstance(following, OAuthError)
+    return following(push)
 
 
 async def end_session(site: SimpleNamespace) -> str:
@@ -88,8 +103,7 @@ async def test_whoever_waits_hears_an_end_at_once_and_else_a_checkpoint(site: Si
 async def test_a_stream_goes_on_without_a_gap_whatever_happens_between(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site), await reader_of(site)
     await end_session(site)
-    stream = await feed.stream(reader, msgspec.structs.replace(START, nonce="n" * 16))
-    assert not isinstance(stream, OAuthError)
+    stream = await open_stream(feed, reader, msgspec.structs.replace(START, nonce="n" * 16))
     position, digest, entries = 0, None, 0
     async for message in stream:
         said = claims(message)
@@ -106,8 +120,7 @@ async def test_a_stream_goes_on_without_a_gap_whatever_happens_between(site: Sim
 
 async def test_a_reader_hears_each_second_that_nothing_happened(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site), await reader_of(site)
-    stream = await feed.stream(reader, START)
-    assert not isinstance(stream, OAuthError)
+    stream = await open_stream(feed, reader)
     heard = [await anext(stream) for _ in range(4)]
     assert all(message.empty for message in heard)
 
@@ -132,8 +145,7 @@ async def test_an_operator_who_waits_is_told_to_the_readers(site: SimpleNamespac
 
 async def test_streams_of_one_api_are_bounded(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site, streams_per_api=1), await reader_of(site)
-    stream = await feed.stream(reader, START)
-    assert not isinstance(stream, OAuthError)
+    stream = await open_stream(feed, reader)
     await anext(stream)
     assert feed.readers("orders") == 1
     refused = await feed.stream(reader, START)
@@ -153,8 +165,7 @@ async def test_snapshots_of_one_api_are_bounded_and_made_once_a_second(site: Sim
 
 async def test_ending_the_credential_ends_its_streams(site: SimpleNamespace) -> None:
     feed, reader = feed_of(site), await reader_of(site)
-    stream = await feed.stream(reader, START)
-    assert not isinstance(stream, OAuthError)
+    stream = await open_stream(feed, reader)
     await anext(stream)
     await site.store.apis.replace(
         msgspec.structs.replace(reader.api, secret_digests=(b"d" * 32,)), read=reader.api, events=[]
@@ -171,7 +182,7 @@ async def test_closing_the_feed_lets_everybody_go_at_once(site: SimpleNamespace,
     if waits:
         waiting: Any = asyncio.create_task(feed.message_after(reader, msgspec.structs.replace(START, wait=25)))
     else:
-        stream: Any = await feed.stream(reader, START)
+        stream = await open_stream(feed, reader)
         await anext(stream)
         waiting = asyncio.create_task(anext(stream, None))
     await asyncio.sleep(0.02)
@@ -214,8 +225,7 @@ async def test_a_stream_lives_through_a_store_that_is_away_for_a_while(site: Sim
         clock=house.clock,
         policy=FeedPolicy(checkpoint_seconds=0.05, pace_seconds=0),
     )
-    stream = await feed.stream(reader, START)
-    assert not isinstance(stream, OAuthError)
+    stream = await open_stream(feed, reader)
     async with asyncio.timeout(5):
         await anext(stream)
         assert (await anext(stream)).empty
@@ -223,3 +233,30 @@ async def test_a_stream_lives_through_a_store_that_is_away_for_a_while(site: Sim
         while (message := await anext(stream)).empty:
             pass
     assert (len(claims(message)["entries"]), away.failures) == (1, 0)
+
+
+async def test_what_is_pushed_and_what_is_given_make_one_chain(site: SimpleNamespace) -> None:
+    feed, reader = feed_of(site), await reader_of(site)
+    events = list[bytes]()
+
+    def push(event: bytes) -> bool:
+        # Every third finds the connection full, and must come by the slow way in its place.
+        if len(events) % 3 == 2:
+            return False
+        events.append(event)
+        return True
+
+    async def follow() -> None:
+        async for message in await open_stream(feed, reader, push=push):
+            events.append(message.event)
+
+    following = asyncio.create_task(follow())
+    for _ in range(12):
+        await end_session(site)
+        await asyncio.sleep(0.03)
+    feed.close()
+    await asyncio.wait_for(following, 5)
+    places = [claims_of(event) for event in events]
+    assert all(before["n"] == after["after"] for before, after in itertools.pairwise(places))
+    assert all(before["digest"] == after["previous"] for before, after in itertools.pairwise(places))
+    assert (places[0]["after"], places[-1]["n"], len(places) > 8) == (0, 12, True)

@@ -5,8 +5,9 @@ reads for itself until it is level again, so a slow reader holds up nobody and f
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -18,9 +19,13 @@ from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.revocation_feed import FeedRequest, FeedTerms, page_message, snapshot_message
 from sealring.services.client_authentication import AuthenticatedApi
+from sealring.services.feed_channel import FeedChannel, FeedPlace, Push, SignedMessage
 
 _SNAPSHOT_SECONDS: Final = 1.0
 _log = structlog.get_logger()
+
+Following = Callable[[Push | None], AsyncIterator[SignedMessage]]
+"""Follow a stream: gives the messages that could not be handed over, in their place among those that were."""
 
 
 class FeedPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,51 +43,6 @@ class FeedPolicy(msgspec.Struct, frozen=True, kw_only=True):
     entries_per_message: int = 5000
 
 
-class SignedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as it travels: a compact JWS about (`after`, `number`]. `event`: the same as a Server-Sent Event.
-
-    `empty`: a checkpoint. `more`: it was full, and more follows at once.
-    """
-
-    token: str
-    event: bytes
-    incarnation: bytes
-    after: int
-    number: int
-    empty: bool
-    more: bool = False
-
-
-class _Channel:
-    """The readers of one API on this node, woken by one task."""
-
-    def __init__(self, api: Api) -> None:
-        self.api: Api | None = api
-        self.readers = 0
-        self.task: asyncio.Task[None] | None = None
-        self.snapshot: tuple[float, SignedMessage] | None = None
-        self.snapshot_lock = asyncio.Lock()
-        self.snapshots_given: tuple[float, int] = (0.0, 0)
-        self._waiting: set[asyncio.Future[SignedMessage | None]] = set()
-
-    def publish(self, message: SignedMessage | None) -> None:
-        """Wake all who wait; None tells them to go."""
-        waiting, self._waiting = self._waiting, set()
-        for future in waiting:
-            if not future.done():
-                future.set_result(message)
-
-    async def next_message(self) -> SignedMessage | None:
-        """Wait for what is published next."""
-        # A future for each reader: one that goes away cancels its own and no other's.
-        future: asyncio.Future[SignedMessage | None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        try:
-            return await future
-        finally:
-            self._waiting.discard(future)
-
-
 class RevocationFeed:
     """What this node says of the feed, and to how many."""
 
@@ -91,7 +51,7 @@ class RevocationFeed:
         self._signer = signer
         self._clock = clock
         self._policy = policy
-        self._channels: dict[str, _Channel] = {}
+        self._channels: dict[str, FeedChannel] = {}
         self._asking = 0
         self._closed = False
 
@@ -138,13 +98,13 @@ class RevocationFeed:
             await self._wait_for_news(channel, request.wait)
         return await self._answer_after(reader.api, request)
 
-    async def stream(self, reader: AuthenticatedApi, request: FeedRequest) -> AsyncIterator[SignedMessage] | OAuthError:
+    async def stream(self, reader: AuthenticatedApi, request: FeedRequest) -> Following | OAuthError:
         """Give messages from a position on, until the feed is closed or the credential ends."""
         channel = self._channel(reader.api)
         if channel.readers >= self._policy.streams_per_api or self._closed:
             return refuse("feed_busy", retry_after=5)
         first = await self._answer_after(reader.api, request)
-        return first if isinstance(first, OAuthError) else self._follow(channel, reader, first)
+        return first if isinstance(first, OAuthError) else partial(self._follow, channel, reader, first)
 
     def close(self) -> None:
         """End all streams now, so that a node that stops is not held up by them."""
@@ -155,7 +115,7 @@ class RevocationFeed:
             channel.publish(None)
 
     async def _follow(
-        self, channel: _Channel, reader: AuthenticatedApi, first: SignedMessage
+        self, channel: FeedChannel, reader: AuthenticatedApi, first: SignedMessage, push: Push | None = None
     ) -> AsyncIterator[SignedMessage]:
         with self._joined(channel):
             message: SignedMessage | OAuthError | None = first
@@ -165,26 +125,28 @@ class RevocationFeed:
                 if message.more:
                     message = await self._signed_after(reader.api, position)
                     continue
-                message = await channel.next_message()
-                while message is not None and message.number <= position and not message.empty:
-                    message = await channel.next_message()
-                if message is None or not _still_holds(channel, reader):
+                place = FeedPlace(position, reader.secret_digest, push)
+                message = await channel.next_message(place)
+                while message is not None and message.number <= place.position and not message.empty:
+                    place = FeedPlace(place.position, reader.secret_digest, push)
+                    message = await channel.next_message(place)
+                if message is None or not channel.holds(reader.secret_digest):
                     return
-                if message.after != position:
-                    message = await self._signed_after(reader.api, position)
+                if message.after != place.position:
+                    message = await self._signed_after(reader.api, place.position)
 
-    async def _wait_for_news(self, channel: _Channel, seconds: Seconds) -> None:
+    async def _wait_for_news(self, channel: FeedChannel, seconds: Seconds) -> None:
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    message = await channel.next_message()
+                    message = await channel.next_message(FeedPlace())
                     if message is None or not message.empty:
                         return
         except TimeoutError:
             return
 
     @contextmanager
-    def _joined(self, channel: _Channel) -> Iterator[None]:
+    def _joined(self, channel: FeedChannel) -> Iterator[None]:
         channel.readers += 1
         if channel.task is None or channel.task.done():
             channel.task = asyncio.get_running_loop().create_task(self._tell(channel))
@@ -193,7 +155,7 @@ class RevocationFeed:
         finally:
             channel.readers -= 1
 
-    async def _tell(self, channel: _Channel) -> None:
+    async def _tell(self, channel: FeedChannel) -> None:
         """Publish what happens, and a checkpoint each second, while anybody reads."""
         head: FeedHead | None = None
         while channel.readers and channel.api is not None:
@@ -205,7 +167,7 @@ class RevocationFeed:
                 await asyncio.sleep(self._policy.checkpoint_seconds)
         channel.publish(None)
 
-    async def _publish_next(self, channel: _Channel, head: FeedHead) -> FeedHead:
+    async def _publish_next(self, channel: FeedChannel, head: FeedHead) -> FeedHead:
         """Wait for news of this API or for the next checkpoint, publish it, and return how far that tells."""
         loop = asyncio.get_running_loop()
         due = loop.time() + self._policy.checkpoint_seconds
@@ -225,7 +187,7 @@ class RevocationFeed:
         await asyncio.sleep(self._policy.pace_seconds * channel.readers / 1000)
         return page.head
 
-    async def _page(self, channel: _Channel, after: int) -> FeedPage | FeedGap:
+    async def _page(self, channel: FeedChannel, after: int) -> FeedPage | FeedGap:
         audience = "" if channel.api is None else channel.api.identifier
         return await self._store.revocations.read_after(
             after, audience=audience, now=self._clock(), limit=self._policy.entries_per_message
@@ -290,11 +252,7 @@ class RevocationFeed:
             max_access_token_lifetime=longest_access_token_lifetime(api, now=now),
         )
 
-    def _channel(self, api: Api) -> _Channel:
-        channel = self._channels.setdefault(api.identifier, _Channel(api))
+    def _channel(self, api: Api) -> FeedChannel:
+        channel = self._channels.setdefault(api.identifier, FeedChannel(api))
         channel.api = api
         return channel
-
-
-def _still_holds(channel: _Channel, reader: AuthenticatedApi) -> bool:
-    return channel.api is not None and reader.secret_digest in channel.api.secret_digests

@@ -17,7 +17,7 @@ from sealring.protocol.caller import Caller
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
 from sealring.services.house import House, StoreUnavailable
-from sealring.web.exchange import Answer, Request, StreamAnswer, error_id, refusal_answer
+from sealring.web.exchange import PUSH_EXTENSION, Answer, Push, Request, StreamAnswer, error_id, refusal_answer
 from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, HASHING, ROUTES, WELL_KNOWN, Methods
 
 _Scope = MutableMapping[str, Any]
@@ -66,7 +66,7 @@ class WebApp:
             return
         answer = await self._answer(scope, receive)
         if isinstance(answer, StreamAnswer):
-            await _stream(answer, scope["method"], receive, send)
+            await _stream(answer, scope, receive, send)
             return
         headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
         if answer.status in {204, 304}:
@@ -213,14 +213,17 @@ async def _while_present(answering: Coroutine[Any, Any, _Given | Answer], receiv
     return refusal_answer(refuse("malformed_http")) if work.cancelled() else work.result()
 
 
-async def _stream(answer: StreamAnswer, method: str, receive: _Receive, send: _Send) -> None:
+async def _stream(answer: StreamAnswer, scope: _Scope, receive: _Receive, send: _Send) -> None:
     """Send pieces until there are no more, or nobody listens."""
     await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
-    if method == "HEAD":
+    if scope["method"] == "HEAD":
         await send({"type": "http.response.body", "body": b""})
-        await answer.chunks.aclose()
         return
-    sending = asyncio.create_task(_send_chunks(answer.chunks, send))
+    offered: list[Push] = []
+    if PUSH_EXTENSION in scope.get("extensions", ()):
+        await send({"type": PUSH_EXTENSION, "take": offered.append})
+    chunks = answer.chunks(offered[0] if offered else None)
+    sending = asyncio.create_task(_send_chunks(chunks, send))
     gone = asyncio.create_task(_receive_one(receive))
     try:
         await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)

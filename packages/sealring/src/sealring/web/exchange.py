@@ -39,12 +39,24 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+Push = Callable[[bytes], bool]
+"""Write a piece of a body now; False, and nothing written, where that would have to wait."""
+
+PUSH_EXTENSION: str = "sealring.push"
+"""Our ASGI extension: after the start of an answer its application may send `{"type": PUSH_EXTENSION, "take": f}`;
+the server calls `f` with a `Push`, good between the pieces of the body."""
+
+
 class StreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Status and headers at once, and a body that comes in pieces until its source ends or the caller goes away."""
+    """Status and headers at once, and a body that comes in pieces until its source ends or the caller goes away.
+
+    `chunks`: opens the source. It pushes what can be written at once, between the pieces that it gives; it has no
+    `Push` where the server offers none.
+    """
 
     status: int
     headers: Headers
-    chunks: AsyncGenerator[bytes, None]
+    chunks: Callable[[Push | None], AsyncGenerator[bytes, None]]
 
 
 Endpoint = Callable[[Request, House], Awaitable[Answer | StreamAnswer]]

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 from uvicorn.protocols.http.flow_control import FlowControl
 
+from sealring.web.exchange import PUSH_EXTENSION, Push
 from sealring.web.http_server.exchange import Exchange
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"Content-Type", b"text/plain")]}
@@ -30,9 +31,8 @@ class RecordingTransport(asyncio.Transport):
         self.aborted = True
 
 
-async def run(app: ASGIApp, *, method: str = "GET", http_version: str = "1.1") -> RecordingTransport:
-    transport = RecordingTransport()
-    exchange = Exchange(
+def exchange_over(transport: RecordingTransport, *, method: str = "GET", http_version: str = "1.1") -> Exchange:
+    return Exchange(
         scope={"type": "http", "method": method, "http_version": http_version, "path": "/secret-path"},
         transport=transport,
         flow=FlowControl(transport),
@@ -45,8 +45,30 @@ async def run(app: ASGIApp, *, method: str = "GET", http_version: str = "1.1") -
         keep_alive=http_version == "1.1",
         on_response=lambda: None,
     )
-    await exchange.run_asgi(app)
+
+
+async def run(app: ASGIApp, *, method: str = "GET", http_version: str = "1.1") -> RecordingTransport:
+    transport = RecordingTransport()
+    await exchange_over(transport, method=method, http_version=http_version).run_asgi(app)
     return transport
+
+
+def streams(pieces: list[tuple[str, bytes]], pushed: list[bool]) -> ASGIApp:
+    """An application that sends some pieces of its body and pushes others."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        taken: list[Push] = []
+        await send(START)
+        await send({"type": PUSH_EXTENSION, "take": taken.append})
+        for way, piece in pieces:
+            if way == "send":
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            else:
+                pushed.append(taken[0](piece))
+        await send({"type": "http.response.body", "body": b""})
+        pushed.append(taken[0](b"late"))
+
+    return app
 
 
 def answers(*messages: Message) -> ASGIApp:
@@ -165,3 +187,31 @@ async def test_a_failure_after_the_answer_is_logged_and_nothing_more_is_sent() -
         transport = await run(answers(START, {"type": "http.response.body", "body": b"ok"}, START))
     assert len(transport.writes) == len(logs) == 1
     assert not transport.aborted
+
+
+async def test_pieces_that_are_pushed_stand_between_those_that_are_sent() -> None:
+    pushed: list[bool] = []
+    transport = await run(streams([("send", b"one"), ("push", b"two"), ("send", b"three")], pushed))
+    body = b"".join(transport.writes).partition(b"\r\n\r\n")[2]
+    assert body == b"3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"
+    assert pushed == [True, False]
+
+
+async def test_nothing_is_pushed_before_the_head_is_written() -> None:
+    pushed: list[bool] = []
+    transport = await run(streams([("push", b"early"), ("send", b"one")], pushed))
+    assert (pushed, b"early" in b"".join(transport.writes)) == ([False, False], False)
+
+
+async def test_nothing_is_pushed_to_a_client_that_takes_nothing() -> None:
+    transport = RecordingTransport()
+    exchange = exchange_over(transport)
+    await exchange.send(START)
+    await exchange.send({"type": "http.response.body", "body": b"one", "more_body": True})
+    exchange.flow.pause_writing()
+    assert not exchange.push(b"two")
+    exchange.flow.resume_writing()
+    assert exchange.push(b"three")
+    exchange.disconnect()
+    assert not exchange.push(b"four")
+    assert b"".join(transport.writes).endswith(b"3\r\none\r\n5\r\nthree\r\n")

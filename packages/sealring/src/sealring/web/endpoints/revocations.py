@@ -8,8 +8,8 @@ from sealring.protocol.instant import Seconds
 from sealring.protocol.report import parse_report
 from sealring.protocol.revocation_feed import FeedRequest, feed_etag, parse_feed_request
 from sealring.services.client_authentication import AuthenticatedApi, authenticate_api
+from sealring.services.feed_channel import SignedMessage
 from sealring.services.house import House
-from sealring.services.revocation_feed import SignedMessage
 from sealring.web.exchange import Answer, Request, StreamAnswer, json_answer, no_content, refusal_answer
 
 _EVENT_STREAM = (
@@ -30,10 +30,10 @@ async def get_revocations(request: Request, house: House) -> Answer | StreamAnsw
     if isinstance(message, OAuthError):
         return refusal_answer(message)
     if "text/event-stream" in request.headers.get("accept", ""):
-        messages = await house.feed.stream(reader, message)
-        if isinstance(messages, OAuthError):
-            return refusal_answer(messages)
-        return StreamAnswer(status=200, headers=_EVENT_STREAM, chunks=_events(messages))
+        following = await house.feed.stream(reader, message)
+        if isinstance(following, OAuthError):
+            return refusal_answer(following)
+        return StreamAnswer(status=200, headers=_EVENT_STREAM, chunks=lambda push: _events(following(push)))
     signed = await house.feed.message_after(reader, message)
     return refusal_answer(signed) if isinstance(signed, OAuthError) else _signed_answer(signed, request)
 

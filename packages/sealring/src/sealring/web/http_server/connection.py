@@ -8,6 +8,7 @@ keep-alive timer is not used: deadlines are judged by one sweep over all connect
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from sealring.protocol.errors import OAuthError
+from sealring.web.exchange import PUSH_EXTENSION
 from sealring.web.http_server.admission import Admission, ConnectionLimits
 from sealring.web.http_server.exchange import Exchange
 from sealring.web.http_server.reading import Reading, ReadingStopped
@@ -25,6 +27,7 @@ from sealring.web.http_server.request_head import judge_head, read_target
 
 # A chunk of one byte costs six on the wire; whoever sends more than this multiple of the body sends extensions.
 _CHUNK_OVERHEAD = 8
+_EXTENSIONS: Final[dict[str, dict[object, object]]] = {PUSH_EXTENSION: {}}
 
 
 class Connection(HttpToolsProtocol):
@@ -137,6 +140,7 @@ class Connection(HttpToolsProtocol):
         self.scope["path"] = target.path
         self.scope["raw_path"] = target.raw_path
         self.scope["query_string"] = target.query_string
+        self.scope["extensions"] = _EXTENSIONS
         self.cycle = Exchange(
             scope=self.scope,
             transport=self.transport,

@@ -19,6 +19,7 @@ from uvicorn._types import (
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
 
 from sealring.protocol.errors import refuse
+from sealring.web.exchange import PUSH_EXTENSION
 from sealring.web.http_server.refusal import refusal_body, refusal_headers
 
 _FRAMING = frozenset({b"content-length: ", b"transfer-encoding: ", b"connection: "})
@@ -63,10 +64,21 @@ class Exchange(RequestResponseCycle):
                 raise RuntimeError(f"Expected 'http.response.start', got '{message['type']}'.")
             self.response_started = True
             self.held_start = message
+        elif message["type"] == PUSH_EXTENSION:
+            message["take"](self.push)  # type: ignore[typeddict-item]  # uvicorn's types know no extension but its own
         elif self.response_complete or message["type"] != "http.response.body":
             raise RuntimeError(f"Unexpected '{message['type']}' after the start or the end of an answer.")
         else:
             self._send_body(message)
+
+    def push(self, body: bytes) -> bool:
+        """Write a piece of a body now; False where it would have to wait, or where none is under way."""
+        if self.flow.write_paused or self.disconnected or self.response_complete or not self.head_written:
+            return False
+        pieces: list[bytes] = []
+        self._frame(pieces, body, more_body=True)
+        self.transport.write(b"".join(pieces))
+        return True
 
     def disconnect(self) -> None:
         """Tell the application that nobody listens any more: what it sends is dropped, `receive` says so."""
