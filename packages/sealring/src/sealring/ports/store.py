@@ -162,7 +162,7 @@ class ClientStore(Protocol):
     """Registered clients."""
 
     async def add(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
-        """Register a client; False where the id is taken."""
+        """Register a client; False where the id is taken, or is a person's `sub`, a deleted person's included."""
         ...
 
     async def find(self, client_id: str) -> Client | None:

@@ -1,4 +1,7 @@
-"""Statements over clients. A deleted client stays as a bare row, so that its sessions still point somewhere."""
+"""Statements over clients. A deleted client stays as a bare row, so that its sessions still point somewhere.
+
+No client has the id of a person, deleted ones included: an access token's `sub` is one or the other (RFC 9068 §5).
+"""
 
 # ruff: noqa: S608 -- what is joined here are this file's own constants; every value is a parameter
 
@@ -8,7 +11,9 @@ _IF_LIVE_RETURNING_EPOCH = " WHERE client_id = :client_id AND deleted_at IS NULL
 _IF_KNOWN = " WHERE client_id = :client_id AND deleted_at IS NULL RETURNING client_id"
 
 ADD_CLIENT = """
-INSERT INTO clients (client_id, registration, epoch, created_at) VALUES (:client_id, :registration, :epoch, :created_at)
+INSERT INTO clients (client_id, registration, epoch, created_at)
+SELECT :client_id, :registration, :epoch, :created_at
+WHERE NOT EXISTS (SELECT 1 FROM users WHERE sub = :client_id)
 ON CONFLICT (client_id) DO UPDATE SET registration = :registration, disabled_at = NULL, deleted_at = NULL,
   created_at = :created_at, epoch = CASE WHEN clients.epoch + 1 > :epoch THEN clients.epoch + 1 ELSE :epoch END
 WHERE clients.deleted_at IS NOT NULL

@@ -25,7 +25,7 @@ class SqliteClients:
         self._database = database
 
     async def add(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
-        """Register a client; False where the id is taken."""
+        """Register a client; False where a client or a person has the id."""
         return await self._change(sql.ADD_CLIENT, _row(client), events=events)
 
     async def find(self, client_id: str) -> Client | None:
