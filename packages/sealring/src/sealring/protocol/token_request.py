@@ -65,8 +65,7 @@ def refuse_grant(request: TokenRequest, client: Client) -> OAuthError | None:
             return None if client.client_credentials else refuse("grant_not_registered")
         case RefreshTokenRequest():
             if client.token_delivery == "cookie":
-                sentence = "This client's tokens come by cookie: it refreshes at /session/refresh."
-                return refuse("grant_not_registered", description=sentence)
+                return refuse("grant_not_registered", description="This client's tokens come by cookie, not from here.")
             return None if client.refresh else refuse("grant_not_registered")
         case _:
             assert_never(request)
