@@ -105,6 +105,21 @@ async def test_it_gets_a_token_in_its_own_name_and_gives_it_back(
         assert await asyncio.to_thread(code_within, verifier, token["access_token"], seconds=5) == "token_revoked"
 
 
+async def test_a_compromised_client_ends_with_every_token_that_it_got(
+    installation: "Installation", metadata: dict[str, Any]
+) -> None:
+    verifier = Verifier(installation.issuer, "orders", api_key=API[1])
+    async with client_of(metadata, "robot", SECRET, "client_secret_basic") as client:
+        token = await client.fetch_token(grant_type="client_credentials", scope="orders:read")
+        assert await asyncio.to_thread(code_within, verifier, token["access_token"], seconds=0.1) is None
+        ran = await installation.run("clients", "rotate-secret", "robot", "--compromised", "--json")
+        assert ran.status == 0, ran.err
+        assert await asyncio.to_thread(code_within, verifier, token["access_token"], seconds=5) == "client_revoked"
+        assert await introspect(metadata, token["access_token"]) == {"active": False}
+        with pytest.raises(OAuthError, match="invalid_client"):
+            await client.fetch_token(grant_type="client_credentials", scope="orders:read")
+
+
 async def test_it_refreshes_and_ends_a_persons_session(installation: "Installation", metadata: dict[str, Any]) -> None:
     signed_in = (await installation.sign_in()).json()
     async with client_of(metadata, "shop", "slc_of_the_tests", "client_secret_basic") as client:

@@ -14,7 +14,7 @@ from sealring.services.client_credentials import grant_client_credentials
 from sealring_verify.jose.base64url import decode
 
 
-async def grant(site: SimpleNamespace, scope: str = "orders:read", resource: str | None = None) -> Any:  # noqa: ANN401
+async def grant(site: SimpleNamespace, scope: str = "orders:read", resource: str | None = None) -> Any:  # noqa: ANN401 -- a response or a refusal
     house = site.opened.house
     request = ClientCredentialsRequest(
         credentials=NoSecret(client_id="robot"), scope=frozenset(scope.split()), resource=resource
