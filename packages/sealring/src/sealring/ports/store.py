@@ -191,6 +191,10 @@ class ClientStore(Protocol):
         """Replace a registration, raise the epoch and end its sessions; return how many, None for an unknown client."""
         ...
 
+    async def raise_epoch(self, client_id: str, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Raise the epoch and end the sessions of a client, which stays as registered; None for an unknown client."""
+        ...
+
     async def origin_is_registered(self, origin: str) -> bool:
         """Say whether any enabled client registered this Origin (for CORS preflights)."""
         ...

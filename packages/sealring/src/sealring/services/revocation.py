@@ -49,10 +49,8 @@ async def revoke_token(
         return refuse("token_refused", description="That is no live access token of this issuer.")
     event = _event("token_revoked", claims, actor=actor, now=now)
     collapsed = not await _end_token(claims, event, store=store, now=now)
-    client = await store.clients.find(claims.client_id) if collapsed else None
-    if client is not None:
-        compromised = msgspec.structs.replace(event, event="client_compromised")
-        await store.clients.compromise(client, now=now, events=[compromised])
+    if collapsed:
+        await _step_client(claims.client_id, event, store=store, now=now)
     return TokenRevoked(jti=claims.jti, sub=claims.sub, client_id=claims.client_id, aud=claims.aud, collapsed=collapsed)
 
 
@@ -86,21 +84,25 @@ async def _revoke_access_token(
     elif claims.client_epoch != client.epoch:
         return  # It ended with all that its client had, and every API was told so in one entry.
     elif not await _end_token(claims, event, store=store, now=now):
-        await _end_more(claims, client, event, store=store, now=now)
+        await _end_more(claims, event, store=store, now=now)
 
 
-async def _end_more(claims: AccessToken, client: Client, event: AuditEvent, *, store: Store, now: Instant) -> None:
+async def _end_more(claims: AccessToken, event: AuditEvent, *, store: Store, now: Instant) -> None:
     """End what is behind a token, in one entry, where its client has filled its share of the feed with single ones.
 
     That is its session. A client's epoch would end everybody's, and one person with one account can give back tokens by
     the thousand; only a client that does so with tokens in its own name ends as a whole.
     """
     if claims.sid is None:
-        compromised = msgspec.structs.replace(event, event="client_compromised")
-        await store.clients.compromise(client, now=now, events=[compromised])
+        await _step_client(claims.client_id, event, store=store, now=now)
     else:
         ended = msgspec.structs.replace(event, event="session_ended")
         await store.sessions.end(claims.sid, reason="revoked_by_client", now=now, events=[ended])
+
+
+async def _step_client(client_id: str, event: AuditEvent, *, store: Store, now: Instant) -> None:
+    compromised = msgspec.structs.replace(event, event="client_compromised")
+    await store.clients.raise_epoch(client_id, now=now, events=[compromised])
 
 
 async def _revoke_family(token: RefreshToken, client: Client, caller: Caller, *, store: Store, now: Instant) -> None:

@@ -160,3 +160,19 @@ async def test_a_client_in_its_own_name_is_read_back_with_its_method(store: Stor
     robot = msgspec.structs.replace(TILL, client_credentials=True, secret_method="client_secret_post")
     assert await store.clients.add(robot, events=[])
     assert await store.clients.find("till") == robot
+
+
+async def test_an_epoch_step_ends_the_sessions_and_leaves_the_registration_to_whoever_changes_it(
+    shop: Store, open_session: OpenSession, recorded: Recorded
+) -> None:
+    await open_session(1)
+    before = await shop.clients.find("shop")
+    assert before is not None
+    changed = msgspec.structs.replace(before, name="Changed meanwhile")
+    await shop.clients.replace(changed, read=before, events=[])
+    assert await shop.clients.raise_epoch("shop", now=Instant(9_000_000), events=[EVENT]) == 1
+    after = await shop.clients.find("shop")
+    assert after == msgspec.structs.replace(changed, epoch=9000)
+    assert await shop.sessions.find("sid-1", now=Instant(3000)) is None
+    assert await shop.clients.raise_epoch("nobody", now=Instant(9_000_000), events=[EVENT]) is None
+    assert await recorded() == [EVENT]

@@ -23,6 +23,7 @@ FIND_CLIENT = _SEE + " AND client_id = :client_id"
 LIST_CLIENTS = _SEE + " ORDER BY client_id"
 REPLACE_CLIENT = "UPDATE clients SET registration = :registration" + _IF_KNOWN
 COMPROMISE_CLIENT = "UPDATE clients SET registration = :registration," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
+RAISE_CLIENT_EPOCH = "UPDATE clients SET" + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
 DISABLE_CLIENT = "UPDATE clients SET disabled_at = :now," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
 ENABLE_CLIENT = "UPDATE clients SET disabled_at = NULL" + _IF_KNOWN
 DELETE_CLIENT = "UPDATE clients SET deleted_at = :now, disabled_at = :now," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH

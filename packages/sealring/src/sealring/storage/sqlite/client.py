@@ -75,6 +75,12 @@ class SqliteClients:
             row=_row(client),
         )
 
+    async def raise_epoch(self, client_id: str, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Raise the epoch and end the sessions of a client, which stays as registered; None for an unknown client."""
+        return await self._end_with(
+            sql.RAISE_CLIENT_EPOCH, client_id, reason="client_compromised", now=now, events=events
+        )
+
     async def origin_is_registered(self, origin: str) -> bool:
         """Say whether any enabled client registered this Origin."""
         return self._database.read(sql.FIND_ORIGIN, {"origin": origin}) is not None
