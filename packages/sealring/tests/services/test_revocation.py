@@ -199,3 +199,12 @@ async def test_a_wrong_hint_does_not_matter(site: SimpleNamespace, hint: str) ->
     for token in (answer["access_token"], answer["refresh_token"]):
         assert (await site.revoke(token, token_type_hint=hint)).status_code == 200
     assert len(await events_of(site, "token_revoked", "session_ended")) == 2
+
+
+async def test_a_foreign_token_without_a_session_fills_no_audit(site: SimpleNamespace) -> None:
+    token = (await site.token(scope="orders:read")).json()["access_token"]
+    before = await site.events()
+    for _ in range(3):
+        assert (await site.revoke(token)).status_code == 200
+    assert await site.events() == before
+    assert (await site.inspect(token))["active"]
