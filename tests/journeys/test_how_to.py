@@ -1,7 +1,11 @@
 """The programs that the how-to pages print, run against a real server."""
 
 import asyncio
+import json
+import os
 import re
+import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,10 +20,10 @@ CLIENT_SECRET: Final = "slc_of_the_tests"
 PASSWORD: Final = "a passphrase of the tests"
 
 
-def blocks(page: str, issuer: str) -> list[str]:
+def blocks(page: str, issuer: str, language: str = "python") -> list[str]:
     """Read a page's programs, with the issuer and the secret of the tests in them."""
     text = (PAGES / page).read_text().replace("https://id.example.com", issuer).replace("slc_…", CLIENT_SECRET)
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def run(*programs: str) -> dict[str, Any]:
@@ -59,3 +63,59 @@ async def test_an_api_is_protected_as_the_page_shows(
     assert await asyncio.to_thread(subject_of, token + "x") is None
     monkeypatch.setenv("SEALRING_API_KEY", "sla_of_the_tests")
     assert run(asking)["verifier"].status().revocation.condition == "waiting"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the page uses curl, and there is none here")
+async def test_a_program_works_in_its_own_name_as_the_page_shows(installation: "Installation") -> None:
+    page = "sign-in-from-a-program.md"
+    await installation.furnish()
+    await installation.start()
+    (registering,) = blocks(page, installation.issuer, "console")
+    added = await installation.run(*shlex.split(registering)[2:])  # without the prompt and the program's name
+    assert added.status == 0, added.err
+    secret = re.search(r"slc_\S+", added.out)
+    assert secret is not None
+    variables = {"CLIENT_SECRET": secret[0]}
+    getting, calling, giving_back = blocks(page, installation.issuer, "sh")
+    told = json.loads(await shell(getting, variables))
+    (shown,) = blocks(page, installation.issuer, "json")
+    assert told.keys() == json.loads(shown).keys()
+    assert (told["token_type"], told["scope"]) == ("Bearer", "orders:read")
+    variables["ACCESS_TOKEN"] = told["access_token"]
+    api, received = await listen_once()
+    await shell(calling.replace("https://orders.example.com", api), variables)
+    assert f"Authorization: Bearer {told['access_token']}".encode() in await received
+    introspect = (
+        f"curl --silent {installation.issuer}/introspect --user orders:sla_of_the_tests --data token=$ACCESS_TOKEN"
+    )
+    assert json.loads(await shell(introspect, variables))["sub"] == "reports"
+    assert await shell(giving_back, variables) == ""
+    assert json.loads(await shell(introspect, variables)) == {"active": False}
+    with pytest.raises(AssertionError, match="client_authentication_failed"):
+        await shell(getting, {"CLIENT_SECRET": "slc_wrong"})
+
+
+async def shell(command: str, variables: dict[str, str]) -> str:
+    """Run a command of a page, and return what it printed; it must succeed."""
+    process = await asyncio.create_subprocess_shell(
+        command, stdout=asyncio.subprocess.PIPE, env={"PATH": os.environ["PATH"], "no_proxy": "*", **variables}
+    )
+    async with asyncio.timeout(20):
+        out, _ = await process.communicate()
+    assert process.returncode == 0, out.decode()
+    return out.decode()
+
+
+async def listen_once() -> tuple[str, asyncio.Future[bytes]]:
+    """Be an API that hears one request."""
+    received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.set_result(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    received.add_done_callback(lambda _: server.close())
+    return f"http://{host}:{port}", received

@@ -117,6 +117,7 @@ class LocalIssuer:
             "iat": now,
             "jti": "j1",
             "client_id": "web",
+            "sid": "s0",
             "scope": "orders:read orders:write",
             **changes,
         }

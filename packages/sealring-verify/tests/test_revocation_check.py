@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from sealring_verify.claims import AccessToken
@@ -41,3 +42,39 @@ def test_a_lifetime_of_the_whole_bound_passes_and_a_second_more_does_not() -> No
     check_revoked(TOKEN, ids, entries=RevokedEntries(), max_access_token_lifetime=600, now=1000)
     check_revoked(TOKEN, ids, entries=RevokedEntries(), max_access_token_lifetime=None, now=1000)
     assert _refusal(RevokedEntries(), now=1000, most=599).code == "token_lifetime_exceeded"
+
+
+def test_only_what_a_client_gets_in_its_own_name_has_no_session() -> None:
+    orphan = msgspec.structs.replace(TOKEN, sid=None)
+    with pytest.raises(InvalidToken) as refused:
+        _check(orphan, RevokedEntries())
+    assert (refused.value.code, refused.value.claim) == ("missing_claim", "sid")
+    _check(msgspec.structs.replace(orphan, sub="web", client_epoch=5), RevokedEntries())
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "epoch", "code"),
+    [
+        ("jti", "j1", 0, "token_revoked"),
+        ("client", "web", 6, "client_revoked"),
+        ("kid", "k1", 0, "key_withdrawn"),
+        ("client", "web", 5, None),
+        ("sid", "web", 0, None),
+    ],
+)
+def test_a_clients_own_token_ends_by_itself_by_its_clients_epoch_or_by_its_key(
+    kind: str, value: str, epoch: int, code: str | None
+) -> None:
+    own = msgspec.structs.replace(TOKEN, sid=None, sub="web", client_epoch=5)
+    entries = RevokedEntries()
+    entries.add(revocation_id(kind, value), at=1, until=None, epoch=epoch, now=0)  # type: ignore[arg-type] - a literal
+    if code is None:
+        _check(own, entries)
+        return
+    with pytest.raises(InvalidToken) as refused:
+        _check(own, entries)
+    assert refused.value.code == code
+
+
+def _check(token: AccessToken, entries: RevokedEntries) -> None:
+    check_revoked(token, token_ids(token, "k1"), entries=entries, max_access_token_lifetime=600, now=1000)

@@ -65,6 +65,18 @@ class Site(SimpleNamespace):
     async def refresh(self, token: str, **members: str) -> httpx.Response:
         return await self.http.post("/session/refresh", json={"refresh_token": token, **members})
 
+    async def token(
+        self,
+        grant_type: str = "client_credentials",
+        *,
+        auth: tuple[str, str] | None = ("robot", "slc_robot"),
+        **form: str,
+    ) -> httpx.Response:
+        return await self.http.post("/token", data={"grant_type": grant_type, **form}, auth=auth)
+
+    async def revoke(self, token: str, *, auth: tuple[str, str] = ("shop", "slc_shop"), **form: str) -> httpx.Response:
+        return await self.http.post("/revoke", data={"token": token, **form}, auth=auth)
+
     async def own_token(self) -> tuple[str, dict[str, str]]:
         """Sign in for the issuer's own API: refresh token, and the headers of a request with the access token."""
         answer = (await self.sign_in(scope="sessions")).json()
@@ -88,7 +100,7 @@ def digests(secret: str) -> tuple[bytes, ...]:
 
 
 async def furnish(store: Store, issuer: str) -> None:
-    """Register what most tests speak about: ada and bob, the APIs orders and bills, six clients."""
+    """Register what most tests speak about: ada and bob, the APIs orders and bills, eight clients."""
     orders = Api(
         identifier="orders",
         scopes={"orders:read": "Read orders", "orders:write": "Write orders"},
@@ -114,6 +126,7 @@ async def furnish(store: Store, issuer: str) -> None:
         created_at=NOW,
     )
     page = {"type": "public", "secret_digests": (), "origins": frozenset({"https://page.example"})}
+    own = {"first_party": False, "client_credentials": True}
     both = frozenset({"sessions:create", "sessions:revoke"})
     for changes in (
         {},
@@ -122,6 +135,8 @@ async def furnish(store: Store, issuer: str) -> None:
         {"client_id": "guest", "secret_digests": digests("slc_guest"), "first_party": False},
         {"client_id": "page", **page},
         {"client_id": "jar", **page, "token_delivery": "cookie"},
+        {"client_id": "robot", "secret_digests": digests("slc_robot"), **own},
+        {"client_id": "poster", "secret_digests": digests("slc_poster"), **own, "secret_method": "client_secret_post"},
     ):
         await store.clients.add(msgspec.structs.replace(shop, **changes), events=[])
 

@@ -20,7 +20,8 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     """What a verified access token says. Dates are whole seconds since 1970, UTC.
 
     `aud` names every API that the token is for, the verifier's among them. `sub_epoch` and `client_epoch` rise when the
-    issuer ends everything of a person or a client. `claims` holds whatever else the token says, unchangeable.
+    issuer ends everything of a person or a client. A client in its own name has its id as `sub` too, and no `sid`;
+    Sealring calls no person so. `claims` holds whatever else the token says, unchangeable.
     """
 
     iss: str

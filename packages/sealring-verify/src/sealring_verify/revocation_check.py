@@ -39,8 +39,12 @@ def check_revoked(
 ) -> None:
     """Refuse a token that was ended. `now`: seconds since 1970, for the message alone.
 
-    Raises InvalidToken: token_revoked, session_ended, client_revoked, key_withdrawn, token_lifetime_exceeded.
+    Raises InvalidToken: token_revoked, session_ended, client_revoked, key_withdrawn, token_lifetime_exceeded, and
+    missing_claim where the token names no session although it is not in its client's own name.
     """
+    if access_token.sid is None and access_token.sub != access_token.client_id:
+        # RFC 9068 §2.2: what a client gets for itself has the client for `sub`. Any other's end would never be known.
+        raise InvalidToken("missing_claim", "sid")
     if (at := _ended(entries, ids.jti)) is not None:
         raise InvalidToken("token_revoked", None, _explanation("token_revoked", at, access_token.exp, now=now))
     at = _ended(entries, ids.sid)

@@ -58,3 +58,29 @@ def test_a_client_is_disabled_enabled_and_deleted(installed: Run) -> None:
     ran = installed("clients", "show", "site")
     assert ran.exit_status == 1
     assert "no such client" in ran.err
+
+
+def test_a_program_in_its_own_name_is_registered_and_shown(installed: Run) -> None:
+    added = installed("clients", "add", "reports", "--client-credentials", "--allow", "orders", "orders:read", "--json")
+    assert added.json()["client"]["client_credentials"] is True
+    assert added.json()["client"]["token_endpoint_auth_method"] == "client_secret_basic"
+    changed = installed("clients", "update", "reports", "--auth-method", "client_secret_post", "--json").json()
+    assert (changed["token_endpoint_auth_method"], changed["client_credentials"]) == ("client_secret_post", True)
+    shown = installed("clients", "show", "reports").out
+    assert "client_secret_post" in shown
+    assert installed("clients", "update", "reports", "--no-client-credentials", "--json").json() == changed | {
+        "client_credentials": False
+    }
+
+
+def test_nobody_works_in_his_own_name_unless_it_was_said(installed: Run) -> None:
+    assert installed("clients", "show", "site", "--json").json()["client_credentials"] is False
+    ran = installed("clients", "add", "page", "--public", "--client-credentials")
+    assert ran.exit_status == 1
+    assert "cannot prove who it is" in ran.err
+
+
+def test_what_takes_json_takes_no_secret_in_a_form(installed: Run) -> None:
+    ran = installed("clients", "update", "site", "--auth-method", "client_secret_post")
+    assert ran.exit_status == 1
+    assert "client_secret_basic only" in ran.err

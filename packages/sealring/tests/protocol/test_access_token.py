@@ -11,6 +11,7 @@ from sealring.protocol.access_token import (
     AccessTokenTooLarge,
     SessionFacts,
     access_token_payload,
+    client_token_payload,
 )
 from sealring.protocol.api import Api
 from sealring.protocol.instant import Instant, Seconds
@@ -112,3 +113,36 @@ def test_a_token_that_is_too_large_says_by_how_much() -> None:
     )
     assert isinstance(outcome, AccessTokenTooLarge)
     assert 1800 < outcome.octets < 2200
+
+
+def test_a_clients_own_token_says_what_rfc_9068_wants_and_names_no_session() -> None:
+    octets = client_token_payload(
+        issuer="https://id.example",
+        api=replace(API, claims=("roles", "department")),
+        client_id="robot",
+        client_epoch=7,
+        scope=SCOPE,
+        jti="j-1",
+        now=NOW,
+    )
+    assert isinstance(octets, bytes)
+    assert json.loads(octets) == {
+        "iss": "https://id.example",
+        "sub": "robot",
+        "aud": "orders",
+        "exp": 1_700_000_600,
+        "iat": 1_700_000_000,
+        "jti": "j-1",
+        "client_id": "robot",
+        "scope": "orders:read orders:write",
+        "client_epoch": 7,
+    }
+    assert parse_access_token(octets).sid is None
+
+
+def test_a_clients_own_token_keeps_to_the_budget_too() -> None:
+    tight = replace(API, byte_budget=200)
+    outcome = client_token_payload(
+        issuer="https://id.example", api=tight, client_id="robot", client_epoch=7, scope=SCOPE, jti="j-1", now=NOW
+    )
+    assert isinstance(outcome, AccessTokenTooLarge)

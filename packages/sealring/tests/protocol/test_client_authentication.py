@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from sealring.protocol.client_authentication import (
     ClientSecretBasic,
+    ClientSecretPost,
     NoSecret,
     parse_basic,
     parse_client_credentials,
+    parse_form_credentials,
 )
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.secret import Secret
@@ -105,3 +107,52 @@ def test_credentials_that_do_not_hold_together_are_refused(
 
 def test_the_secret_is_in_no_repr() -> None:
     assert "slc_1" not in repr(SHOP)
+
+
+POST = {"client_id": "shop", "client_secret": "slc_1"}
+ASSERTION = {
+    "client_assertion": "eyJ",
+    "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+}
+
+
+@pytest.mark.parametrize(
+    ("authorization", "form", "method"),
+    [
+        (basic("shop", "slc_1"), {}, "client_secret_basic"),
+        (basic("shop", "slc_1"), {"client_id": "shop"}, "client_secret_basic"),
+        (None, POST, "client_secret_post"),
+        (None, {"client_id": "shop"}, "none"),
+    ],
+)
+def test_each_method_is_read_from_its_place(authorization: str | None, form: dict[str, str], method: str) -> None:
+    credentials = parse_form_credentials(authorization, form)
+    assert not isinstance(credentials, OAuthError)
+    assert (credentials.client_id, credentials.method) == ("shop", method)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "form", "error"),
+    [
+        (basic("shop", "slc_1"), POST, "invalid_request"),
+        (basic("shop", "slc_1"), {"client_secret": "slc_1"}, "invalid_request"),
+        (basic("shop", "slc_1"), {"client_id": "till"}, "invalid_request"),
+        (basic("shop", "slc_1"), ASSERTION, "invalid_request"),
+        (None, POST | ASSERTION, "invalid_request"),
+        ("Bearer eyJ", POST, "invalid_request"),
+        (None, ASSERTION, "invalid_client"),
+        (None, ASSERTION | {"client_id": "shop"}, "invalid_client"),
+        (None, {"client_secret": "slc_1"}, "invalid_client"),
+        (None, {}, "invalid_client"),
+        ("Bearer eyJ", {"client_id": "shop"}, "invalid_client"),
+        ("Basic c2hvcA==", {"client_id": "shop"}, "invalid_client"),
+    ],
+)
+def test_two_methods_and_no_method_are_refused(authorization: str | None, form: dict[str, str], error: str) -> None:
+    refused = parse_form_credentials(authorization, form)
+    assert isinstance(refused, OAuthError)
+    assert refused.error == error
+
+
+def test_a_secret_in_the_form_is_in_no_repr() -> None:
+    assert "slc_1" not in repr(ClientSecretPost(client_id="shop", client_secret=Secret("slc_1")))

@@ -54,6 +54,11 @@ def test_a_client_without_a_name_is_shown_by_its_id() -> None:
         {"name": "\u202egnp.exe"},
         {"permissions": ("everything",)},
         {"type": "public", "permissions": ("sessions:create",)},
+        {"type": "public", "client_credentials": True},
+        {"type": "public", "token_endpoint_auth_method": "client_secret_post"},
+        {"token_endpoint_auth_method": "none"},
+        {"token_endpoint_auth_method": "client_secret_post", "first_party": True},
+        {"token_endpoint_auth_method": "client_secret_post", "permissions": ("sessions:revoke",)},
         {"allowed": {"orders": ()}},
         {"allowed": {"orders": ("orders:delete",)}},
         {"idle_lifetime": 0},
@@ -100,6 +105,35 @@ def test_a_public_client_gets_no_permission_by_a_change_either() -> None:
     assert isinstance(client, Client)
     change = ClientChange(client_id="shop", permissions=("sessions:revoke",))
     assert code_of(parse_client_change(client, change, known=KNOWN)) == "invalid_registration"
+
+
+@pytest.mark.parametrize(
+    ("members", "method"),
+    [
+        ({}, "client_secret_basic"),
+        ({"token_endpoint_auth_method": "client_secret_basic"}, "client_secret_basic"),
+        ({"token_endpoint_auth_method": "client_secret_post"}, "client_secret_post"),
+        ({"type": "public"}, "none"),
+        ({"type": "public", "token_endpoint_auth_method": "none"}, "none"),
+    ],
+)
+def test_a_client_has_one_authentication_method(members: dict[str, object], method: str) -> None:
+    client = parsed(**members)
+    assert isinstance(client, Client)
+    assert client.token_endpoint_auth_method == method
+    assert not client.client_credentials
+
+
+def test_grant_and_method_are_changed_like_everything_else() -> None:
+    client = parsed()
+    assert isinstance(client, Client)
+    change = ClientChange(client_id="shop", client_credentials=True, token_endpoint_auth_method="client_secret_post")
+    changed = parse_client_change(client, change, known=KNOWN)
+    assert changed == msgspec.structs.replace(client, client_credentials=True, secret_method="client_secret_post")
+    assert isinstance(changed, Client)
+    assert parse_client_change(changed, ClientChange(client_id="shop"), known=KNOWN) == changed
+    to_first_party = ClientChange(client_id="shop", first_party=True)
+    assert code_of(parse_client_change(changed, to_first_party, known=KNOWN)) == "invalid_registration"
 
 
 @given(

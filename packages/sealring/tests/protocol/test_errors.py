@@ -10,12 +10,15 @@ from sealring.protocol import errors
 from sealring.protocol.errors import CODES, OAuthError, refuse
 
 # The modules whose input comes from strangers. What they say must not depend on what they read.
-STRANGERS = ("access_token", "client_authentication", "form", "scope", "session")
+STRANGERS = (
+    "access_token", "client_authentication", "client_credentials", "form", "scope", "session", "token_request"
+)  # fmt: skip
 RFC_WORDS = {
     "invalid_request",
     "invalid_client",
     "invalid_grant",
     "unauthorized_client",
+    "unsupported_grant_type",
     "invalid_scope",
     "invalid_target",
     "invalid_token",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealring.protocol.errors import OAuthError
-from sealring.protocol.form import parse_form
+from sealring.protocol.form import parse_form, refuse_query
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=20)
 
@@ -49,3 +49,38 @@ def test_size_and_number_are_bounded() -> None:
     assert code_of(parse(b"token=" + b"a" * 16_379)) == "body_too_large"
     assert isinstance(parse(b"token=" + b"a" * 16_378), dict)
     assert code_of(parse(b"&".join(b"p%d=1" % number for number in range(65)))) == "malformed_form"
+
+
+def test_of_two_resources_the_refusal_is_that_of_rfc_8707() -> None:
+    assert code_of(parse(b"resource=orders&resource=bills")) == "invalid_target"
+    assert code_of(parse(b"resource=orders&resource=bills&scope=a&scope=b")) == "duplicate_parameter"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        b"client_secret=slc_1",
+        b"x=1&client_id=shop",
+        b"token=",
+        b"refresh_token",
+        b"client%5Fsecret=slc_1",
+        b"client+id=x&grant_type=password",
+    ],
+)
+def test_nothing_secret_stands_in_an_address(query: bytes) -> None:
+    assert code_of(refuse_query(query)) == "parameter_in_address"
+
+
+@pytest.mark.parametrize("query", [b"", b"trace=1", b"tenant=a&x", b"%", b"&&&", b"client_secrets=1"])
+def test_other_parameters_of_an_address_mean_nothing(query: bytes) -> None:
+    assert refuse_query(query) is None
+
+
+@given(st.binary(max_size=200))
+def test_no_address_raises(query: bytes) -> None:
+    refused = refuse_query(query)
+    assert refused is None or refused.error == "invalid_request"
+
+
+def test_an_address_of_a_thousand_parameters_is_not_taken_apart() -> None:
+    assert code_of(refuse_query(b"&".join(b"a=%d" % number for number in range(1001)))) == "malformed_http"

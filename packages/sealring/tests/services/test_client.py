@@ -10,6 +10,7 @@ from sealring.protocol.api_registration import ApiRegistration
 from sealring.protocol.client import Client
 from sealring.protocol.client_registration import ClientChange, ClientRegistration
 from sealring.protocol.errors import OAuthError
+from sealring.protocol.user import User
 from sealring.services.api import add_api
 from sealring.services.client import (
     ClientAdded,
@@ -31,6 +32,8 @@ from sealring.services.desk import Desk
 SHOP = ClientRegistration(
     client_id="shop", type="confidential", allowed={"orders": ("orders:read",)}, origins=("https://shop.example",)
 )
+
+OLD = Client(client_id="shop", name="Shop", type="confidential", allowed={}, epoch=1, created_at=1)
 
 
 def acting(desk: Desk) -> Mapping[str, Any]:
@@ -171,3 +174,37 @@ async def test_of_two_changes_at_once_the_later_one_is_told_and_undoes_nothing(d
     assert isinstance(outcomes[0], ClientSeen)
     assert code_of(outcomes[1]) == "changed_meanwhile"
     assert ((await stored(desk)).name, (await stored(desk)).grace_window) == ("Renamed", 10)
+
+
+async def test_a_client_never_has_the_id_of_a_person(desk: Desk) -> None:
+    await add(desk)
+    person = User(sub="ada", claims={}, epoch=1, created_at=1)
+    assert await desk.store.users.add_subject(person, events=[]) is not None
+    assert code_of(await add(desk, client_id="ada")) == "already_registered"
+    # Nor that of one who is gone: tokens that were made before are still about.
+    await desk.store.users.delete("ada", now=desk.clock(), events=[])
+    assert code_of(await add(desk, client_id="ada")) == "already_registered"
+
+
+async def test_where_a_person_had_the_id_before_the_client_never_works_in_its_own_name(desk: Desk) -> None:
+    # As a store may be that was written before clients had tokens of their own.
+    await desk.store.users.add_subject(User(sub="shop", claims={}, epoch=1, created_at=1), events=[])
+    database = desk.store.clients._database  # type: ignore[attr-defined] - the SQLite store
+    row = {"client_id": "shop", "registration": msgspec.json.encode(OLD).decode(), "epoch": 1, "created_at": 1}
+    write = "INSERT INTO clients VALUES (:client_id, :registration, :epoch, NULL, NULL, :created_at)"
+    await database.act(lambda connection, _journal: connection.execute(write, row).fetchall())
+    change = ClientChange(client_id="shop", client_credentials=True)
+    assert code_of(await update_client(change, **acting(desk))) == "already_registered"
+    assert isinstance(await update_client(ClientChange(client_id="shop", name="Other"), **acting(desk)), ClientSeen)
+
+
+async def test_grant_and_method_are_seen_as_they_were_registered(desk: Desk) -> None:
+    added = await add(desk, client_credentials=True, token_endpoint_auth_method="client_secret_post")
+    assert isinstance(added, ClientAdded)
+    assert added.client.client_credentials
+    assert added.client.token_endpoint_auth_method == "client_secret_post"
+    change = ClientChange(client_id="shop", client_credentials=False)
+    seen = await update_client(change, **acting(desk))
+    assert isinstance(seen, ClientSeen)
+    assert not seen.client_credentials
+    assert not (await stored(desk)).client_credentials

@@ -3,8 +3,8 @@ from hashlib import sha256
 import pytest
 
 from sealring.protocol.api import Api
-from sealring.protocol.client import Client
-from sealring.protocol.client_authentication import ClientSecretBasic, NoSecret
+from sealring.protocol.client import Client, SecretMethod
+from sealring.protocol.client_authentication import ClientSecretBasic, ClientSecretPost, NoSecret
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.secret import Secret
 from sealring.services.client_authentication import AuthenticatedApi, authenticate_api, authenticate_client
@@ -13,12 +13,13 @@ from sealring.services.desk import Desk
 TWO = tuple(sha256(secret).digest() for secret in (b"slc_old", b"slc_new"))
 
 
-async def register(desk: Desk, *, public: bool = False) -> None:
+async def register(desk: Desk, *, public: bool = False, secret_method: SecretMethod = "client_secret_basic") -> None:
     client = Client(
         client_id="shop",
         name="Shop",
         type="public" if public else "confidential",
         secret_digests=() if public else TWO,
+        secret_method=secret_method,
         allowed={},
         epoch=1,
         created_at=1,
@@ -65,3 +66,23 @@ async def test_an_api_is_known_by_its_secret_in_http_basic(desk: Desk) -> None:
     assert known == AuthenticatedApi(api=api, secret_digest=api.secret_digests[0])
     for wrong in (None, "", "Basic b3JkZXJzOnNsYV8y", "Bearer x", "Basic bm9ib2R5OnNsYV8x"):
         assert isinstance(await authenticate_api(wrong, store=desk.store), OAuthError)
+
+
+async def test_another_method_than_the_registered_one_is_refused_whatever_the_secret(desk: Desk) -> None:
+    await register(desk, secret_method="client_secret_post")
+    posted = ClientSecretPost(client_id="shop", client_secret=Secret("slc_new"))
+    assert isinstance(await authenticate_client(posted, store=desk.store), Client)
+    refused = await authenticate_client(basic("slc_new"), store=desk.store)
+    assert isinstance(refused, OAuthError)
+    assert (refused.error, refused.status) == ("invalid_client", 401)
+    # Whoever holds the secret learns why; whoever guesses does not.
+    assert "client_secret_post" in refused.description
+    guessed = await authenticate_client(basic("slc_wrong"), store=desk.store)
+    assert isinstance(guessed, OAuthError)
+    assert guessed == await authenticate_client(basic("slc_wrong", "nobody"), store=desk.store)
+
+
+async def test_a_secret_in_the_form_is_nothing_to_a_client_of_http_basic(desk: Desk) -> None:
+    await register(desk)
+    posted = ClientSecretPost(client_id="shop", client_secret=Secret("slc_new"))
+    assert isinstance(await authenticate_client(posted, store=desk.store), OAuthError)

@@ -300,3 +300,15 @@ async def test_no_device_token_stands_in_a_repr_or_an_event(site: SimpleNamespac
     device_token = (await site.sign_in()).json()["device_token"]
     await site.sign_in(device_token=device_token, password="wrong")
     assert device_token not in repr(await site.events()) + repr(site.opened.house)
+
+
+async def test_no_back_end_opens_a_session_for_a_client(site: SimpleNamespace) -> None:
+    # Its tokens would say what the client's own say: that the client acts in its own name.
+    asserted = {"auth_time": site.now // 1000, "amr": ["pwd"], "scope": "orders:read"}
+    for name in ("robot", "shop", "backend"):
+        answer = await site.http.post("/session", json=asserted | {"subject": name}, auth=("backend", "slc_backend"))
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_subject")
+        assert await site.store.users.find(name) is None
+    await site.store.clients.delete("robot", now=site.now, events=[])
+    gone = await site.http.post("/session", json=asserted | {"subject": "robot"}, auth=("backend", "slc_backend"))
+    assert (gone.status_code, gone.json()["code"]) == (400, "invalid_subject")

@@ -238,7 +238,15 @@ async def test_an_issuer_with_a_path_answers_below_it(open_site: Any) -> None:  
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [*JSON_ENDPOINTS[:3], ("POST", "/introspect"), ("GET", "/readyz"), ("OPTIONS", "/session")]
+    ("method", "path"),
+    [
+        *JSON_ENDPOINTS[:3],
+        ("POST", "/token"),
+        ("POST", "/revoke"),
+        ("POST", "/introspect"),
+        ("GET", "/readyz"),
+        ("OPTIONS", "/session"),
+    ],
 )
 async def test_a_store_that_fails_is_503_with_retry_after(site: SimpleNamespace, method: str, path: str) -> None:
     site.rehouse(store=Failing(StoreUnavailable("disk full")))
@@ -246,6 +254,8 @@ async def test_a_store_that_fails_is_503_with_retry_after(site: SimpleNamespace,
         "/session": {"json": SIGN_IN if method == "POST" else {"refresh_token": "slr_x"}},
         "/session/refresh": {"json": {"refresh_token": "slr_x"}},
         "/introspect": {"data": {"token": "x"}},
+        "/revoke": {"data": {"token": "x"}},
+        "/token": {"data": {"grant_type": "refresh_token", "refresh_token": "slr_x"}},
     }
     with structlog.testing.capture_logs() as logs:
         answer = await site.http.request(method, path, headers={"origin": PAGE}, **bodies.get(path, {}))
@@ -310,7 +320,15 @@ async def test_no_secret_of_a_whole_flow_reaches_a_log_line_or_the_database(
         await site.refresh(first["refresh_token"])
     for answer in (first, second, third):
         secrets += [answer["refresh_token"], answer["access_token"], answer["access_token"].rpartition(".")[2]]
-    secrets += [own, headers["authorization"]]
+    robots = (await site.token(scope="orders:read")).json()["access_token"]
+    posted = {"client_id": "poster", "client_secret": "slc_poster", "token": robots}
+    with structlog.testing.capture_logs() as later_logs:
+        await site.http.post("/revoke", data=posted, auth=None)
+        await site.revoke(robots, auth=("robot", "slc_robot"))
+        await site.revoke(own, auth=("other", "slc_other"))
+        await site.revoke(own)
+    logs += later_logs
+    secrets += [own, headers["authorization"], robots, robots.rpartition(".")[2], "slc_poster", "slc_robot"]
     # Whatever is in the database, the audit rows among it; WAL included.
     stored = b"".join(file.read_bytes() for file in sorted((tmp_path / "data").iterdir()))
     assert b"password_changed" in stored
@@ -333,6 +351,9 @@ async def test_a_halted_house_issues_nothing_and_says_so(site: SimpleNamespace) 
         await site.http.delete(f"/sessions/{body['sid']}", headers=headers, auth=None),
         await site.http.post("/subjects/u1/revoke", auth=("backend", "slc_backend")),
         await site.http.post("/introspect", data={"token": body["access_token"]}, auth=("orders", "sla_orders")),
+        await site.token(scope="orders:read"),
+        await site.token("refresh_token", auth=("shop", "slc_shop"), refresh_token=body["refresh_token"]),
+        await site.revoke(body["refresh_token"]),
         await site.http.get("/readyz"),
     ):
         assert code_of(answer) == (503, "store_rolled_back")

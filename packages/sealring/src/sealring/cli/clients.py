@@ -1,4 +1,4 @@
-"""`sealring clients`: the programs that sign people in."""
+"""`sealring clients`: the programs that sign people in, or work in their own name."""
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from typing import Any
@@ -23,6 +23,14 @@ def _describe_members(parser: ArgumentParser) -> None:
         nargs=2,
         metavar=("API", "SCOPES"),
         help='an API and its scopes, as in --allow orders "orders:read orders:write"; may be given several times',
+    )
+    parser.add_argument(
+        "--client-credentials", action=BooleanOptionalAction, help="gets access tokens in its own name (default: no)"
+    )
+    parser.add_argument(
+        "--auth-method",
+        choices=("client_secret_basic", "client_secret_post"),
+        help="the one way in which it sends its secret (default: client_secret_basic)",
     )
     parser.add_argument("--first-party", action=BooleanOptionalAction, help="may sign people in with name and password")
     parser.add_argument("--permission", action="append", default=[], help="sessions:create or sessions:revoke")
@@ -142,6 +150,8 @@ def _members(options: Namespace) -> dict[str, Any]:
     said = {
         "name": options.name,
         "allowed": {api: scopes.split() for api, scopes in options.allow} or None,
+        "client_credentials": options.client_credentials,
+        "token_endpoint_auth_method": options.auth_method,
         "first_party": options.first_party,
         "permissions": options.permission or None,
         "origins": options.origin or None,
@@ -161,6 +171,8 @@ def _card(client: dict[str, Any]) -> str:
             ("name", client["name"]),
             ("type", client["type"]),
             ("secrets", client["secrets"]),
+            ("authentication", client["token_endpoint_auth_method"]),
+            ("client credentials", client["client_credentials"]),
             ("first party", client["first_party"]),
             ("permissions", client["permissions"]),
             *((f"may ask {shown(api)} for", scopes) for api, scopes in sorted(client["allowed"].items())),

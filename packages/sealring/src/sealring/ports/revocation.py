@@ -62,7 +62,11 @@ class RevocationStore(Protocol):
         ...
 
     async def end_token(self, revocation: Revocation, *, most: int, now: Instant, events: Sequence[AuditEvent]) -> bool:
-        """End one token (kind `jti`), unless its client has `most` ended ones that live: then False (SECURITY B5)."""
+        """End one token (kind `jti`), unless its client has `most` ended ones that live: then False (SECURITY B5).
+
+        Those that ended before the client's last epoch step do not count. Where the token has ended before nothing is
+        written: whoever repeats himself does not fill the feed.
+        """
         ...
 
     async def has_ended(self, jti: str, *, now: Instant) -> bool:

@@ -162,7 +162,7 @@ class ClientStore(Protocol):
     """Registered clients."""
 
     async def add(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
-        """Register a client; False where the id is taken."""
+        """Register a client; False where the id is taken, or is a person's `sub`, a deleted person's included."""
         ...
 
     async def find(self, client_id: str) -> Client | None:
@@ -189,6 +189,10 @@ class ClientStore(Protocol):
 
     async def compromise(self, client: Client, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
         """Replace a registration, raise the epoch and end its sessions; return how many, None for an unknown client."""
+        ...
+
+    async def raise_epoch(self, client_id: str, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Raise the epoch and end the sessions of a client, which stays as registered; None for an unknown client."""
         ...
 
     async def origin_is_registered(self, origin: str) -> bool:

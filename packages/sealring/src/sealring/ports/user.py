@@ -32,11 +32,14 @@ class UserStore(Protocol):
         password_hash: str | None,
         events: Sequence[AuditEvent],
     ) -> bool:
-        """Add a user; False where the sub or one of the names is taken."""
+        """Add a user; False where the sub or one of the names is taken, or the sub is a client's id."""
         ...
 
-    async def add_subject(self, user: User, *, events: Sequence[AuditEvent]) -> User:
-        """Return the user of a subject that a trusted back-end names, added as `user` where it is new."""
+    async def add_subject(self, user: User, *, events: Sequence[AuditEvent]) -> User | None:
+        """Return the user of a subject that a trusted back-end names, added as `user` where it is new.
+
+        None where it is a client's id, a deleted client's included: nobody may be taken for a client (RFC 9068 §5).
+        """
         ...
 
     async def find(self, sub: str) -> User | None:

@@ -120,6 +120,32 @@ def access_token_payload(
             claims[name] = session.claims[name]
         elif name in subject.claims:
             claims[name] = subject.claims[name]
+    return _fitted(claims, api)
+
+
+def client_token_payload(
+    *, issuer: str, api: Api, client_id: str, client_epoch: int, scope: frozenset[str], jti: str, now: Instant
+) -> bytes | AccessTokenTooLarge:
+    """Write the JSON claims of an access token in a client's own name, or say that it would not fit.
+
+    `sub` is the client (RFC 9068 §2.2). There is no session behind it, and nobody's log-in.
+    """
+    issued_at = numeric_date(now)
+    claims: dict[str, object] = {
+        "iss": issuer,
+        "sub": client_id,
+        "aud": api.identifier,
+        "exp": issued_at + api.access_token_lifetime,
+        "iat": issued_at,
+        "jti": jti,
+        "client_id": client_id,
+        "scope": scope_text(scope),
+        "client_epoch": client_epoch,
+    }
+    return _fitted(claims, api)
+
+
+def _fitted(claims: Mapping[str, object], api: Api) -> bytes | AccessTokenTooLarge:
     payload = msgspec.json.encode(claims)
     octets = (len(payload) * 4 + 2) // 3 + _HEADER_OCTETS + _SIGNATURE_OCTETS[api.access_token_signing_alg]
     return payload if octets <= api.byte_budget else AccessTokenTooLarge(octets=octets, byte_budget=api.byte_budget)

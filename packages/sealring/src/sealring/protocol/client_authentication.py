@@ -2,19 +2,32 @@
 
 import binascii
 from base64 import b64decode
+from collections.abc import Mapping
+from typing import ClassVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from sealring.protocol.client import TokenEndpointAuthMethod
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.secret import Secret
 
 _MAXIMUM_HEADER = 2048
+_ASSERTION = ("client_assertion", "client_assertion_type")
 
 
 class ClientSecretBasic(msgspec.Struct, frozen=True, kw_only=True):
     """An id with its secret, from the Authorization header."""
 
+    method: ClassVar[TokenEndpointAuthMethod] = "client_secret_basic"
+    client_id: str
+    client_secret: Secret
+
+
+class ClientSecretPost(msgspec.Struct, frozen=True, kw_only=True):
+    """An id with its secret, from the form."""
+
+    method: ClassVar[TokenEndpointAuthMethod] = "client_secret_post"
     client_id: str
     client_secret: Secret
 
@@ -22,10 +35,11 @@ class ClientSecretBasic(msgspec.Struct, frozen=True, kw_only=True):
 class NoSecret(msgspec.Struct, frozen=True, kw_only=True):
     """A public client: it only says who it is."""
 
+    method: ClassVar[TokenEndpointAuthMethod] = "none"
     client_id: str
 
 
-ClientCredentials = ClientSecretBasic | NoSecret
+ClientCredentials = ClientSecretBasic | ClientSecretPost | NoSecret
 
 
 def parse_client_credentials(authorization: str | None, *, client_id: str | None) -> ClientCredentials | OAuthError:
@@ -43,6 +57,23 @@ def parse_client_credentials(authorization: str | None, *, client_id: str | None
     if client_id is not None and client_id != basic.client_id:
         return refuse("several_authentication_methods", description="Header and body name two different clients.")
     return basic
+
+
+def parse_form_credentials(authorization: str | None, form: Mapping[str, str]) -> ClientCredentials | OAuthError:
+    """Read the client's credentials where the body is a form: from the header, from `client_secret`, or neither.
+
+    Two methods at once are `invalid_request` (RFC 6749 §2.3), a method that is not offered is `invalid_client`.
+    """
+    secret = form.get("client_secret")
+    asserted = any(name in form for name in _ASSERTION)
+    if (authorization is not None) + (secret is not None) + asserted > 1:
+        return refuse("several_authentication_methods")
+    if asserted:
+        return refuse("client_authentication_failed", description="Client assertions are not taken here.")
+    client_id = form.get("client_id")
+    if secret is None or client_id is None:
+        return parse_client_credentials(authorization, client_id=client_id)
+    return ClientSecretPost(client_id=client_id, client_secret=Secret(secret))
 
 
 def parse_basic(authorization: str) -> ClientSecretBasic | None:

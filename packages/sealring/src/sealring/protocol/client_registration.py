@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from sealring.protocol.client import PERMISSIONS, Client, ClientType, TokenDelivery
+from sealring.protocol.client import PERMISSIONS, Client, ClientType, TokenDelivery, TokenEndpointAuthMethod
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
 
@@ -17,16 +17,21 @@ _MOST_ORIGINS = 32
 
 
 class ClientRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A client to be registered. `allowed`: API identifier → scopes. Lifetimes and `grace_window` in seconds."""
+    """A client to be registered. `allowed`: API identifier → scopes. Lifetimes and `grace_window` in seconds.
+
+    `token_endpoint_auth_method`: None for `client_secret_basic`, or `none` where the client is public.
+    """
 
     client_id: str
     name: str | None = None
     type: ClientType
+    token_endpoint_auth_method: TokenEndpointAuthMethod | None = None
     first_party: bool = False
     permissions: tuple[str, ...] = ()
     allowed: Mapping[str, tuple[str, ...]]
     token_delivery: TokenDelivery = "body"
     origins: tuple[str, ...] = ()
+    client_credentials: bool = False
     refresh: bool = True
     idle_lifetime: int = 30 * 24 * 3600
     absolute_lifetime: int = 90 * 24 * 3600
@@ -38,11 +43,13 @@ class ClientChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     client_id: str
     name: str | None = None
+    token_endpoint_auth_method: TokenEndpointAuthMethod | None = None
     first_party: bool | None = None
     permissions: tuple[str, ...] | None = None
     allowed: Mapping[str, tuple[str, ...]] | None = None
     token_delivery: TokenDelivery | None = None
     origins: tuple[str, ...] | None = None
+    client_credentials: bool | None = None
     refresh: bool | None = None
     idle_lifetime: int | None = None
     absolute_lifetime: int | None = None
@@ -65,6 +72,7 @@ def parse_client_registration(
         allowed=_scopes_by_api(registration.allowed),
         token_delivery=registration.token_delivery,
         origins=frozenset(registration.origins),
+        client_credentials=registration.client_credentials,
         refresh=registration.refresh,
         idle_lifetime=Seconds(registration.idle_lifetime),
         absolute_lifetime=Seconds(registration.absolute_lifetime),
@@ -72,7 +80,7 @@ def parse_client_registration(
         epoch=now // 1000,
         created_at=now,
     )
-    return _judged(client, known=known)
+    return _judged(client, method=registration.token_endpoint_auth_method, known=known)
 
 
 def parse_client_change(
@@ -80,24 +88,45 @@ def parse_client_change(
 ) -> Client | OAuthError:
     """Make of `client` what it shall be; the whole is judged again as if it were new."""
     members = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
+    members.pop("token_endpoint_auth_method", None)
     for name in members.keys() & {"permissions", "origins"}:
         members[name] = frozenset(members[name])
     if change.allowed is not None:
         members["allowed"] = _scopes_by_api(change.allowed)
-    return _judged(msgspec.structs.replace(client, **members), known=known)
+    changed = msgspec.structs.replace(client, **members)
+    return _judged(changed, method=change.token_endpoint_auth_method, known=known)
 
 
 def _scopes_by_api(allowed: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
     return {identifier: frozenset(scopes) for identifier, scopes in allowed.items()}
 
 
-def _judged(client: Client, *, known: Mapping[str, frozenset[str]]) -> Client | OAuthError:
-    sentence = _identity_problem(client) or _permission_problem(client) or _lifetime_problem(client)
+def _judged(
+    registered: Client, *, method: TokenEndpointAuthMethod | None, known: Mapping[str, frozenset[str]]
+) -> Client | OAuthError:
+    client = _with_method(registered, method)
+    if isinstance(client, OAuthError):
+        return client
+    sentence = (
+        _identity_problem(client)
+        or _permission_problem(client)
+        or _authentication_problem(client)
+        or _lifetime_problem(client)
+    )
     if sentence is not None:
         return refuse("invalid_registration", description=sentence)
     if client.token_delivery == "cookie":
         return refuse("cookie_delivery_not_available")
     return _refuse_targets(client.allowed, known=known) or client
+
+
+def _with_method(client: Client, method: TokenEndpointAuthMethod | None) -> Client | OAuthError:
+    if method is None or (method == "none" and client.type == "public"):
+        return client
+    if method == "none" or client.type == "public":
+        sentence = "A confidential client sends a secret and a public one has none: its method says the other."
+        return refuse("invalid_registration", description=sentence)
+    return msgspec.structs.replace(client, secret_method=method)
 
 
 def _identity_problem(client: Client) -> str | None:
@@ -116,6 +145,15 @@ def _permission_problem(client: Client) -> str | None:
         return f"There is no permission {strangers[0]!r}; there are {', '.join(sorted(PERMISSIONS))}."
     if client.permissions and client.type == "public":
         return "A public client cannot prove who it is, so it may not have permissions."
+    return None
+
+
+def _authentication_problem(client: Client) -> str | None:
+    if client.client_credentials and client.type == "public":
+        return "A public client cannot prove who it is, so it may not have tokens in its own name."
+    if client.token_endpoint_auth_method == "client_secret_post" and (client.first_party or client.permissions):
+        # There the body is JSON, and has no place for a secret.
+        return "What a first-party client and one with permissions may use takes client_secret_basic only."
     return None
 
 

@@ -51,11 +51,16 @@ def is_loopback(issuer: str) -> bool:
 
 def authorization_server_metadata(issuer: str) -> dict[str, object]:
     """Return the metadata document (RFC 8414 §2)."""
+    methods = ["client_secret_basic", "client_secret_post", "none"]
     return {
         "issuer": issuer,
         "jwks_uri": f"{issuer}/jwks",
         "response_types_supported": [],
-        "grant_types_supported": [],
+        "grant_types_supported": ["client_credentials", "refresh_token"],
+        "token_endpoint": f"{issuer}/token",
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint": f"{issuer}/revoke",
+        "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint": f"{issuer}/introspect",
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
         "sealring_revocation_endpoint": f"{issuer}/revocations",

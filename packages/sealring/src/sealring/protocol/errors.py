@@ -47,9 +47,14 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "malformed_form": _Meaning("invalid_request", 400, "The body is not a form in UTF-8."),
         "missing_parameter": _Meaning("invalid_request", 400, "A required parameter is missing."),
         "invalid_parameter": _Meaning("invalid_request", 400, "A parameter has a value that it cannot have."),
+        "parameter_in_address": _Meaning(
+            "invalid_request", 400, "Send the parameters in the body: what stands in an address is no secret any more."
+        ),
         # the client
         "client_authentication_failed": _Meaning("invalid_client", 401, "The client could not be authenticated."),
         "several_authentication_methods": _Meaning("invalid_request", 400, "Use one client authentication method."),
+        "unsupported_grant_type": _Meaning("unsupported_grant_type", 400, "There is no grant of that type here."),
+        "grant_not_registered": _Meaning("unauthorized_client", 400, "This client is not registered for that grant."),
         "client_not_first_party": _Meaning("unauthorized_client", 403, "This client may not sign people in itself."),
         "confidential_client_required": _Meaning(
             "unauthorized_client", 403, "Without a registered Origin this endpoint takes confidential clients only."
@@ -90,6 +95,8 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "refresh_ahead": _Meaning("invalid_grant", 400, "The store is older than this token: it was rolled back."),
         "refresh_reused": _Meaning("invalid_grant", 400, "The refresh token was used before: the session is ended."),
         "refresh_expired": _Meaning("invalid_grant", 400, "The session has expired."),
+        # what is given back at /revoke: told to nobody, and recorded
+        "token_of_another_client": _Meaning("invalid_grant", 400, "The token belongs to another client."),
         # bearer tokens at our own endpoints
         "token_missing": _Meaning("invalid_token", 401, "Send an access token as Authorization: Bearer."),
         "token_refused": _Meaning("invalid_token", 401, "The access token is not valid here."),

@@ -6,6 +6,21 @@ from urllib.parse import parse_qsl
 from sealring.protocol.errors import OAuthError, refuse
 
 _MAXIMUM_PARAMETERS = 64
+# RFC 6749 §2.3.1, RFC 9700 §4.3.2: an address is written to logs, histories and Referer headers.
+_NEVER_IN_AN_ADDRESS = frozenset(
+    {
+        "access_token",
+        "client_assertion",
+        "client_id",
+        "client_secret",
+        "code",
+        "code_verifier",
+        "grant_type",
+        "password",
+        "refresh_token",
+        "token",
+    }
+)
 
 
 def parse_form(body: bytes, *, maximum_bytes: int) -> Mapping[str, str] | OAuthError:
@@ -20,7 +35,26 @@ def parse_form(body: bytes, *, maximum_bytes: int) -> Mapping[str, str] | OAuthE
         return refuse("malformed_form")
     parameters = dict(pairs)
     if len(parameters) != len(pairs):
-        return refuse("duplicate_parameter")
+        return _refuse_doubled([name for name, _ in pairs])
     if any("\x00" in name or "\x00" in value for name, value in pairs):
         return refuse("malformed_form")
     return {name: value for name, value in parameters.items() if value}
+
+
+def refuse_query(query: bytes) -> OAuthError | None:
+    """Refuse what belongs into the body where it stands in the address; other parameters there mean nothing."""
+    if not query:
+        return None
+    try:
+        names = {name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=1000)}
+    except ValueError:
+        return refuse("malformed_http")
+    return None if names.isdisjoint(_NEVER_IN_AN_ADDRESS) else refuse("parameter_in_address")
+
+
+def _refuse_doubled(names: list[str]) -> OAuthError:
+    doubled = {name for name in names if names.count(name) > 1}
+    if doubled == {"resource"}:
+        # RFC 8707 §2 lets a client name several; a token of ours is for one.
+        return refuse("invalid_target", description="A token is for one API: name one resource.")
+    return refuse("duplicate_parameter")

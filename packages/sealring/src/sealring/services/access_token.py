@@ -5,8 +5,15 @@ from base64 import urlsafe_b64encode
 import msgspec
 
 from sealring.ports import Randomness, Session, Signer, Store
-from sealring.protocol.access_token import AccessTokenTooLarge, SessionFacts, access_token_payload
+from sealring.protocol.access_token import (
+    AccessTokenTooLarge,
+    SessionFacts,
+    access_token_payload,
+    client_token_payload,
+)
 from sealring.protocol.api import Api
+from sealring.protocol.client import Client
+from sealring.protocol.client_credentials import client_stands_behind
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
 from sealring.protocol.scope import scope_text
@@ -43,9 +50,35 @@ def make_access_token(
         subject=subject,
         session=session,
         scope=scope,
-        jti=urlsafe_b64encode(randomness(15)).decode(),
+        jti=_make_jti(randomness),
         now=now,
     )
+    return _signed(payload, api, scope, sid=session.sid, signer=signer)
+
+
+def make_client_token(
+    *, api: Api, client: Client, scope: frozenset[str], signer: Signer, now: Instant, randomness: Randomness
+) -> TokenResponse | OAuthError:
+    """Sign an access token for `api` in the client's own name: no session, no person, nothing that the store holds."""
+    payload = client_token_payload(
+        issuer=signer.realm.issuer,
+        api=api,
+        client_id=client.client_id,
+        client_epoch=client.epoch,
+        scope=scope,
+        jti=_make_jti(randomness),
+        now=now,
+    )
+    return _signed(payload, api, scope, sid=None, signer=signer)
+
+
+def _make_jti(randomness: Randomness) -> str:
+    return urlsafe_b64encode(randomness(15)).decode()
+
+
+def _signed(
+    payload: bytes | AccessTokenTooLarge, api: Api, scope: frozenset[str], *, sid: str | None, signer: Signer
+) -> TokenResponse | OAuthError:
     if isinstance(payload, AccessTokenTooLarge):
         return refuse("access_token_over_budget")
     return TokenResponse(
@@ -53,7 +86,7 @@ def make_access_token(
         token_type="Bearer",
         expires_in=api.access_token_lifetime,
         scope=scope_text(scope),
-        sid=session.sid,
+        sid=sid,
     )
 
 
@@ -109,6 +142,15 @@ async def find_session_of(claims: AccessToken, *, store: Store, now: Instant) ->
     user = await store.users.find(claims.sub)
     # A password change keeps the session that made it, but not the tokens made before it.
     return session if user is not None and user.epoch == claims.sub_epoch else None
+
+
+async def find_client_behind(claims: AccessToken, api: Api, *, store: Store, now: Instant) -> Client | None:
+    """Return the client behind a checked token in its own name, where the token was not ended and it may have it."""
+    if await store.revocations.has_ended(claims.jti, now=now):
+        return None
+    client = await store.clients.find(claims.client_id)
+    stands = client is not None and client_stands_behind(claims, client, audience=api.identifier)
+    return client if stands else None
 
 
 def _bearer_token(authorization: str) -> str | None:

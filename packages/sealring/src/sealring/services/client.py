@@ -9,7 +9,7 @@ import msgspec
 from sealring.browser.origin import OriginMalformed, parse_origin
 from sealring.ports import Clock, Randomness, Store
 from sealring.protocol.audit_event import AuditEvent
-from sealring.protocol.client import Client, ClientType, TokenDelivery
+from sealring.protocol.client import Client, ClientType, TokenDelivery, TokenEndpointAuthMethod
 from sealring.protocol.client_registration import (
     ClientChange,
     ClientRegistration,
@@ -41,12 +41,14 @@ class ClientSeen(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str
     name: str
     type: ClientType
+    token_endpoint_auth_method: TokenEndpointAuthMethod
     secrets: int
     first_party: bool
     permissions: frozenset[str]
     allowed: dict[str, frozenset[str]]
     token_delivery: TokenDelivery
     origins: frozenset[str]
+    client_credentials: bool
     refresh: bool
     idle_lifetime: Seconds
     absolute_lifetime: Seconds
@@ -92,7 +94,10 @@ class ClientEnded(msgspec.Struct, frozen=True, kw_only=True):
 async def add_client(
     request: ClientRegistration, *, store: Store, clock: Clock, randomness: Randomness, actor: str
 ) -> ClientAdded | OAuthError:
-    """Register a client; a confidential one gets a secret of 256 bits, stored as SHA-256."""
+    """Register a client; a confidential one gets a secret of 256 bits, stored as SHA-256.
+
+    `already_registered` also where a person has the id for a `sub`: APIs would take one for the other (RFC 9068 §5).
+    """
     now = clock()
     refusal = _refuse_origins(request.origins)
     if refusal is not None:
@@ -131,6 +136,9 @@ async def update_client(request: ClientChange, *, store: Store, clock: Clock, ac
     changed = parse_client_change(client, request, known=await _scopes_by_api(store))
     if isinstance(changed, OAuthError):
         return changed
+    if changed.client_credentials and await store.users.find(client.client_id) is not None:
+        # From then on its tokens would be the person's. No person comes to be called so once the client is there.
+        return refuse("already_registered", description="A person has that id for a sub: register another client.")
     event = _event("client_changed", client.client_id, actor=actor, now=clock())
     done = await store.clients.replace(changed, read=client, events=[event])
     return _seen(changed) if done else refuse("changed_meanwhile")
@@ -204,6 +212,5 @@ def _event(event: str, client_id: str, *, actor: str, now: Instant) -> AuditEven
 
 
 def _seen(client: Client) -> ClientSeen:
-    members = msgspec.structs.asdict(client)
-    shown = {name: members[name] for name in ClientSeen.__struct_fields__ if name != "secrets"}
+    shown = {name: getattr(client, name) for name in ClientSeen.__struct_fields__ if name != "secrets"}
     return ClientSeen(secrets=len(client.secret_digests), **shown)

@@ -2,6 +2,7 @@
 
 import hmac
 from hashlib import sha256
+from typing import assert_never
 
 import msgspec
 
@@ -11,6 +12,7 @@ from sealring.protocol.client import Client
 from sealring.protocol.client_authentication import (
     ClientCredentials,
     ClientSecretBasic,
+    ClientSecretPost,
     NoSecret,
     parse_basic,
 )
@@ -27,17 +29,23 @@ class AuthenticatedApi(msgspec.Struct, frozen=True, kw_only=True):
 async def authenticate_client(credentials: ClientCredentials, *, store: Store) -> Client | OAuthError:
     """Return the client behind `credentials`, or one refusal for all that can be wrong (RFC 6749 §5.2).
 
-    A confidential client must bring its secret, a public one must not bring any.
+    A confidential client must bring its secret, by the one method that it is registered for; a public one brings none.
     """
     client = await store.clients.find(credentials.client_id)
     if client is None or client.disabled_at is not None:
         return refuse("client_authentication_failed")
+    registered = credentials.method == client.token_endpoint_auth_method
     match credentials:
-        case ClientSecretBasic():
-            proven = client.type == "confidential" and _is_one_of(credentials, client.secret_digests)
+        case ClientSecretBasic() | ClientSecretPost():
+            proven = _is_one_of(credentials, client.secret_digests)
+            if proven and not registered:  # told only to whoever holds the secret
+                sentence = f"This client is registered for {client.token_endpoint_auth_method}."
+                return refuse("client_authentication_failed", description=sentence)
         case NoSecret():
-            proven = client.type == "public"
-    return client if proven else refuse("client_authentication_failed")
+            proven = True
+        case _:
+            assert_never(credentials)
+    return client if proven and registered else refuse("client_authentication_failed")
 
 
 async def authenticate_api(authorization: str | None, *, store: Store) -> AuthenticatedApi | OAuthError:
@@ -49,11 +57,11 @@ async def authenticate_api(authorization: str | None, *, store: Store) -> Authen
     return AuthenticatedApi(api=api, secret_digest=_digest(basic))
 
 
-def _digest(credentials: ClientSecretBasic) -> bytes:
+def _digest(credentials: ClientSecretBasic | ClientSecretPost) -> bytes:
     return sha256(credentials.client_secret.reveal().encode()).digest()
 
 
-def _is_one_of(credentials: ClientSecretBasic, digests: tuple[bytes, ...]) -> bool:
+def _is_one_of(credentials: ClientSecretBasic | ClientSecretPost, digests: tuple[bytes, ...]) -> bool:
     # The secrets are random, so a digest cannot be steered towards a stored one; compared in constant time anyway.
     digest = _digest(credentials)
     return any(hmac.compare_digest(digest, known) for known in digests)

@@ -38,6 +38,7 @@ from sealring.protocol.refresh_token_format import (
 )
 from sealring.protocol.scope import decide_target
 from sealring.protocol.session import RefreshRequest
+from sealring.protocol.token_request import RefreshTokenRequest
 from sealring.protocol.token_response import TokenResponse
 from sealring.services.access_token import make_access_token
 
@@ -68,7 +69,7 @@ class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def redeem_refresh_token(
-    request: RefreshRequest,
+    request: RefreshTokenRequest | RefreshRequest,
     client: Client,
     caller: Caller,
     *,
@@ -127,7 +128,14 @@ def refuse_refresh_token(randomness: Randomness) -> OAuthError:
     return refuse("refresh_refused", error_id=urlsafe_b64encode(randomness(9)).decode())
 
 
-def _attempt(request: RefreshRequest, token: RefreshToken, client: Client, caller: Caller, *, now: Instant) -> _Attempt:
+def _attempt(
+    request: RefreshTokenRequest | RefreshRequest,
+    token: RefreshToken,
+    client: Client,
+    caller: Caller,
+    *,
+    now: Instant,
+) -> _Attempt:
     resource, impossible = request.resource, None
     if request.scope is not None:
         target = decide_target(request.scope, request.resource, allowed=client.allowed)

@@ -139,6 +139,8 @@ async def assert_session(
     newcomer = User(sub=request.subject, claims={}, epoch=next_epoch(0, now=now), created_at=now)
     added = _event("user_added", client, caller, now=now, sub=request.subject)
     user = await store.users.add_subject(newcomer, events=[added])
+    if user is None:
+        return refuse("invalid_subject", description="A client has that id: tokens of the two would look the same.")
     if user.disabled_at is not None:
         refused = _event("session_asserted", client, caller, now=now, sub=user.sub, code="account_disabled")
         await store.audit.record([refused])

@@ -13,6 +13,7 @@ from sealring.web.endpoints.discovery import (
 from sealring.web.endpoints.introspect import post_introspect
 from sealring.web.endpoints.password import put_password
 from sealring.web.endpoints.revocations import get_revocations, get_snapshot, post_reports
+from sealring.web.endpoints.revoke import post_revoke
 from sealring.web.endpoints.session import delete_session, post_session, post_session_refresh
 from sealring.web.endpoints.sessions import (
     delete_one_session,
@@ -20,6 +21,7 @@ from sealring.web.endpoints.sessions import (
     get_sessions,
     post_subject_revoke,
 )
+from sealring.web.endpoints.token import post_token
 from sealring.web.exchange import Endpoint
 from sealring.web.pages.admin_enroll import get_admin_enroll, post_admin_enroll
 from sealring.web.pages.static import get_static
@@ -28,6 +30,8 @@ Methods = Mapping[str, Endpoint]
 
 ROUTES: Mapping[str, Methods] = MappingProxyType(
     {
+        "/token": {"POST": post_token},
+        "/revoke": {"POST": post_revoke},
         "/session": {"POST": post_session, "DELETE": delete_session},
         "/session/refresh": {"POST": post_session_refresh},
         "/sessions": {"GET": get_sessions, "DELETE": delete_sessions},
@@ -52,7 +56,9 @@ WELL_KNOWN: Mapping[str, Methods] = MappingProxyType(
     {"/.well-known/oauth-authorization-server": {"GET": get_authorization_server}}
 )
 
-CROSS_ORIGIN = frozenset({"/session", "/session/refresh", "/sessions", "/sessions/{sid}", "/password"})
+CROSS_ORIGIN = frozenset(
+    {"/token", "/revoke", "/session", "/session/refresh", "/sessions", "/sessions/{sid}", "/password"}
+)
 """Paths that pages of registered origins may call."""
 
 ANY_HOST = frozenset({"/healthz", "/readyz"})

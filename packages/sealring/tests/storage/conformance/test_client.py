@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -6,6 +7,7 @@ from sealring.ports import NewSession, Store
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.client import Client
 from sealring.protocol.instant import Instant, Seconds
+from sealring.protocol.user import User
 
 OpenSession = Callable[..., Awaitable[NewSession]]
 Recorded = Callable[[], Awaitable[list[AuditEvent]]]
@@ -130,3 +132,47 @@ async def test_an_origin_is_registered_while_a_client_that_has_it_is_enabled(sto
     assert await store.clients.origin_is_registered("https://till.example")
     await store.clients.delete("till", now=Instant(1), events=[])
     assert not await store.clients.origin_is_registered("https://till.example")
+
+
+async def test_no_client_has_the_sub_of_a_person_not_even_of_a_deleted_one(shop: Store, recorded: Recorded) -> None:
+    named = msgspec.structs.replace(TILL, client_id="ada")
+    assert not await shop.clients.add(named, events=[EVENT])
+    await shop.users.delete("ada", now=Instant(5000), events=[])
+    assert not await shop.clients.add(named, events=[EVENT])
+    assert await shop.clients.find("ada") is None
+    assert await recorded() == []
+
+
+async def test_of_a_client_and_a_person_who_race_for_a_name_one_gets_it(store: Store) -> None:
+    for number in range(20):
+        name = f"name-{number}"
+        person = User(sub=name, claims={}, epoch=1, created_at=1)
+        client, added, subject = await asyncio.gather(
+            store.clients.add(msgspec.structs.replace(TILL, client_id=name), events=[]),
+            store.users.add(person, username_key=None, email_key=None, password_hash=None, events=[]),
+            store.users.add_subject(person, events=[]),
+        )
+        assert client is not added
+        assert client is (subject is None)
+
+
+async def test_a_client_in_its_own_name_is_read_back_with_its_method(store: Store) -> None:
+    robot = msgspec.structs.replace(TILL, client_credentials=True, secret_method="client_secret_post")
+    assert await store.clients.add(robot, events=[])
+    assert await store.clients.find("till") == robot
+
+
+async def test_an_epoch_step_ends_the_sessions_and_leaves_the_registration_to_whoever_changes_it(
+    shop: Store, open_session: OpenSession, recorded: Recorded
+) -> None:
+    await open_session(1)
+    before = await shop.clients.find("shop")
+    assert before is not None
+    changed = msgspec.structs.replace(before, name="Changed meanwhile")
+    await shop.clients.replace(changed, read=before, events=[])
+    assert await shop.clients.raise_epoch("shop", now=Instant(9_000_000), events=[EVENT]) == 1
+    after = await shop.clients.find("shop")
+    assert after == msgspec.structs.replace(changed, epoch=9000)
+    assert await shop.sessions.find("sid-1", now=Instant(3000)) is None
+    assert await shop.clients.raise_epoch("nobody", now=Instant(9_000_000), events=[EVENT]) is None
+    assert await recorded() == [EVENT]

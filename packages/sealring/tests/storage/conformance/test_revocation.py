@@ -7,6 +7,7 @@ import pytest
 
 from sealring.ports import FeedGap, FeedPage, NewSession, RenewedSession, Store
 from sealring.protocol.api import Api
+from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, later
 from sealring.protocol.revocation import FIRST_DIGEST, FeedEntry, Revocation, extend_digest
 from sealring_verify.revocation_feed import revocation_id
@@ -16,6 +17,8 @@ ORDERS = Api(identifier="orders", scopes={"orders:read": ""}, created_at=NOW)
 BILLING = msgspec.structs.replace(ORDERS, identifier="billing", access_token_lifetime=3600)
 
 OpenSession = Callable[..., Awaitable[NewSession]]
+Recorded = Callable[[], Awaitable[list[AuditEvent]]]
+EVENT = AuditEvent(event="token_revoked", at=3000, actor="cli:test", client_id="shop")
 
 
 @pytest.fixture
@@ -219,6 +222,28 @@ async def test_a_client_has_a_bounded_number_of_ended_tokens(feed: Store) -> Non
     assert ended == [True, True, True, False]
     assert await feed.revocations.has_ended("jti-2", now=NOW)
     assert not await feed.revocations.has_ended("jti-3", now=NOW)
+
+
+async def test_a_token_that_has_ended_is_not_told_again_and_does_not_count(feed: Store, recorded: Recorded) -> None:
+    revocation = Revocation(kind="jti", value="jti-1", at=NOW, audiences=frozenset({"orders"}), client_id="shop")
+    ended = [await feed.revocations.end_token(revocation, most=1, now=NOW, events=[EVENT]) for _ in range(3)]
+    assert ended == [True, True, True]
+    assert (await feed.revocations.head()).number == 1
+    assert await recorded() == [EVENT]
+
+
+async def test_what_a_clients_epoch_step_ended_as_well_counts_no_more(feed: Store) -> None:
+    revocation = Revocation(kind="jti", value="", at=NOW, audiences=frozenset({"orders"}), client_id="shop")
+
+    async def end(number: int, client_id: str = "shop") -> bool:
+        named = msgspec.structs.replace(revocation, value=f"jti-{number}", client_id=client_id)
+        return await feed.revocations.end_token(named, most=2, now=NOW, events=[])
+
+    assert [await end(number) for number in range(3)] == [True, True, False]
+    assert [await end(number, "other") for number in range(10, 13)] == [True, True, False]
+    await feed.clients.set_disabled("shop", disabled=True, now=NOW, events=[])
+    assert [await end(number) for number in range(3, 6)] == [True, True, False]
+    assert not await end(13, "other")
 
 
 async def test_the_audiences_beyond_a_number_are_named(feed: Store) -> None:

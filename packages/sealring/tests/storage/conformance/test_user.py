@@ -107,13 +107,25 @@ async def test_users_are_listed_in_pages_by_sub(store: Store) -> None:
 async def test_a_subject_of_a_back_end_is_added_once_even_when_raced(store: Store, recorded: Recorded) -> None:
     newcomers = [User(sub="s-1", claims={}, epoch=epoch, created_at=1) for epoch in range(1, 9)]
     found = await asyncio.gather(*(store.users.add_subject(user, events=[EVENT]) for user in newcomers))
-    assert len({user.epoch for user in found}) == 1
+    assert len({user.epoch for user in found if user is not None}) == 1
+    assert None not in found
     assert await recorded() == [EVENT]
 
 
 async def test_a_known_subject_is_returned_as_it_is(shop: Store, recorded: Recorded) -> None:
     newcomer = User(sub="ada", claims={"forged": True}, epoch=99, created_at=99)
     assert await shop.users.add_subject(newcomer, events=[EVENT]) == await shop.users.find("ada")
+    assert await recorded() == []
+
+
+async def test_nobody_is_called_as_a_client_is_not_even_as_a_deleted_one(shop: Store, recorded: Recorded) -> None:
+    person = User(sub="shop", claims={}, epoch=1, created_at=1)
+    for deleted in (False, True):
+        if deleted:
+            await shop.clients.delete("shop", now=Instant(5000), events=[])
+        assert await shop.users.add_subject(person, events=[EVENT]) is None
+        assert not await shop.users.add(person, username_key=None, email_key=None, password_hash=None, events=[EVENT])
+        assert await shop.users.find("shop") is None
     assert await recorded() == []
 
 

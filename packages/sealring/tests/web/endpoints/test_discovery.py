@@ -30,14 +30,16 @@ async def test_the_metadata_names_only_what_exists(site: SimpleNamespace) -> Non
         {address.removeprefix(ISSUER) for address in addresses}
         == {
             "/jwks",
+            "/token",
+            "/revoke",
             "/introspect",
             "/revocations",
             "/revocations/jwks",
         }
         <= ROUTES.keys()
     )
-    assert (metadata["response_types_supported"], metadata["grant_types_supported"]) == ([], [])
-    assert "token_endpoint" not in metadata
+    assert metadata["response_types_supported"] == []
+    assert metadata["grant_types_supported"] == ["client_credentials", "refresh_token"]
     assert (await site.http.get("/.well-known/openid-configuration")).status_code == 404
 
 

@@ -1,4 +1,7 @@
-"""Statements over clients. A deleted client stays as a bare row, so that its sessions still point somewhere."""
+"""Statements over clients. A deleted client stays as a bare row, so that its sessions still point somewhere.
+
+No client has the id of a person, deleted ones included: an access token's `sub` is one or the other (RFC 9068 §5).
+"""
 
 # ruff: noqa: S608 -- what is joined here are this file's own constants; every value is a parameter
 
@@ -8,7 +11,9 @@ _IF_LIVE_RETURNING_EPOCH = " WHERE client_id = :client_id AND deleted_at IS NULL
 _IF_KNOWN = " WHERE client_id = :client_id AND deleted_at IS NULL RETURNING client_id"
 
 ADD_CLIENT = """
-INSERT INTO clients (client_id, registration, epoch, created_at) VALUES (:client_id, :registration, :epoch, :created_at)
+INSERT INTO clients (client_id, registration, epoch, created_at)
+SELECT :client_id, :registration, :epoch, :created_at
+WHERE NOT EXISTS (SELECT 1 FROM users WHERE sub = :client_id)
 ON CONFLICT (client_id) DO UPDATE SET registration = :registration, disabled_at = NULL, deleted_at = NULL,
   created_at = :created_at, epoch = CASE WHEN clients.epoch + 1 > :epoch THEN clients.epoch + 1 ELSE :epoch END
 WHERE clients.deleted_at IS NOT NULL
@@ -18,6 +23,7 @@ FIND_CLIENT = _SEE + " AND client_id = :client_id"
 LIST_CLIENTS = _SEE + " ORDER BY client_id"
 REPLACE_CLIENT = "UPDATE clients SET registration = :registration" + _IF_KNOWN
 COMPROMISE_CLIENT = "UPDATE clients SET registration = :registration," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
+RAISE_CLIENT_EPOCH = "UPDATE clients SET" + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
 DISABLE_CLIENT = "UPDATE clients SET disabled_at = :now," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
 ENABLE_CLIENT = "UPDATE clients SET disabled_at = NULL" + _IF_KNOWN
 DELETE_CLIENT = "UPDATE clients SET deleted_at = :now, disabled_at = :now," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH

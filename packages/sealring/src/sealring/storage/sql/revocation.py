@@ -20,8 +20,10 @@ ORDER BY number
 """
 LIST_AUDIENCES_AFTER = "SELECT DISTINCT audience FROM revocations WHERE number > :after"
 FIND_LIVE_ID = "SELECT 1 FROM revocations WHERE id = :id AND (until IS NULL OR until > :now) LIMIT 1"
+# Those that the last epoch step of the client ended as well count no more, or each token after it would be a step too.
 COUNT_LIVE_TOKENS_OF_CLIENT = """
 SELECT count(*) FROM revocations WHERE kind = 'jti' AND client_id = :client_id AND until > :now
+  AND number > (SELECT coalesce(max(number), 0) FROM revocations WHERE id = :client AND kind = 'client')
 """
 # A while longer than they live: a verifier that was away goes on from a row that still tells which history it was in.
 FORGET_REVOCATIONS = """

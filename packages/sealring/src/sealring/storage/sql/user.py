@@ -1,4 +1,4 @@
-"""Statements over people."""
+"""Statements over people. Nobody is called as a client is, deleted ones included (RFC 9068 §5)."""
 
 # ruff: noqa: S608 -- what is joined here are this file's own constants; every value is a parameter
 
@@ -12,8 +12,9 @@ _IF_KNOWN = " WHERE sub = :sub AND deleted_at IS NULL RETURNING sub"
 ADD_USER = """
 INSERT INTO users (sub, username, username_key, email, email_key, password_hash, roles, claims, administrator, demo,
   epoch, disabled_at, created_at)
-VALUES (:sub, :username, :username_key, :email, :email_key, :password_hash, :roles, :claims, :administrator, :demo,
-  :epoch, :disabled_at, :created_at)
+SELECT :sub, :username, :username_key, :email, :email_key, :password_hash, :roles, :claims, :administrator, :demo,
+  :epoch, :disabled_at, :created_at
+WHERE NOT EXISTS (SELECT 1 FROM clients WHERE client_id = :sub)
 ON CONFLICT DO NOTHING RETURNING sub
 """
 FIND_USER = _USER + " sub = :sub AND deleted_at IS NULL"

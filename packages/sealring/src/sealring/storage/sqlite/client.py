@@ -25,7 +25,7 @@ class SqliteClients:
         self._database = database
 
     async def add(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
-        """Register a client; False where the id is taken."""
+        """Register a client; False where a client or a person has the id."""
         return await self._change(sql.ADD_CLIENT, _row(client), events=events)
 
     async def find(self, client_id: str) -> Client | None:
@@ -73,6 +73,12 @@ class SqliteClients:
             now=now,
             events=events,
             row=_row(client),
+        )
+
+    async def raise_epoch(self, client_id: str, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
+        """Raise the epoch and end the sessions of a client, which stays as registered; None for an unknown client."""
+        return await self._end_with(
+            sql.RAISE_CLIENT_EPOCH, client_id, reason="client_compromised", now=now, events=events
         )
 
     async def origin_is_registered(self, origin: str) -> bool:

@@ -65,10 +65,14 @@ class SqliteRevocations:
         await asyncio.wait([grown], timeout=seconds)
 
     async def end_token(self, revocation: Revocation, *, most: int, now: Instant, events: Sequence[AuditEvent]) -> bool:
-        """End one token, unless its client has `most` ended ones that live."""
-        values = {"client_id": revocation.client_id, "now": now}
+        """End one token, unless its client has `most` ended ones that live; one that has ended is not told again."""
+        client = revocation_id("client", revocation.client_id or "")
+        values = {"client_id": revocation.client_id, "client": client, "now": now}
+        named = {"id": revocation_id(revocation.kind, revocation.value), "now": now}
 
         def act(connection: apsw.Connection, journal: Journal) -> bool:
+            if connection.execute(sql.FIND_LIVE_ID, named).get is not None:
+                return True
             if connection.execute(sql.COUNT_LIVE_TOKENS_OF_CLIENT, values).get >= most:
                 return False
             journal.revoke([revocation])

@@ -32,7 +32,7 @@ class SqliteUsers:
         password_hash: str | None,
         events: Sequence[AuditEvent],
     ) -> bool:
-        """Add a user; False where the sub or one of the names is taken."""
+        """Add a user; False where the sub or one of the names is taken, or the sub is a client's id."""
         row = _row(user, username_key=username_key, email_key=email_key, password_hash=password_hash)
 
         def act(connection: apsw.Connection, journal: Journal) -> bool:
@@ -43,8 +43,8 @@ class SqliteUsers:
 
         return bool(await self._database.act(act, key=user.sub))
 
-    async def add_subject(self, user: User, *, events: Sequence[AuditEvent]) -> User:
-        """Return the user of a subject that a trusted back-end names, added as `user` where it is new."""
+    async def add_subject(self, user: User, *, events: Sequence[AuditEvent]) -> User | None:
+        """Return the user of a subject that a trusted back-end names, added where it is new; None for a client's."""
         row = _row(user, username_key=None, email_key=None, password_hash=None)
 
         def act(connection: apsw.Connection, journal: Journal) -> Any:  # noqa: ANN401 -- a row
@@ -52,7 +52,8 @@ class SqliteUsers:
                 journal.record(events)
             return connection.execute(sql.FIND_SUBJECT, {"sub": user.sub}).fetchone()
 
-        return _user(await self._database.act(act, key=user.sub))
+        found = await self._database.act(act, key=user.sub)
+        return None if found is None else _user(found)
 
     async def find(self, sub: str) -> User | None:
         """Read a user by `sub`."""

@@ -1,12 +1,11 @@
 """`/introspect` (RFC 7662): an API asks about a token of its own."""
 
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.form import parse_form
-from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
 from sealring.services.client_authentication import authenticate_api
 from sealring.services.house import House
 from sealring.services.introspection import introspect_token
 from sealring.web.exchange import Answer, Request, json_answer, refusal_answer
+from sealring.web.form import read_form
 
 
 async def post_introspect(request: Request, house: House) -> Answer:
@@ -14,15 +13,12 @@ async def post_introspect(request: Request, house: House) -> Answer:
     if house.halted:
         # A store that was rolled back has forgotten which sessions ended since.
         return refusal_answer(refuse("store_rolled_back", retry_after=60))
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/x-www-form-urlencoded":
-        return refusal_answer(refuse("wrong_content_type"))
+    form = read_form(request)
+    if isinstance(form, OAuthError):
+        return refusal_answer(form)
     asking = await authenticate_api(request.headers.get("authorization"), store=house.store)
     if isinstance(asking, OAuthError):
         return refusal_answer(asking)
-    form = parse_form(request.body, maximum_bytes=MAXIMUM_BODY_BYTES)
-    if isinstance(form, OAuthError):
-        return refusal_answer(form)
     if "token" not in form:
         return refusal_answer(refuse("missing_parameter", description="Send the token to introspect as `token`."))
     return json_answer(

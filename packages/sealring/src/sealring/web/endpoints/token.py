@@ -1,0 +1,62 @@
+"""`/token` (RFC 6749 §3.2): clients redeem refresh tokens, and get access tokens in their own name."""
+
+from typing import assert_never
+
+from sealring.protocol.client import Client
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.token_request import (
+    ClientCredentialsRequest,
+    RefreshTokenRequest,
+    TokenRequest,
+    parse_token_request,
+    refuse_grant,
+)
+from sealring.protocol.token_response import TokenResponse
+from sealring.services.client_authentication import authenticate_client
+from sealring.services.client_credentials import grant_client_credentials
+from sealring.services.house import House
+from sealring.services.refresh_token import redeem_refresh_token
+from sealring.web.exchange import Answer, Request, json_answer, refusal_answer
+from sealring.web.form import read_form
+
+
+async def post_token(request: Request, house: House) -> Answer:
+    """Give tokens for what the form proves; every client that is registered for the grant may ask."""
+    if house.halted:
+        return refusal_answer(refuse("store_rolled_back", retry_after=60))
+    form = read_form(request)
+    message = form if isinstance(form, OAuthError) else parse_token_request(form, request.headers)
+    if isinstance(message, OAuthError):
+        return refusal_answer(message)
+    # Before the grants part, so that none can forget it.
+    client = await authenticate_client(message.credentials, store=house.store)
+    if isinstance(client, OAuthError):
+        return refusal_answer(client)
+    outcome = refuse_grant(message, client) or await _grant(message, client, request, house)
+    return refusal_answer(outcome) if isinstance(outcome, OAuthError) else json_answer(outcome)
+
+
+async def _grant(message: TokenRequest, client: Client, request: Request, house: House) -> TokenResponse | OAuthError:
+    match message:
+        case RefreshTokenRequest():
+            return await redeem_refresh_token(
+                message,
+                client,
+                request.caller,
+                store=house.store,
+                signer=house.signer,
+                now=house.clock(),
+                service_clock=house.service_clock,
+                randomness=house.randomness,
+            )
+        case ClientCredentialsRequest():
+            return await grant_client_credentials(
+                message,
+                client,
+                store=house.store,
+                signer=house.signer,
+                now=house.clock(),
+                randomness=house.randomness,
+            )
+        case _:
+            assert_never(message)
