@@ -6,12 +6,12 @@ from sealring.ports import Signer, Store
 from sealring.protocol.api import Api
 from sealring.protocol.instant import Instant
 from sealring.protocol.scope import scope_text
-from sealring.services.access_token import check_own_token, find_session_of
+from sealring.services.access_token import check_token_of, find_session_of
 
 
 async def introspect_token(token: str, api: Api, *, store: Store, signer: Signer, now: Instant) -> Mapping[str, object]:
     """Say what a token is worth now; anything but a live token of this API is exactly `{"active": false}`."""
-    claims = check_own_token(token, audience=api.identifier, signer=signer, now=now)
+    claims = check_token_of(api, token, signer=signer, now=now)
     session = None if claims is None else await find_session_of(claims, store=store, now=now)
     if claims is None or session is None:
         return {"active": False}

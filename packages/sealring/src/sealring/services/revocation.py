@@ -37,9 +37,13 @@ class TokenRevoked(msgspec.Struct, frozen=True, kw_only=True):
 async def revoke_token(
     request: RevokeToken, *, store: Store, signer: Signer, clock: Clock, actor: str
 ) -> TokenRevoked | OAuthError:
-    """End one live access token. A client with a thousand of them has its epoch raised instead."""
+    """End one live access token. A client with a thousand of them has its epoch raised instead.
+
+    Of an API with a secret of its own only what we sealed ourselves is a token: no holder of the secret can name a
+    `jti`, or a client, that should end.
+    """
     now = clock()
-    claims = read_own_token(request.token.reveal(), signer=signer, now=now)
+    claims = await read_own_token(request.token.reveal(), store=store, signer=signer, now=now)
     if claims is None:
         return refuse("token_refused", description="That is no live access token of this issuer.")
     revocation = Revocation(
