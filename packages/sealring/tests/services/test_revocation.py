@@ -54,3 +54,14 @@ async def test_a_client_with_a_thousand_ended_tokens_ends_as_a_whole(site: Simpl
     assert outcome.collapsed
     assert await site.inspect(answer["access_token"]) == {"active": False}
     assert (await site.refresh(answer["refresh_token"])).json()["code"] == "refresh_refused"
+
+
+async def test_one_token_of_an_api_with_a_secret_ends_for_that_api_alone(site: SimpleNamespace) -> None:
+    made = await site.add_symmetric_api()
+    own = ("parcels", made.api_key.reveal())
+    token = (await site.sign_in(scope="parcels:read")).json()["access_token"]
+    outcome = await revoke(site, token)
+    assert isinstance(outcome, TokenRevoked)
+    assert (outcome.sub, outcome.client_id, outcome.aud) == ("u1", "shop", ("parcels",))
+    assert await site.inspect(token, auth=own) == {"active": False}
+    assert await site.store.revocations.audiences_after(0) == {"parcels"}
