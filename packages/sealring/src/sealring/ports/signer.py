@@ -21,7 +21,7 @@ class ForgedSecret(msgspec.Struct, frozen=True, kw_only=True):
 class KeyForge(Protocol):
     """Where fresh keys come from."""
 
-    def __call__(self, schedule: Schedule, state: KeyState, now: Instant, /) -> StoredKey:
+    def __call__(self, schedule: Schedule, state: KeyState, now: Instant) -> StoredKey:
         """Make a fresh key of a schedule that no API owns, sealed, to stand in a state."""
         ...
 

@@ -163,7 +163,7 @@ class _Forge(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"_Forge(issuer={self.issuer!r})"
 
-    def __call__(self, schedule: Schedule, state: KeyState, now: Instant, /) -> StoredKey:
+    def __call__(self, schedule: Schedule, state: KeyState, now: Instant) -> StoredKey:
         purpose, alg, api = schedule
         if api is not None:
             raise ValueError("an API's secret is made by make_secret, which delivers it")
