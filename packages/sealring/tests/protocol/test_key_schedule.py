@@ -171,3 +171,49 @@ def test_a_line_of_secrets_is_withdrawn_whole_and_nothing_else_with_it() -> None
 
 def test_a_secret_is_in_no_key_set() -> None:
     assert published_keys((SECRET, NEXT_SECRET), "access_token") == ()
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["wait", "rotate", "force", "withdraw"]), st.integers(0, 2 * DAY)),
+        max_size=25,
+    )
+)
+def test_two_secrets_are_good_at_most_and_each_as_long_as_a_token_under_it_lives(
+    happenings: list[tuple[str, int]],
+) -> None:
+    keys = {SECRET.kid: SECRET}
+    signed: dict[str, int] = {}  # kid → when it last signed
+    now = 0
+    for what, passes in happenings:
+        now += passes
+        for step in due_steps(tuple(keys.values()), wanted=[], now=now, policy=POLICY):
+            assert not isinstance(step, MakeKey)
+            rows = (step.retired,) if isinstance(step, RetireKey) else (step.activated, step.retiring)
+            keys |= {row.kid: row for row in rows if row is not None}
+        stock = tuple(keys.values())
+        pending, active = key_of(stock, SECRETS, "pending"), key_of(stock, SECRETS, "active")
+        assert active is not None
+        if what == "withdraw":
+            rows = withdraw_key(active, stock, now=now)
+            signed.pop(active.kid, None)
+            made = () if len(rows) == 2 else (replace(SECRET, kid=f"hs-{len(keys)}", created_at=now),)
+            keys |= {row.kid: row for row in (*rows, *made)}
+        elif what != "wait" and pending is None:
+            state = decide_secret(stock, SECRETS)
+            if not isinstance(state, KeyNotReady):
+                made_key = replace(SECRET, kid=f"hs-{len(keys)}", state=state, created_at=now)
+                keys[made_key.kid] = made_key
+        elif what != "wait":
+            turn = decide_turn(stock, SECRETS, force=what == "force", now=now, policy=POLICY)
+            if isinstance(turn, TurnKey):
+                keys |= {row.kid: row for row in (turn.activated, turn.retiring) if row is not None}
+        stock = tuple(keys.values())
+        signing = key_of(stock, SECRETS, "active")
+        assert signing is not None
+        signed[signing.kid] = now
+        good = {key.kid for key in stock if key.state != "retired"}
+        assert len(good) <= 2
+        assert all(keys[kid].sealed for kid in good)
+        assert {kid for kid, at in signed.items() if now < at + POLICY.access_token_lifetime * 1000} <= good
+        assert all(not key.sealed for key in stock if key.state == "retired")
