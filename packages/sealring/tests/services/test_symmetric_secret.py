@@ -7,8 +7,10 @@ from sealring.protocol.api_registration import ApiChange, ApiRegistration
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.key_schedule import Schedule, StoredKey
 from sealring.protocol.report import Report
+from sealring.protocol.revocation_feed import FeedRequest
 from sealring.services.acknowledgement import Readers
 from sealring.services.api import ApiNamed, ApiSecretMade, ApiSeen, add_api, delete_api, update_api
+from sealring.services.client_authentication import AuthenticatedApi
 from sealring.services.key_admin import KeyDesk, KeysRevoked, KeysRotated, RevokeKey, list_keys, revoke_key
 from sealring.services.key_schedule import turn_due_keys
 from sealring.services.report import ReportBoard
@@ -133,6 +135,21 @@ async def test_a_turn_waits_until_every_verifier_says_that_it_has_the_secret(sit
     third = await rotate(site, force=True)
     assert isinstance(third, OAuthError)
     assert (third.code, third.retry_after) == ("key_not_ready", 600 + 60 + 1)
+
+
+async def test_a_turn_waits_for_a_verifier_that_reads_the_feed_and_has_said_nothing(site: SimpleNamespace) -> None:
+    await site.add_symmetric_api()
+    second = await make_next(site)
+    said = readers(site, second.secret.kid)
+    api = await site.store.apis.find("parcels")
+    reader = AuthenticatedApi(api=api, secret_digest=api.secret_digests[0])
+    streams = [await said.feed.stream(reader, FeedRequest(after=0, wait=0, nonce=None)) for _ in range(2)]
+    for stream in streams:
+        await anext(stream)
+    assert code_of(await rotate(site, said=said)) == "key_not_ready"
+    await streams[0].aclose()
+    assert isinstance(await rotate(site, said=said), KeysRotated)
+    await streams[1].aclose()
 
 
 async def test_a_secret_that_was_lost_on_its_way_makes_room_for_another(site: SimpleNamespace) -> None:

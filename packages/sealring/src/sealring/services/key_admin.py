@@ -107,7 +107,7 @@ async def list_keys(*, desk: KeyDesk, readers: Readers | None) -> KeyList:
     policy = await key_policy(store=desk.store, terms=desk.terms, now=now)
     issuer = desk.signer.realm.issuer
     apis = [api for api in await desk.store.apis.list_all() if api.identifier != issuer]
-    held = {api.identifier: _held_by(api.identifier, readers, now=now) for api in apis}
+    held = {api.identifier: held_by(api.identifier, readers, now=now) for api in apis}
     # An API with a secret of its own never fetches the key set.
     fetching = [api.identifier for api in apis if api.access_token_signing_alg != "HS256"]
     seen = [
@@ -233,9 +233,12 @@ def _refuse_turn(not_ready: KeyNotReady, schedule: Schedule, *, now: Instant) ->
     )
 
 
-def _held_by(identifier: str, readers: Readers | None, *, now: Instant) -> frozenset[str]:
+def held_by(identifier: str, readers: Readers | None, *, now: Instant) -> frozenset[str]:
+    """Name the keys that every verifier of an API says it holds; none where one of its streams has said nothing."""
     report = None if readers is None else readers.reports.summary(identifier, now=now)
-    return frozenset() if report is None else frozenset(report.keys)
+    if readers is None or report is None or readers.feed.readers(identifier) > report.verifiers:
+        return frozenset()
+    return frozenset(report.keys)
 
 
 def _seen(key: StoredKey, apis: list[str], held: Mapping[str, frozenset[str]], *, policy: KeyPolicy) -> KeySeen:

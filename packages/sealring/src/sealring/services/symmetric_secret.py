@@ -20,7 +20,7 @@ from sealring.protocol.key_schedule import (
 )
 from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring.services.acknowledgement import Readers
-from sealring.services.key_admin import KeyDesk, KeysRotated
+from sealring.services.key_admin import KeyDesk, KeysRotated, held_by
 from sealring.services.key_schedule import adopt_keys, key_event, key_policy
 
 _TRIES: Final = 8
@@ -75,7 +75,7 @@ async def rotate_symmetric_secret(
         if pending is None:
             outcome = await _make_next(api, stock, desk=desk, actor=actor, now=now)
         else:
-            force = request.force or _is_held(pending, readers, now=now)
+            force = request.force or pending.kid in held_by(api.identifier, readers, now=now)
             outcome = await _turn(pending, stock, force=force, desk=desk, actor=actor, now=now)
         if outcome is not None:
             return outcome
@@ -136,15 +136,6 @@ async def _replace_line(
             await adopt_keys(store=desk.store, signer=desk.signer)
             return
     raise RuntimeError("the secrets of the API cannot be changed")
-
-
-def _is_held(pending: StoredKey, readers: Readers | None, *, now: Instant) -> bool:
-    """Say whether every verifier that reads the feed for the secret's API says that it holds it."""
-    if readers is None or pending.api is None:
-        return False
-    report = readers.reports.summary(pending.api, now=now)
-    silent = 0 if report is None else readers.feed.readers(pending.api) - report.verifiers
-    return report is not None and silent <= 0 and pending.kid in report.keys
 
 
 def _refuse_turn(pending: StoredKey, not_ready: KeyNotReady, *, now: Instant) -> OAuthError:
