@@ -143,8 +143,8 @@ def _refuse_turn(pending: StoredKey, not_ready: KeyNotReady, *, now: Instant) ->
     return refuse(
         "key_not_ready",
         description=f"The secret {pending.kid} waits, and not every verifier of {pending.api} says that it has it. It "
-        f"signs by itself in {wait} s; say --force, and verifiers without it refuse every token. If it was lost, "
-        f"`sealring keys revoke {pending.kid}` makes room for another.",
+        f"signs by itself in {wait // 3600} h {wait % 3600 // 60} min; say --force, and verifiers without it refuse "
+        f"every token. If it was lost, `sealring keys revoke {pending.kid}` makes room for another.",
         retry_after=wait,
     )
 
