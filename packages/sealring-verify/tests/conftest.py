@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from sealring_verify.jose import base64url
-from sealring_verify.jose.jwk import PrivateKey, generate_private_key
+from sealring_verify.jose.jwk import PrivateKey, SecretKey, generate_private_key
 from sealring_verify.jose.jws import sign_compact
 from sealring_verify.revocation_feed import FEED_MESSAGE_TYPE, revocation_id
 
@@ -123,10 +123,10 @@ class LocalIssuer:
         }
         return {name: value for name, value in claims.items() if value is not ...}
 
-    def token(self, *, key: PrivateKey | None = None, typ: str = "at+jwt", **changes: Any) -> str:  # noqa: ANN401 - claims are any JSON
-        key = key or self.key
-        header = base64url.encode(json.dumps({"alg": key.alg, "kid": key.kid, "typ": typ}).encode())
-        return sign_compact(json.dumps(self.claims(**changes)).encode(), key=key, header=header)
+    def token(self, *, key: PrivateKey | SecretKey | None = None, typ: str = "at+jwt", **changes: Any) -> str:  # noqa: ANN401 - claims are any JSON
+        signer = key or self.key
+        header = base64url.encode(json.dumps({"alg": signer.alg, "kid": signer.kid, "typ": typ}).encode())
+        return sign_compact(json.dumps(self.claims(**changes)).encode(), key=signer, header=header)
 
 
 class LocalFeed:

@@ -5,7 +5,7 @@ import pytest
 
 from sealring_verify import fetch
 from sealring_verify.errors import IntrospectionUnavailable
-from sealring_verify.fetch import FetchFailed, ask_introspection, ask_introspection_async, fetch_jwks
+from sealring_verify.fetch import FetchFailed, ask_introspection, ask_introspection_async, fetch_jwks, fetch_metadata
 from sealring_verify.introspection import introspection_request
 
 if TYPE_CHECKING:
@@ -107,3 +107,11 @@ async def test_introspection_without_an_answer_is_unavailable(
         await ask_introspection_async(question)
     if fault == "down":
         issuer.start(issuer.port)
+
+
+def test_metadata_alone_asks_for_no_keys(issuer: "LocalIssuer") -> None:
+    assert fetch_metadata(issuer.url).jwks_uri == f"{issuer.url}/jwks"
+    assert issuer.requests == [issuer.metadata_path]
+    issuer.faults[issuer.metadata_path] = lambda: (404, {}, b"{}")
+    with pytest.raises(FetchFailed, match="404"):
+        fetch_metadata(issuer.url)

@@ -189,3 +189,10 @@ def test_keys_work_after_a_fork(keys: IssuerKeys, issuer: "LocalIssuer") -> None
     finally:
         release.set()
         parent.join()
+
+
+def test_metadata_alone_is_fetched_where_no_keys_are_wanted(issuer: "LocalIssuer", hand: Hand) -> None:
+    keys = IssuerKeys(issuer.url, monotonic=hand, policy=JwksPolicy(), metadata_only=True)
+    assert keys.obtain().keys == ()
+    assert keys.state.metadata is not None
+    assert issuer.requests == [issuer.metadata_path]

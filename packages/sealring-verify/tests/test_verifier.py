@@ -17,7 +17,9 @@ from sealring_verify import (
     TokenRefused,
     Verifier,
 )
-from sealring_verify.jose.jwk import generate_private_key
+from sealring_verify.jose import base64url
+from sealring_verify.jose.jwk import generate_private_key, make_secret_key
+from sealring_verify.symmetric_secret import parse_symmetric_secret, write_symmetric_secret
 
 if TYPE_CHECKING:
     from conftest import LocalIssuer
@@ -162,6 +164,8 @@ async def test_given_keys_need_no_network() -> None:
     assert await _both(narrow, token) == "algorithm_not_allowed"
 
 
+SECRET = write_symmetric_secret(b"the secret of the tests (32 oct)")
+NEXT_SECRET = write_symmetric_secret(b"the next secret, with 32 octets.")
 GOOD_JWKS = {"keys": [generate_private_key("ES256").public_jwk()]}
 
 
@@ -181,6 +185,12 @@ GOOD_JWKS = {"keys": [generate_private_key("ES256").public_jwk()]}
         ({"introspect": True}, "api_key"),
         ({"introspect": True, "api_key": ""}, "api_key"),
         ({"introspect": True, "api_key": "k", "jwks": GOOD_JWKS}, "jwks"),
+        ({"symmetric_secrets": [SECRET], "jwks": GOOD_JWKS}, "symmetric_secrets stand alone"),
+        ({"symmetric_secrets": [SECRET], "algorithms": ["ES256"]}, "symmetric_secrets stand alone"),
+        ({"symmetric_secrets": [SECRET] * 3}, "one secret or"),
+        ({"symmetric_secrets": SECRET}, "list of one"),
+        ({"symmetric_secrets": ["slh_short"]}, "slh_ and 43"),
+        ({"symmetric_secrets": [""]}, "slh_ and 43"),
         ({"jwks": "{}"}, "jwks"),
         ({"jwks": "garbage"}, "jwks"),
         ({"jwks": {"keys": []}}, "empty"),
@@ -193,7 +203,7 @@ def test_a_wrong_configuration_fails_at_construction_in_a_sentence(arguments: di
 
 
 def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE", "SEALRING_API_KEY"):
+    for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE", "SEALRING_API_KEY", "SEALRING_SYMMETRIC_SECRETS"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ValueError, match="SEALRING_ISSUER and SEALRING_AUDIENCE"):
         Verifier.from_environment()
@@ -204,6 +214,15 @@ def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
     status = Verifier.from_environment().status()
     assert (status.issuer, status.audience) == ("http://localhost:8700", "orders")
     assert (status.introspects, status.revocation.condition) == (False, "waiting")
+    monkeypatch.setenv("SEALRING_SYMMETRIC_SECRETS", "")
+    assert Verifier.from_environment().status().keys == ()
+    monkeypatch.setenv("SEALRING_SYMMETRIC_SECRETS", f"{SECRET},{NEXT_SECRET}")
+    kids = tuple(parse_symmetric_secret(secret).kid for secret in (SECRET, NEXT_SECRET))
+    assert Verifier.from_environment().status().keys == kids
+    for wrong in (f"{SECRET}, {NEXT_SECRET}", f"{SECRET},", SECRET + "\n"):
+        monkeypatch.setenv("SEALRING_SYMMETRIC_SECRETS", wrong)
+        with pytest.raises(ValueError, match="slh_ and 43"):
+            Verifier.from_environment()
 
 
 def test_status_tells_of_keys_and_of_no_secret(issuer: "LocalIssuer") -> None:
@@ -216,6 +235,59 @@ def test_status_tells_of_keys_and_of_no_secret(issuer: "LocalIssuer") -> None:
     assert (status.freshness, status.keys, status.keys_age_seconds) == ("fresh", ("k1",), 20)
     assert (status.skipped_keys, status.last_error, status.remembered_tokens) == ((), None, 1)
     assert "secret" not in repr(status) + repr(verifier)
+
+
+async def test_with_secrets_a_token_under_one_of_them_passes_and_nobody_is_asked_for_keys(
+    issuer: "LocalIssuer",
+) -> None:
+    verifier = Verifier(issuer.url, "orders", symmetric_secrets=[SECRET, NEXT_SECRET])
+    for secret in (SECRET, NEXT_SECRET):
+        assert await _both(verifier, issuer.token(key=parse_symmetric_secret(secret))) == "u1"
+    assert issuer.requests == []
+    assert verifier.status().freshness == "fresh"
+    assert SECRET[4:] not in repr(verifier.status()) + repr(verifier)
+
+
+async def test_with_secrets_nothing_else_passes(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders", symmetric_secrets=[SECRET])
+    key, octets = parse_symmetric_secret(SECRET), base64url.decode(SECRET[4:].encode())
+    assert await _both(verifier, issuer.token()) == "algorithm_not_allowed"
+    assert await _both(verifier, issuer.token(key=parse_symmetric_secret(NEXT_SECRET))) == "unknown_key"
+    assert await _both(verifier, issuer.token(key=make_secret_key(octets, kid="hs-other"))) == "unknown_key"
+    assert await _both(verifier, issuer.token(key=make_secret_key(bytes(32), kid=key.kid))) == "bad_signature"
+    assert await _both(verifier, issuer.token(key=key, typ="JWT")) == "wrong_type"
+    assert await _both(verifier, issuer.token(key=key, aud="billing")) == "wrong_audience"
+    header, payload, signature = issuer.token(key=key).split(".")
+    for members, code in (
+        ({"alg": "HS256", "typ": "at+jwt"}, "unknown_key"),
+        ({"alg": "none", "typ": "at+jwt", "kid": key.kid}, "algorithm_not_allowed"),
+        ({"alg": "HS512", "typ": "at+jwt", "kid": key.kid}, "algorithm_not_allowed"),
+        ({"alg": "HS256", "typ": "at+JWT", "kid": key.kid}, "bad_signature"),
+    ):
+        made = base64url.encode(json.dumps(members).encode()).decode()
+        assert await _both(verifier, f"{made}.{payload}.{signature}") == code
+    assert await _both(verifier, f"{header}.{payload}.") == "bad_signature"
+
+
+async def test_without_secrets_no_token_of_hs256_passes_whatever_it_is_keyed_with(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders")
+    public = json.dumps(issuer.key.public_jwk()).encode()
+    for octets in (public, base64url.decode(SECRET[4:].encode()), bytes(32)):
+        for kid in ("k1", parse_symmetric_secret(SECRET).kid):
+            assert await _both(verifier, issuer.token(key=make_secret_key(octets, kid=kid))) == "algorithm_not_allowed"
+
+
+async def test_with_secrets_introspection_is_asked_and_finds_its_address_without_fetching_keys(
+    issuer: "LocalIssuer",
+) -> None:
+    token = issuer.token(key=parse_symmetric_secret(SECRET))
+    options: dict[str, Any] = {"api_key": "sla_k", "symmetric_secrets": [SECRET], "introspect": True, "feed": "off"}
+    assert await _both(Verifier(issuer.url, "orders", **options), token) == "u1"
+    assert issuer.requests == [issuer.metadata_path, "/introspect"]
+    issuer.active = False
+    assert await _both(Verifier(issuer.url, "orders", **options), token) == "token_inactive"
+    issuer.faults[issuer.metadata_path] = lambda: (500, {}, b"")
+    assert await _both(Verifier(issuer.url, "orders", **options), token) == "introspection_unavailable"
 
 
 async def test_introspection_refuses_an_ended_session_within_two_seconds(issuer: "LocalIssuer") -> None:

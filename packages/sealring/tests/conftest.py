@@ -17,8 +17,10 @@ from sealring import compose, config
 from sealring.credentials.password_hash import PasswordHashParameters, hash_password
 from sealring.ports import Store
 from sealring.protocol.api import Api
+from sealring.protocol.api_registration import ApiRegistration
 from sealring.protocol.client import Client
 from sealring.protocol.user import User
+from sealring.services.api import ApiSecretMade, add_api
 from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
 from sealring.signing.master_key import generate_master_key, write_master_key
 from sealring.web.app import WebApp, WebPolicy
@@ -82,10 +84,31 @@ class Site(SimpleNamespace):
         answer = (await self.sign_in(scope="sessions")).json()
         return answer["refresh_token"], bearer(answer["access_token"])
 
-    async def inspect(self, access_token: str) -> dict[str, Any]:
-        answer = await self.http.post("/introspect", data={"token": access_token}, auth=("orders", "sla_orders"))
+    async def inspect(self, access_token: str, *, auth: tuple[str, str] = ("orders", "sla_orders")) -> dict[str, Any]:
+        answer = await self.http.post("/introspect", data={"token": access_token}, auth=auth)
         assert answer.status_code == 200
         return dict(answer.json())
+
+    async def add_symmetric_api(self, identifier: str = "parcels") -> ApiSecretMade:
+        """Register an API with a secret of its own, scope `parcels:read`, which the client `shop` may ask for."""
+        desk = self.opened.desk
+        registration = ApiRegistration(
+            identifier=identifier, scopes={f"{identifier}:read": "Read"}, access_token_signing_alg="HS256"
+        )
+        made = await add_api(
+            registration,
+            store=desk.store,
+            keys=desk.keys,
+            clock=lambda: self.now,
+            randomness=desk.randomness,
+            actor="cli:root",
+        )
+        assert isinstance(made, ApiSecretMade)
+        shop = await desk.store.clients.find("shop")
+        assert shop is not None
+        allowed = {**shop.allowed, identifier: frozenset({f"{identifier}:read"})}
+        assert await desk.store.clients.replace(msgspec.structs.replace(shop, allowed=allowed), read=shop, events=[])
+        return made
 
     async def events(self) -> list[Any]:
         return [event.event for _, event in await self.store.audit.list_events(after=-1, limit=1000)]

@@ -10,7 +10,7 @@ import msgspec
 
 from sealring_verify.errors import IntrospectionUnavailable
 from sealring_verify.introspection import IntrospectionRequest
-from sealring_verify.issuer_metadata import metadata_url, parse_metadata
+from sealring_verify.issuer_metadata import IssuerMetadata, metadata_url, parse_metadata
 from sealring_verify.jwks import FetchedJwks
 
 MAX_DOCUMENT_LENGTH = 256 * 1024
@@ -43,6 +43,15 @@ def fetch_jwks(issuer: str) -> FetchedJwks:
     except FAILURES as error:
         raise FetchFailed(f"{type(error).__name__}: {error}") from error
     return FetchedJwks(metadata=metadata, document=answer.body, cache_control=answer.cache_control)
+
+
+def fetch_metadata(issuer: str) -> IssuerMetadata:
+    """Fetch an issuer's metadata alone. Raises FetchFailed and nothing else."""
+    try:
+        with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
+            return parse_metadata(_get(client, metadata_url(issuer)).body, issuer=issuer)
+    except FAILURES as error:
+        raise FetchFailed(f"{type(error).__name__}: {error}") from error
 
 
 def ask_introspection(question: IntrospectionRequest) -> Answer:

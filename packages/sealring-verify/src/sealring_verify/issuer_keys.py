@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 from sealring_verify.errors import KeysUnavailable
 from sealring_verify.jose.jwks import KeySet
-from sealring_verify.jwks import JwksPolicy, JwksState
+from sealring_verify.jwks import NO_KEYS, FetchedJwks, JwksPolicy, JwksState
 
 # Two requests of at most 5 s make one flight. One that lasts much longer is given up, so that it cannot keep all later
 # ones away.
@@ -22,12 +22,16 @@ class IssuerKeys:
     """The keys of one issuer, for any number of threads and event loops, before and after a fork.
 
     `monotonic` gives seconds. Fetches run in a thread of their own: whoever can go on with the present keys does, and
-    whoever must wait does so without blocking an event loop.
+    whoever must wait does so without blocking an event loop. `metadata_only`: keys are never asked for, and the set
+    stays empty.
     """
 
-    def __init__(self, issuer: str, *, monotonic: Callable[[], float], policy: JwksPolicy) -> None:
+    def __init__(
+        self, issuer: str, *, monotonic: Callable[[], float], policy: JwksPolicy, metadata_only: bool = False
+    ) -> None:
         self.issuer = issuer
         self.policy = policy
+        self._metadata_only = metadata_only
         self.state = JwksState()
         self._monotonic = monotonic
         self.forget_flight()
@@ -93,11 +97,14 @@ class IssuerKeys:
         self._flight, self._flight_began = flight, now
 
     def _fly(self, flight: Flight) -> None:
-        from sealring_verify.fetch import FetchFailed, fetch_jwks  # noqa: PLC0415 - see Verifier.__init__
+        from sealring_verify.fetch import FetchFailed, fetch_jwks, fetch_metadata  # noqa: PLC0415 - see Verifier.__init__
 
         state = self.state.failed("the fetch ended without an answer", now=self._monotonic())
         try:
-            answer = fetch_jwks(self.issuer)
+            if self._metadata_only:
+                answer = FetchedJwks(metadata=fetch_metadata(self.issuer), document=NO_KEYS, cache_control=None)
+            else:
+                answer = fetch_jwks(self.issuer)
             state = self.state.fetched(answer, policy=self.policy, now=self._monotonic())
         except (FetchFailed, ValueError) as error:
             state = self.state.failed(str(error), now=self._monotonic())

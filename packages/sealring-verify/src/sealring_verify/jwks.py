@@ -42,6 +42,10 @@ class FetchedJwks(msgspec.Struct, frozen=True, kw_only=True):
     cache_control: str | None
 
 
+NO_KEYS = b'{"keys":[]}'
+"""A key set without keys: what stands for one where none is wanted."""
+
+
 class JwksState(msgspec.Struct, frozen=True, kw_only=True):
     """One state of knowledge; `fetched` and `failed` give the next one."""
 

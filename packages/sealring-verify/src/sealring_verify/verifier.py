@@ -38,6 +38,7 @@ from sealring_verify.revocation_guard import (
     RevocationGuard,
     checked_feed_policy,
 )
+from sealring_verify.symmetric_secret import symmetric_key_set
 from sealring_verify.verified_tokens import VerifiedToken, VerifiedTokens
 
 _MAX_LEEWAY = 300
@@ -70,6 +71,7 @@ class VerifierOptions(TypedDict, total=False):
     api_key: str | None
     jwks: Mapping[str, object] | str | bytes | None
     algorithms: Collection[str] | None
+    symmetric_secrets: Collection[str]
     leeway: int
     max_staleness: int
     on_stale: OnStale
@@ -102,6 +104,8 @@ class Verifier:
 
     `issuer` is its identifier, exactly; `audience` this API's identifier, which a token must name. `jwks`, a JWK set,
     takes the place of fetching one. `algorithms` narrows the list of asymmetric ones. `leeway` is in seconds, 0 to 300.
+    `symmetric_secrets`: this API's own, one or, while they turn, two; then tokens of HS256 under these are accepted and
+    no others, and no keys are fetched. Without them HS256 is never accepted.
     `api_key` is the API's secret: with it the issuer's revocation feed is followed (`feed`: "stream", "poll" for hosts
     that sleep, "off"). Where nothing was heard of it for `max_staleness` seconds, 1 to 3600, tokens are answered
     RevocationUnknown; `on_stale="accept"` lets them pass instead. `reports=False`: the issuer is told nothing of this
@@ -116,6 +120,7 @@ class Verifier:
         api_key: str | None = None,
         jwks: Mapping[str, object] | str | bytes | None = None,
         algorithms: Collection[str] | None = None,
+        symmetric_secrets: Collection[str] = (),
         leeway: int = 30,
         max_staleness: int = 30,
         on_stale: OnStale = "reject",
@@ -127,7 +132,9 @@ class Verifier:
     ) -> None:
         self.issuer = parse_issuer(issuer)
         self.audience = _checked_audience(audience)
-        self._algorithms = _checked_algorithms(algorithms)
+        if symmetric_secrets and (jwks is not None or algorithms is not None):
+            raise ValueError("symmetric_secrets stand alone: leave jwks and algorithms out")
+        self._algorithms = frozenset({"HS256"}) if symmetric_secrets else _checked_algorithms(algorithms)
         self._leeway = _checked_leeway(leeway)
         if introspect and not api_key:
             raise ValueError("introspect=True needs api_key, the secret that `sealring apis add` printed")
@@ -137,12 +144,14 @@ class Verifier:
         self._introspects = introspect
         self._clock = clock
         self._monotonic = monotonic
-        self._static_keys = None if jwks is None else _parsed_jwks(jwks)
-        if jwks is None:
+        self._static_keys = symmetric_key_set(symmetric_secrets) if symmetric_secrets else _parsed_jwks(jwks)
+        if self._static_keys is None or introspect:
             # The HTTP client, 230 ms: not when the package is imported, since a server only signs with it; not at the
             # first request, which would wait; not in a flight, which a fork could cut in the middle of an import.
             importlib.import_module("sealring_verify.fetch")
-        self._issuer_keys = IssuerKeys(self.issuer, monotonic=monotonic, policy=JwksPolicy())
+        self._issuer_keys = IssuerKeys(
+            self.issuer, monotonic=monotonic, policy=JwksPolicy(), metadata_only=bool(symmetric_secrets)
+        )
         self._guard = RevocationGuard(
             issuer=self.issuer,
             audience=self.audience,
@@ -157,7 +166,7 @@ class Verifier:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Make one from SEALRING_ISSUER, SEALRING_AUDIENCE and, if it is set, SEALRING_API_KEY."""
+        """Make one from SEALRING_ISSUER and SEALRING_AUDIENCE; if set, SEALRING_API_KEY, SEALRING_SYMMETRIC_SECRETS."""
         issuer, audience, options = options_from_environment()
         return cls(issuer, audience, **options)
 
@@ -211,9 +220,9 @@ class Verifier:
             if refusal.code != "unknown_key" or self._static_keys is not None:
                 raise
             use.verified = self._check(use, self._issuer_keys.obtain(unknown_key=True))
+        if self._needs_metadata():
+            self._obtain_metadata()
         if self._guard.is_on:
-            if self._needs_metadata():
-                self._obtain_metadata()
             self._prepare_guard(keys)
             if self._guard.is_due_to_wait():
                 self._guard.wait()
@@ -234,9 +243,9 @@ class Verifier:
             if refusal.code != "unknown_key" or self._static_keys is not None:
                 raise
             use.verified = self._check(use, await self._issuer_keys.obtain_async(unknown_key=True))
+        if self._needs_metadata():
+            await self._obtain_metadata_async()
         if self._guard.is_on:
-            if self._needs_metadata():
-                await self._obtain_metadata_async()
             self._prepare_guard(keys)
             if self._guard.is_due_to_wait():
                 await self._guard.wait_async()
@@ -255,19 +264,25 @@ class Verifier:
         return use.verified.access_token
 
     def _needs_metadata(self) -> bool:
-        # Keys that were given at construction come without the metadata that names the feed.
-        return self._static_keys is not None and self._issuer_keys.state.metadata is None
+        # Keys that were given at construction come without the metadata that names feed and introspection.
+        asks = self._guard.is_on or self._introspects
+        return asks and self._static_keys is not None and self._issuer_keys.state.metadata is None
 
     def _obtain_metadata(self) -> None:
         try:
             self._issuer_keys.obtain()
         except KeysUnavailable:
-            raise RevocationUnknown from None
+            self._refuse_without_metadata()
 
     async def _obtain_metadata_async(self) -> None:
         try:
             await self._issuer_keys.obtain_async()
         except KeysUnavailable:
+            self._refuse_without_metadata()
+
+    def _refuse_without_metadata(self) -> None:
+        # Where the feed is off, introspection is asked for, and says itself that it has no address.
+        if self._guard.is_on:
             raise RevocationUnknown from None
 
     def _prepare_guard(self, keys: KeySet) -> None:
@@ -322,14 +337,17 @@ class Verifier:
 
 
 def options_from_environment() -> tuple[str, str, VerifierOptions]:
-    """Read issuer, audience and the rest from SEALRING_ISSUER, SEALRING_AUDIENCE, SEALRING_API_KEY.
+    """Read SEALRING_ISSUER, SEALRING_AUDIENCE, SEALRING_API_KEY, and SEALRING_SYMMETRIC_SECRETS, a list with commas.
 
     ValueError names the variables that are missing.
     """
     missing = [name for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE") if not os.environ.get(name)]
     if missing:
         raise ValueError(f"set {' and '.join(missing)} in the environment")
-    options = VerifierOptions(api_key=os.environ.get("SEALRING_API_KEY") or None)
+    secrets = os.environ.get("SEALRING_SYMMETRIC_SECRETS")
+    options = VerifierOptions(
+        api_key=os.environ.get("SEALRING_API_KEY") or None, symmetric_secrets=secrets.split(",") if secrets else ()
+    )
     return os.environ["SEALRING_ISSUER"], os.environ["SEALRING_AUDIENCE"], options
 
 
@@ -358,7 +376,9 @@ def _checked_leeway(leeway: int) -> int:
     return leeway
 
 
-def _parsed_jwks(jwks: Mapping[str, object] | str | bytes) -> KeySet:
+def _parsed_jwks(jwks: Mapping[str, object] | str | bytes | None) -> KeySet | None:
+    if jwks is None:
+        return None
     document = json.dumps(jwks) if isinstance(jwks, Mapping) else jwks
     try:
         keys = parse_jwks(document if isinstance(document, bytes) else document.encode())

@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI
 
 from sealring_verify import AccessToken
 from sealring_verify.integrations.fastapi import Verifier
+from sealring_verify.symmetric_secret import parse_symmetric_secret, write_symmetric_secret
 
 if TYPE_CHECKING:
     from conftest import LocalIssuer
@@ -152,3 +153,12 @@ def test_the_environment_configures_the_door(issuer: "LocalIssuer", monkeypatch:
     monkeypatch.setenv("SEALRING_API_KEY", "sla_x")
     status = Verifier.from_environment().status()
     assert (status.issuer, status.revocation.condition) == (issuer.url, "waiting")
+
+
+async def test_an_api_with_a_secret_of_its_own_takes_what_is_signed_under_it_alone(issuer: "LocalIssuer") -> None:
+    secret = write_symmetric_secret(b"the secret of the tests (32 oct)")
+    transport = httpx.ASGITransport(app=_application(issuer, symmetric_secrets=[secret]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as browser:
+        token = issuer.token(key=parse_symmetric_secret(secret))
+        assert (await browser.get("/orders", headers=_bearer(token))).json() == {"sub": "u1"}
+        assert (await browser.get("/orders", headers=_bearer(issuer.token()))).status_code == 401

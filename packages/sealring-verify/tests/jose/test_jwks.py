@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealring_verify.jose.algorithms import ALGORITHMS
-from sealring_verify.jose.jwk import generate_private_key
-from sealring_verify.jose.jwks import parse_jwks
+from sealring_verify.jose.jwk import generate_private_key, make_secret_key
+from sealring_verify.jose.jwks import KeySet, parse_jwks
 
 ONE = generate_private_key("ES256", kid="one").public_jwk()
 TWO = generate_private_key("ES256", kid="two").public_jwk()
@@ -69,3 +69,10 @@ _members = st.dictionaries(
 def test_any_keys_give_a_set(keys: list[dict[str, object]]) -> None:
     read = parse_jwks(_document(*keys))
     assert all(key.alg in ALGORITHMS for key in read.keys)
+
+
+def test_a_secret_is_meant_by_its_id_or_not_at_all() -> None:
+    keys = KeySet([make_secret_key(bytes(32), kid="hs-one").verifying()])
+    assert keys.find("hs-one", "HS256") is not None
+    assert keys.find(None, "HS256") is None
+    assert keys.find("hs-two", "HS256") is None

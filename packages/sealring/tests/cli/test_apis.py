@@ -1,5 +1,8 @@
+import re
 from collections.abc import Callable
 from typing import Any
+
+from sealring_verify.symmetric_secret import parse_symmetric_secret
 
 Run = Callable[..., Any]  # the fixtures of conftest.py
 
@@ -51,3 +54,35 @@ def test_an_api_in_use_and_the_issuers_own_are_not_deleted(installed: Run) -> No
     assert installed("apis", "delete", "http://localhost:8700").exit_status == 1
     installed("clients", "delete", "site")
     assert installed("apis", "delete", "orders").out == "deleted orders\n"
+
+
+def test_a_symmetric_api_is_added_with_its_secret_its_key_and_the_warning_shown_once(installed: Run) -> None:
+    ran = installed("apis", "add", "parcels", "--scope", "parcels:read", "See parcels", "--symmetric")
+    assert ran.exit_status == 0
+    assert "SEALRING_API_KEY=sla_" in ran.out
+    (secret,) = re.findall(r"^SEALRING_SYMMETRIC_SECRETS=(slh_\S{43})$", ran.out, re.MULTILINE)
+    kid = parse_symmetric_secret(secret).kid
+    assert f"key id {kid}, for the API parcels" in ran.out
+    assert "WARNING: Whoever can verify these tokens can make them" in ran.out
+    for shown in (installed("apis", "show", "parcels"), installed("keys", "list"), installed("apis", "list", "--json")):
+        assert "slh_" not in shown.out
+    assert kid in installed("keys", "list").out
+    assert "HS256 of parcels" in installed("keys", "list").out
+
+
+def test_json_has_the_secret_and_the_warning_too(installed: Run) -> None:
+    adding = ("apis", "add", "parcels", "--scope", "parcels:read", "See parcels")
+    made = installed(*adding, "--symmetric", "--json").json()
+    assert made["api"]["access_token_signing_alg"] == "HS256"
+    assert made["symmetric"]["symmetric_secret"].startswith("slh_")
+    assert made["symmetric"]["api"] == "parcels"
+    assert "Prefer ES256" in made["symmetric"]["warning"]
+    other = installed("apis", "add", "letters", "--scope", "letters:read", "See letters", "--json").json()
+    assert other["symmetric"] is None
+
+
+def test_symmetric_is_an_algorithm_by_itself_and_for_new_apis_alone(installed: Run) -> None:
+    both = installed("apis", "add", "parcels", "--scope", "parcels:read", "See", "--symmetric", "--alg", "ES256")
+    assert (both.exit_status, "not both" in both.err) == (2, True)
+    assert installed("apis", "add", "parcels", "--scope", "parcels:read", "See", "--alg", "HS256").exit_status == 2
+    assert installed("apis", "update", "orders", "--symmetric").exit_status == 2

@@ -12,6 +12,8 @@ from sealring.protocol.access_token import (
     SessionFacts,
     access_token_payload,
     client_token_payload,
+    seal_holds,
+    seal_payload,
 )
 from sealring.protocol.api import Api
 from sealring.protocol.instant import Instant, Seconds
@@ -107,6 +109,16 @@ def test_no_token_is_longer_than_the_apis_byte_budget(size: int, byte_budget: in
         assert len(token) <= byte_budget
 
 
+@given(size=st.integers(0, 600))
+def test_the_seal_is_in_the_byte_budget(size: int) -> None:
+    api = replace(API, byte_budget=1024, claims=("blob",), access_token_signing_alg="HS256")
+    octets = payload(api=api, subject=replace(ADA, claims={"blob": "x" * size}))
+    if not isinstance(octets, AccessTokenTooLarge):
+        header = json.dumps({"alg": "HS256", "kid": "hs-" + "k" * 22, "typ": "at+jwt"}, separators=(",", ":")).encode()
+        token = b".".join([encode(header), encode(seal_payload(octets, seal_key=SEAL_KEY)), encode(bytes(32))])
+        assert len(token) <= 1024
+
+
 def test_a_token_that_is_too_large_says_by_how_much() -> None:
     outcome = payload(
         api=replace(API, byte_budget=512, claims=("blob",)), subject=replace(ADA, claims={"blob": "x" * 999})
@@ -146,3 +158,36 @@ def test_a_clients_own_token_keeps_to_the_budget_too() -> None:
         issuer="https://id.example", api=tight, client_id="robot", client_epoch=7, scope=SCOPE, jti="j-1", now=NOW
     )
     assert isinstance(outcome, AccessTokenTooLarge)
+
+
+SEAL_KEY = bytes(range(32))
+
+
+@given(st.dictionaries(st.text(max_size=8), st.text() | st.integers() | st.lists(st.text(max_size=4)), min_size=1))
+def test_a_sealed_payload_is_the_same_claims_and_one_more_and_its_seal_holds(members: dict[str, object]) -> None:
+    sealed = seal_payload(json.dumps(members).encode(), seal_key=SEAL_KEY)
+    read = json.loads(sealed)
+    assert len(read.pop("seal")) == 22
+    assert read == {name: value for name, value in members.items() if name != "seal"}
+    assert seal_holds(sealed, seal_key=SEAL_KEY)
+    assert not seal_holds(sealed, seal_key=bytes(32))
+
+
+@given(st.data())
+def test_no_other_octets_pass_under_a_seal(data: st.DataObject) -> None:
+    octets = payload()
+    assert isinstance(octets, bytes)
+    sealed = seal_payload(octets, seal_key=SEAL_KEY)
+    place = data.draw(st.integers(0, len(sealed) - 1))
+    other = data.draw(st.binary(max_size=3))
+    changed = sealed[:place] + other + sealed[place + 1 :]
+    assert seal_holds(changed, seal_key=SEAL_KEY) == (changed == sealed)
+
+
+@pytest.mark.parametrize("octets", [b"", b"{}", b'{"seal":"x"}', b'{"a":1,"seal":""}', b'{"a":1}', b"\xff"])
+def test_what_was_never_sealed_has_no_seal(octets: bytes) -> None:
+    assert not seal_holds(octets, seal_key=SEAL_KEY)
+
+
+def test_no_custom_claim_can_be_the_seal() -> None:
+    assert "seal" in REGISTERED_CLAIMS

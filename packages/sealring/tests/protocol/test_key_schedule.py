@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from sealring.protocol.api import Api
 from sealring.protocol.key_schedule import (
     KeyNotReady,
     KeyPolicy,
@@ -10,11 +11,15 @@ from sealring.protocol.key_schedule import (
     Schedule,
     StoredKey,
     TurnKey,
+    access_token_schedule,
+    decide_secret,
     decide_turn,
     due_steps,
     key_of,
     published_keys,
+    ready_instant,
     withdraw_key,
+    withdraw_line,
 )
 
 LINE = Schedule("access_token", "ES256")
@@ -117,3 +122,98 @@ def test_one_key_always_signs_and_whatever_lives_can_be_verified(happenings: lis
         assert living - withdrawn <= published
         assert withdrawn.isdisjoint(published)
         assert all(not key.sealed for key in keys.values() if key.state in {"retiring", "retired"})
+
+
+SECRETS = Schedule("access_token", "HS256", "parcels")
+SECRET = replace(ACTIVE, kid="hs-one", alg="HS256", api="parcels", public_jwk=None)
+NEXT_SECRET = replace(SECRET, kid="hs-two", state="pending")
+
+
+def test_an_api_has_a_line_of_its_own_for_hs256_alone() -> None:
+    api = Api(identifier="parcels", scopes={}, created_at=0)
+    assert access_token_schedule(api) == LINE
+    assert access_token_schedule(replace(api, access_token_signing_alg="HS256")) == SECRETS
+
+
+def test_the_clock_makes_no_secret_and_turns_to_one_that_waited_a_day() -> None:
+    assert due_steps((SECRET,), wanted=[SECRETS], now=400 * DAY, policy=POLICY) == ()
+    assert due_steps((), wanted=[SECRETS], now=0, policy=POLICY) == ()
+    keys = (SECRET, NEXT_SECRET)
+    assert ready_instant(NEXT_SECRET, POLICY) == DAY
+    assert due_steps(keys, wanted=[], now=DAY - 1, policy=POLICY) == ()
+    (turn,) = due_steps(keys, wanted=[], now=DAY, policy=POLICY)
+    assert isinstance(turn, TurnKey)
+    assert turn.activated.kid == "hs-two"
+    # It also verifies, for introspection: kept as long as a token under it lives.
+    assert turn.retiring is not None
+    assert (turn.retiring.sealed, turn.retiring.leaves_at) == (b"sealed", DAY + (600 + 60 + 1) * 1000)
+    (retired,) = due_steps((turn.activated, turn.retiring), wanted=[], now=DAY + 661_000, policy=POLICY)
+    assert isinstance(retired, RetireKey)
+    assert (retired.retired.kid, retired.retired.sealed) == ("hs-one", b"")
+
+
+def test_the_first_secret_signs_the_next_waits_and_there_is_no_third() -> None:
+    assert decide_secret((ACTIVE, PENDING), SECRETS) == "active"
+    assert decide_secret((SECRET,), SECRETS) == "pending"
+    assert decide_secret((SECRET, NEXT_SECRET), SECRETS) == KeyNotReady(kid="hs-two", ready_at=None)
+    retiring = replace(NEXT_SECRET, state="retiring", leaves_at=7)
+    assert decide_secret((SECRET, retiring), SECRETS) == KeyNotReady(kid="hs-two", ready_at=7)
+
+
+def test_a_line_of_secrets_is_withdrawn_whole_and_nothing_else_with_it() -> None:
+    other = replace(SECRET, kid="hs-other", api="letters")
+    gone = withdraw_line((ACTIVE, PENDING, SECRET, NEXT_SECRET, other), SECRETS)
+    assert [(key.kid, key.state, key.sealed) for key in gone] == [
+        ("hs-one", "retired", b""),
+        ("hs-two", "retired", b""),
+    ]
+
+
+def test_a_secret_is_in_no_key_set() -> None:
+    assert published_keys((SECRET, NEXT_SECRET), "access_token") == ()
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["wait", "rotate", "force", "withdraw"]), st.integers(0, 2 * DAY)),
+        max_size=25,
+    )
+)
+def test_two_secrets_are_good_at_most_and_each_as_long_as_a_token_under_it_lives(
+    happenings: list[tuple[str, int]],
+) -> None:
+    keys = {SECRET.kid: SECRET}
+    signed: dict[str, int] = {}  # kid → when it last signed
+    now = 0
+    for what, passes in happenings:
+        now += passes
+        for step in due_steps(tuple(keys.values()), wanted=[], now=now, policy=POLICY):
+            assert not isinstance(step, MakeKey)
+            rows = (step.retired,) if isinstance(step, RetireKey) else (step.activated, step.retiring)
+            keys |= {row.kid: row for row in rows if row is not None}
+        stock = tuple(keys.values())
+        pending, active = key_of(stock, SECRETS, "pending"), key_of(stock, SECRETS, "active")
+        assert active is not None
+        if what == "withdraw":
+            rows = withdraw_key(active, stock, now=now)
+            signed.pop(active.kid, None)
+            made = () if len(rows) == 2 else (replace(SECRET, kid=f"hs-{len(keys)}", created_at=now),)
+            keys |= {row.kid: row for row in (*rows, *made)}
+        elif what != "wait" and pending is None:
+            state = decide_secret(stock, SECRETS)
+            if not isinstance(state, KeyNotReady):
+                made_key = replace(SECRET, kid=f"hs-{len(keys)}", state=state, created_at=now)
+                keys[made_key.kid] = made_key
+        elif what != "wait":
+            turn = decide_turn(stock, SECRETS, force=what == "force", now=now, policy=POLICY)
+            if isinstance(turn, TurnKey):
+                keys |= {row.kid: row for row in (turn.activated, turn.retiring) if row is not None}
+        stock = tuple(keys.values())
+        signing = key_of(stock, SECRETS, "active")
+        assert signing is not None
+        signed[signing.kid] = now
+        good = {key.kid for key in stock if key.state != "retired"}
+        assert len(good) <= 2
+        assert all(keys[kid].sealed for kid in good)
+        assert {kid for kid, at in signed.items() if now < at + POLICY.access_token_lifetime * 1000} <= good
+        assert all(not key.sealed for key in stock if key.state == "retired")

@@ -30,8 +30,9 @@ def ending(site: SimpleNamespace, sid: str) -> Act:
 async def follow(site: SimpleNamespace, board: ReportBoard, *, verifier: str, says: bool) -> None:
     """Read the feed as a verifier of `orders` does, and report on each message that asks for it."""
     api = await site.store.apis.find("orders")
-    stream = await site.opened.house.feed.stream(AuthenticatedApi(api=api, secret_digest=api.secret_digests[0]), START)
-    async for message in stream:
+    reader = AuthenticatedApi(api=api, secret_digest=api.secret_digests[0])
+    following = await site.opened.house.feed.stream(reader, START)
+    async for message in following(None):
         if says and not message.empty:
             report = msgspec.structs.replace(SAID, verifier=verifier, position=message.number)
             board.take("orders", report, now=site.now)

@@ -100,7 +100,7 @@ async def test_what_a_client_may_still_ask_for_stays(desk: Desk) -> None:
     registration = ClientRegistration(client_id="shop", type="public", allowed={"orders": ("orders:write",)})
     await add_client(registration, randomness=desk.randomness, **acting(desk))
     assert code_of(await change(desk, scopes={"orders:read": "See"})) == "still_in_use"
-    assert code_of(await delete_api(NAMED, issuer=desk.issuer, **acting(desk))) == "still_in_use"
+    assert code_of(await delete_api(NAMED, keys=desk.keys, issuer=desk.issuer, **acting(desk))) == "still_in_use"
     assert isinstance(await change(desk, scopes={"orders:write": "Change"}), ApiSeen)
 
 
@@ -111,12 +111,14 @@ async def test_the_issuers_own_api_keeps_its_scopes_and_is_not_deleted(desk: Des
     assert code_of(refused) == "invalid_registration"
     assert isinstance(await change(desk, identifier=desk.issuer, scopes={"sessions": "Yours"}), ApiSeen)
     named = ApiNamed(identifier=desk.issuer)
-    assert code_of(await delete_api(named, issuer=desk.issuer, **acting(desk))) == "invalid_registration"
+    assert (
+        code_of(await delete_api(named, keys=desk.keys, issuer=desk.issuer, **acting(desk))) == "invalid_registration"
+    )
 
 
 async def test_an_api_that_nobody_uses_is_deleted(desk: Desk) -> None:
     await add(desk)
-    assert await delete_api(NAMED, issuer=desk.issuer, **acting(desk)) == NAMED
+    assert await delete_api(NAMED, keys=desk.keys, issuer=desk.issuer, **acting(desk)) == NAMED
     assert await desk.store.apis.find("orders") is None
 
 
@@ -125,7 +127,7 @@ async def test_acts_on_an_unknown_api_are_refused(desk: Desk) -> None:
         await show_api(NAMED, **hearing(desk)),
         await change(desk),
         await rotate_api_secret(NAMED, randomness=desk.randomness, **acting(desk)),
-        await delete_api(NAMED, issuer=desk.issuer, **acting(desk)),
+        await delete_api(NAMED, keys=desk.keys, issuer=desk.issuer, **acting(desk)),
     ]
     assert {code_of(outcome) for outcome in outcomes} == {"unknown_api"}
 

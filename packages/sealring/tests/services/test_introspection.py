@@ -1,7 +1,12 @@
+import json
 from types import SimpleNamespace
 
 import msgspec
 import pytest
+
+from sealring_verify.jose import base64url
+from sealring_verify.jose.jws import encode_header, sign_compact
+from sealring_verify.symmetric_secret import parse_symmetric_secret
 
 INACTIVE = {"active": False}
 
@@ -93,3 +98,68 @@ async def test_a_clients_own_token_expires(site: SimpleNamespace) -> None:
     token = (await site.token(scope="orders:read")).json()["access_token"]
     site.pass_time(600)
     assert await site.inspect(token) == INACTIVE
+
+
+def altered(token: str, secret: str, **changes: object) -> str:
+    """Sign other claims under the same secret, as its API could; `...` leaves one out. The true seal stays in them."""
+    key = parse_symmetric_secret(secret)
+    claims = {**json.loads(base64url.decode(token.split(".")[1].encode())), **changes}
+    left = {name: value for name, value in claims.items() if value is not ...}
+    header = encode_header(typ="at+jwt", alg="HS256", kid=key.kid)
+    return sign_compact(json.dumps(left, separators=(",", ":")).encode(), key=key, header=header)
+
+
+async def test_an_api_with_a_secret_learns_all_about_a_token_of_its_own_and_no_other_api_anything(
+    site: SimpleNamespace,
+) -> None:
+    made = await site.add_symmetric_api()
+    own = ("parcels", made.api_key.reveal())
+    body = (await site.sign_in(scope="parcels:read")).json()
+    told = await site.inspect(body["access_token"], auth=own)
+    assert (told["active"], told["sid"], told["aud"], told["scope"]) == (True, body["sid"], "parcels", "parcels:read")
+    assert await site.inspect(body["access_token"]) == INACTIVE
+    orders = (await site.sign_in()).json()["access_token"]
+    assert await site.inspect(orders, auth=own) == INACTIVE
+    await site.http.request("DELETE", "/session", json={"refresh_token": body["refresh_token"]})
+    assert await site.inspect(body["access_token"], auth=own) == INACTIVE
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sub": "u2"},
+        {"client_id": "other"},
+        {"sid": "invented"},
+        {"jti": "invented"},
+        {"scope": "parcels:read parcels:write"},
+        {"scope": "parcels:read sessions"},
+        {"aud": ["parcels", "orders"]},
+        {"exp": 1_700_000_000 + 3600},
+        {"exp": 1_700_000_000 + 601},
+        {"iat": 1_700_000_000 - 1},
+        {"roles": ["admin"]},
+        {"sub_epoch": 4},
+        {"amr": ["pwd", "otp"]},
+        {"auth_time": 1_700_000_000 - 1},
+        {"admin": True},
+        {"seal": ...},
+        {"seal": "A" * 22},
+        {"seal": ""},
+    ],
+)
+async def test_an_api_with_a_secret_learns_nothing_about_what_it_minted_itself(
+    site: SimpleNamespace, changes: dict[str, object]
+) -> None:
+    made = await site.add_symmetric_api()
+    secret, own = made.symmetric.symmetric_secret.reveal(), ("parcels", made.api_key.reveal())
+    token = (await site.sign_in(scope="parcels:read")).json()["access_token"]
+    assert (await site.inspect(altered(token, secret), auth=own))["active"]
+    assert await site.inspect(altered(token, secret, **changes), auth=own) == INACTIVE
+
+
+async def test_a_token_is_not_known_under_another_apis_secret(site: SimpleNamespace) -> None:
+    parcels, letters = await site.add_symmetric_api(), await site.add_symmetric_api("letters")
+    token = (await site.sign_in(scope="parcels:read")).json()["access_token"]
+    moved = altered(token, letters.symmetric.symmetric_secret.reveal())
+    for made in (parcels, letters):
+        assert await site.inspect(moved, auth=(made.api.identifier, made.api_key.reveal())) == INACTIVE

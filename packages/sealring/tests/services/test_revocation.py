@@ -208,3 +208,14 @@ async def test_a_foreign_token_without_a_session_fills_no_audit(site: SimpleName
         assert (await site.revoke(token)).status_code == 200
     assert await site.events() == before
     assert (await site.inspect(token))["active"]
+
+
+async def test_one_token_of_an_api_with_a_secret_ends_for_that_api_alone(site: SimpleNamespace) -> None:
+    made = await site.add_symmetric_api()
+    own = ("parcels", made.api_key.reveal())
+    token = (await site.sign_in(scope="parcels:read")).json()["access_token"]
+    outcome = await revoke(site, token)
+    assert isinstance(outcome, TokenRevoked)
+    assert (outcome.sub, outcome.client_id, outcome.aud) == ("u1", "shop", ("parcels",))
+    assert await site.inspect(token, auth=own) == {"active": False}
+    assert await site.store.revocations.audiences_after(0) == {"parcels"}

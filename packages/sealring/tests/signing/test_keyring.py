@@ -3,13 +3,14 @@ import os
 import msgspec
 import pytest
 
-from sealring.ports import MacKey
+from sealring.ports import ForgedSecret, MacKey
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import KeyState, Schedule, StoredKey
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.signing.keyring import Keyring, KeyringProblem, make_key_forge, open_keyring
 from sealring.signing.master_key import MasterKey, generate_master_key
 from sealring_verify.jose import jwks, jws
+from sealring_verify.symmetric_secret import parse_symmetric_secret
 
 ISSUER = "https://auth.example"
 REALM = TokenRealm(issuer=ISSUER, incarnation=bytes(16))
@@ -115,3 +116,72 @@ def test_a_sealed_key_shows_nothing_of_its_secret() -> None:
     first, second = forge_all()[2], forge_all()[2]
     assert first.sealed != second.sealed
     assert len(first.sealed) > 32
+
+
+SECRETS = Schedule("access_token", "HS256", "parcels")
+
+
+def forge_secret(state: KeyState = "active", api: str = "parcels") -> ForgedSecret:
+    forge = make_key_forge(master_key=MASTER_KEY, issuer=ISSUER, randomness=os.urandom)
+    return forge.make_secret(api, state, Instant(1000))
+
+
+def test_a_secret_signs_for_its_api_and_the_api_verifies_with_what_it_was_given() -> None:
+    forged = forge_secret()
+    keyring = opened((*forge_all(), forged.key))
+    token = keyring.sign_access_token(b'{"sub":"u1"}', line=SECRETS)
+    given = parse_symmetric_secret(forged.secret.symmetric_secret.reveal())
+    assert given.kid == forged.secret.kid == forged.key.kid
+    signed = jws.verify_compact(token, keys=jwks.KeySet([given.verifying()]), algorithms={"HS256"})
+    assert (signed.header.typ, signed.header.kid) == ("at+jwt", forged.key.kid)
+    assert keyring.seal_holds(signed.payload, kid=forged.key.kid)
+    assert not keyring.seal_holds(b'{"sub":"u1"}', kid=forged.key.kid)
+    assert not keyring.seal_holds(signed.payload, kid=None)
+
+
+def test_a_secret_is_never_published_nor_among_the_keys_that_our_own_endpoints_check_with() -> None:
+    keys, forged = forge_all(), forge_secret()
+    keyring = opened((*keys, forged.key))
+    assert forged.key.kid.startswith("hs-")
+    assert forged.key.public_jwk is None
+    assert [key.kid for key in keyring.verification_keys().keys] == [keys[0].kid, keys[1].kid]
+    assert {key.alg for key in keyring.verification_keys().keys} == {"ES256"}
+    assert b"hs-" not in keyring.key_set() + keyring.feed_key_set()
+    assert [key.kid for key in keyring.symmetric_keys("parcels").keys] == [forged.key.kid]
+    assert keyring.symmetric_keys("orders").keys == ()
+
+
+def test_secrets_that_wait_sign_or_retire_verify_and_one_that_left_does_not() -> None:
+    states: tuple[KeyState, ...] = ("active", "pending", "retiring", "retired")
+    keys = {state: forge_secret(state).key for state in states}
+    keyring = opened((*forge_all(), *keys.values()))
+    known = {key.kid for key in keyring.symmetric_keys("parcels").keys}
+    assert known == {keys[state].kid for state in ("active", "pending", "retiring")}
+    token = keyring.sign_access_token(b'{"sub":"u1"}', line=SECRETS)
+    verified = jws.verify_compact(token, keys=keyring.symmetric_keys("parcels"), algorithms={"HS256"})
+    assert verified.key.kid == keys["active"].kid
+
+
+def test_a_secret_in_another_apis_row_does_not_open() -> None:
+    moved = msgspec.structs.replace(forge_secret().key, api="orders")
+    assert isinstance(open_keyring((*forge_all(), moved), master_key=MASTER_KEY, realm=REALM), KeyringProblem)
+
+
+def test_an_api_without_a_secret_gets_no_token_and_the_operator_advice() -> None:
+    keyring = opened((*forge_all(), forge_secret(api="letters").key))
+    with pytest.raises(LookupError, match="keys rotate --api"):
+        keyring.sign_access_token(b'{"sub":"u1"}', line=SECRETS)
+
+
+def test_secrets_alone_are_no_house() -> None:
+    keys = (*forge_all()[2:], forge_secret().key)
+    assert isinstance(open_keyring(keys, master_key=MASTER_KEY, realm=REALM), KeyringProblem)
+
+
+def test_a_secret_comes_from_its_own_maker_alone() -> None:
+    forge = make_key_forge(master_key=MASTER_KEY, issuer=ISSUER, randomness=os.urandom)
+    with pytest.raises(ValueError, match="make_secret"):
+        forge(SECRETS, "active", Instant(1000))
+    shown = forge_secret().secret.symmetric_secret.reveal()
+    assert shown not in repr(forge_secret().secret) + repr(forge)
+    assert MASTER_KEY.reveal().hex() not in repr(forge)

@@ -25,7 +25,8 @@ class KeySet:
         """Find the key with that id; for a token without an id, the only key of its algorithm, if there is one."""
         if kid is not None:
             return self._by_kid.get(kid)
-        fitting = [key for key in self.keys if key.alg == alg]
+        # A secret is meant by its id or not at all: what it signs is minted by whoever holds it.
+        fitting = [key for key in self.keys if key.alg == alg and alg != "HS256"]
         return fitting[0] if len(fitting) == 1 else None
 
 

@@ -7,7 +7,7 @@ import msgspec
 from sealring_verify.errors import InvalidToken
 from sealring_verify.jose import base64url
 from sealring_verify.jose.header import Header, parse_header
-from sealring_verify.jose.jwk import PrivateKey, PublicKey
+from sealring_verify.jose.jwk import PrivateKey, PublicKey, SecretKey
 from sealring_verify.jose.jwks import KeySet
 
 MAX_TOKEN_LENGTH = 16 * 1024
@@ -28,7 +28,7 @@ def encode_header(*, typ: str, alg: str, kid: str) -> bytes:
     return base64url.encode(msgspec.json.encode({"alg": alg, "typ": typ, "kid": kid}))
 
 
-def sign_compact(payload: bytes, *, key: PrivateKey, header: bytes) -> str:
+def sign_compact(payload: bytes, *, key: PrivateKey | SecretKey, header: bytes) -> str:
     """Sign a payload. `header` is what `encode_header` gave for this very key."""
     signing_input = header + b"." + base64url.encode(payload)
     return (signing_input + b"." + base64url.encode(key.sign(signing_input))).decode("ascii")

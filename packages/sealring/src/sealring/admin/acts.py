@@ -12,7 +12,18 @@ from sealring.protocol.api_registration import ApiChange, ApiRegistration
 from sealring.protocol.client_registration import ClientChange, ClientRegistration
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
-from sealring.services import administrator, api, audit, client, key_admin, revocation, session_admin, store_state, user
+from sealring.services import (
+    administrator,
+    api,
+    audit,
+    client,
+    key_admin,
+    revocation,
+    session_admin,
+    store_state,
+    symmetric_secret,
+    user,
+)
 from sealring.services.acknowledgement import perform_and_wait
 from sealring.services.desk import Desk
 
@@ -178,7 +189,7 @@ _APIS: Final = {
     "apis.delete": _act(
         api.ApiNamed,
         lambda request, desk, actor: api.delete_api(
-            request, store=desk.store, issuer=desk.issuer, clock=desk.clock, actor=actor
+            request, store=desk.store, keys=desk.keys, issuer=desk.issuer, clock=desk.clock, actor=actor
         ),
     ),
 }
@@ -229,6 +240,12 @@ _KEYS: Final = {
     "keys.rotate": _act(
         key_admin.RotateKeys,
         lambda request, desk, actor: key_admin.rotate_keys(request, desk=desk.keys, actor=actor),
+    ),
+    "keys.rotate_symmetric_secret": _act(
+        symmetric_secret.RotateSymmetricSecret,
+        lambda request, desk, actor: symmetric_secret.rotate_symmetric_secret(
+            request, desk=desk.keys, readers=desk.readers, actor=actor
+        ),
     ),
     "keys.revoke": _ending(
         key_admin.RevokeKey,

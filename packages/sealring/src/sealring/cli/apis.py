@@ -7,6 +7,7 @@ from typing import Any
 from sealring.cli.command import Answer, Command, CommandProblem, Noun, no_arguments
 from sealring.cli.control import open_control
 from sealring.cli.output import card, counted, moment, shown, table
+from sealring.cli.symmetric_secret import shown_secret
 
 
 def _describe_api(parser: ArgumentParser) -> None:
@@ -41,13 +42,25 @@ def _describe_members(parser: ArgumentParser) -> None:
 def _describe_add(parser: ArgumentParser) -> None:
     _describe_api(parser)
     _describe_members(parser)
+    parser.add_argument(
+        "--symmetric",
+        action="store_true",
+        help="sign its tokens by HS256 with a secret that it has too: whoever verifies them can make them",
+    )
 
 
 async def _add(options: Namespace) -> Answer:
     request = {"identifier": options.identifier, "scopes": {}, **_members(options)}
+    if options.symmetric:
+        if options.alg is not None:
+            raise CommandProblem("Say --symmetric or --alg, not both: with --symmetric the algorithm is HS256.")
+        request["access_token_signing_alg"] = "HS256"
     async with open_control(options.config) as control:
         made = await control.perform("apis.add", request)
-    return Answer(made, f"{_card(made['api'])}\n\nsecret, shown this once:\nSEALRING_API_KEY={made['api_key']}")
+    said = f"{_card(made['api'])}\n\nsecret, shown this once:\nSEALRING_API_KEY={made['api_key']}"
+    if made["symmetric"] is not None:
+        said += f"\n\nsecret to verify with, shown this once:\n{shown_secret(made['symmetric'])}"
+    return Answer(made, said)
 
 
 async def _list(options: Namespace) -> Answer:

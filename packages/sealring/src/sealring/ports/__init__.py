@@ -27,6 +27,7 @@ from sealring.ports.sign_in import (
     SignInLimit,
 )
 from sealring.ports.signer import (
+    ForgedSecret,
     KeyForge,
     MacKey,
     Signer,
@@ -61,6 +62,7 @@ __all__ = [
     "FeedHead",
     "FeedPage",
     "FeedSnapshot",
+    "ForgedSecret",
     "HashingBusy",
     "KeyChange",
     "KeyForge",

@@ -1,17 +1,33 @@
 """Keys at work, and where fresh ones come from."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from sealring.protocol.instant import Instant
-from sealring.protocol.key_schedule import KeyState, Schedule, StoredKey
+from sealring.protocol.key_schedule import HOUSE_SCHEDULES, KeyState, Schedule, StoredKey
 from sealring.protocol.refresh_token_format import TokenRealm
+from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring_verify.jose.jwks import KeySet
 
-KeyForge = Callable[[Schedule, KeyState, Instant], StoredKey]
-"""Make a fresh key of a schedule, sealed, to stand in a state."""
+
+class ForgedSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """An API's secret, fresh: as the store keeps it, and as the API is given it."""
+
+    key: StoredKey
+    secret: SymmetricSecret
+
+
+class KeyForge(Protocol):
+    """Where fresh keys come from."""
+
+    def __call__(self, schedule: Schedule, state: KeyState, now: Instant) -> StoredKey:
+        """Make a fresh key of a schedule that no API owns, sealed, to stand in a state."""
+        ...
+
+    def make_secret(self, api: str, state: KeyState, now: Instant) -> ForgedSecret:
+        """Make a fresh secret for an API: only where it can be delivered, since nothing reads it out again."""
+        ...
 
 
 class MacKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +48,11 @@ class Signer(Protocol):
         """Issuer and incarnation, to which every refresh token is bound."""
         ...
 
-    def sign_access_token(self, payload: bytes, *, alg: str = "ES256") -> str:
-        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key of `alg`."""
+    def sign_access_token(self, payload: bytes, *, line: Schedule = HOUSE_SCHEDULES[0]) -> str:
+        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key of a line.
+
+        Under an API's own secret the claims are sealed first: whoever has it could sign others.
+        """
         ...
 
     def use(self, keys: tuple[StoredKey, ...]) -> str | None:
@@ -65,5 +84,13 @@ class Signer(Protocol):
         ...
 
     def verification_keys(self) -> KeySet:
-        """Return the published keys in the form that `sealring_verify` checks with."""
+        """Return the published keys in the form that `sealring_verify` checks with; an API's secret is never there."""
+        ...
+
+    def symmetric_keys(self, api: str) -> KeySet:
+        """Return the secrets of one API, to check nothing with but what that API asks about tokens of its own."""
+        ...
+
+    def seal_holds(self, payload: bytes, *, kid: str | None) -> bool:
+        """Say whether claims that were signed under an API's secret are our own, and no other holder's."""
         ...

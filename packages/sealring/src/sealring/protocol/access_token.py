@@ -1,5 +1,9 @@
 """The claims of an access token (RFC 9068 §2.2) and the rules for what else may stand in it."""
 
+import hashlib
+import hmac
+import re
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 
 import msgspec
@@ -44,6 +48,7 @@ REGISTERED_CLAIMS = frozenset(
         "entitlements",
         "admin",
         "administrator",
+        "seal",
     }
 )
 """Names that no custom claim may take; `roles` comes from the user's roles, by the API's configuration."""
@@ -90,7 +95,10 @@ class AccessTokenTooLarge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _HEADER_OCTETS = 120
-_SIGNATURE_OCTETS: Mapping[str, int] = {"ES256": 86, "Ed25519": 86, "PS256": 342, "RS256": 342}  # as base64url
+# As base64url. Of HS256 the seal too, which comes into the claims when they are signed.
+_SIGNATURE_OCTETS: Mapping[str, int] = {"ES256": 86, "Ed25519": 86, "PS256": 342, "RS256": 342, "HS256": 43 + 44}
+_SEAL_MAC_OCTETS = 16
+_SEALED = re.compile(rb'(.+),"seal":"([A-Za-z0-9_-]{22})"}', re.DOTALL)
 
 
 def access_token_payload(
@@ -149,3 +157,22 @@ def _fitted(claims: Mapping[str, object], api: Api) -> bytes | AccessTokenTooLar
     payload = msgspec.json.encode(claims)
     octets = (len(payload) * 4 + 2) // 3 + _HEADER_OCTETS + _SIGNATURE_OCTETS[api.access_token_signing_alg]
     return payload if octets <= api.byte_budget else AccessTokenTooLarge(octets=octets, byte_budget=api.byte_budget)
+
+
+def seal_payload(payload: bytes, *, seal_key: bytes) -> bytes:
+    """Add the claim `seal` to claims that HS256 will sign: proof that Sealring wrote them, and not another holder.
+
+    `payload`: a JSON object with members. The seal is a MAC of 128 bits under a key that no API has.
+    """
+    return payload[:-1] + b',"seal":"' + _seal(payload, seal_key) + b'"}'
+
+
+def seal_holds(payload: bytes, *, seal_key: bytes) -> bool:
+    """Say whether a payload is, octet by octet, one that `seal_payload` sealed under that key."""
+    match = _SEALED.fullmatch(payload)
+    return match is not None and hmac.compare_digest(_seal(match[1] + b"}", seal_key), match[2])
+
+
+def _seal(payload: bytes, seal_key: bytes) -> bytes:
+    mac = hmac.digest(seal_key, payload, hashlib.sha256)[:_SEAL_MAC_OCTETS]
+    return urlsafe_b64encode(mac).rstrip(b"=")

@@ -7,8 +7,8 @@ import msgspec
 
 from sealring.protocol.instant import Instant, Seconds
 
-SigningAlgorithm = Literal["ES256", "Ed25519", "PS256", "RS256"]
-"""What the access tokens of an API may be signed with."""
+SigningAlgorithm = Literal["ES256", "Ed25519", "PS256", "RS256", "HS256"]
+"""What the access tokens of an API may be signed with; HS256 by a secret that this one API has too (SECURITY C3)."""
 
 SESSIONS_SCOPE = "sessions"
 """The scope of the issuer's own API: people list and end their sessions and change their password with it."""

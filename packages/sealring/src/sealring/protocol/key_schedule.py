@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from sealring.protocol.api import Api
 from sealring.protocol.instant import Instant, Seconds, later
 
 KeyState = Literal["pending", "active", "retiring", "retired"]
@@ -35,6 +36,12 @@ class Schedule(NamedTuple):
 
 HOUSE_SCHEDULES = (Schedule("access_token", "ES256"), Schedule("mac", "HS256"), Schedule("feed", "ES256"))
 """The lines that every house has."""
+
+
+def access_token_schedule(api: Api) -> Schedule:
+    """Say which line signs an API's tokens: by HS256 its own, else the one of all APIs of its algorithm."""
+    alg = api.access_token_signing_alg
+    return Schedule("access_token", alg, api.identifier if alg == "HS256" else None)
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,8 +146,29 @@ def decide_turn(
     return _turn(keys, pending, now=now, policy=policy)
 
 
+def decide_secret(keys: tuple[StoredKey, ...], line: Schedule) -> KeyState | KeyNotReady:
+    """Say in which state the next secret of an API begins: the first signs at once, later ones wait.
+
+    Two are good at a time (SECURITY C3): while one waits, or one has not left yet, there is no third.
+    """
+    if key_of(keys, line, "active") is None:
+        return "active"
+    third = key_of(keys, line, "pending") or key_of(keys, line, "retiring")
+    return "pending" if third is None else KeyNotReady(kid=third.kid, ready_at=third.leaves_at)
+
+
+def withdraw_line(keys: tuple[StoredKey, ...], line: Schedule) -> tuple[StoredKey, ...]:
+    """Give the rows after all keys of a line are withdrawn, and none follows."""
+    return tuple(retired_key(key) for key in keys if key.schedule == line and key.state != "retired")
+
+
 def ready_instant(pending: StoredKey, policy: KeyPolicy) -> Instant:
-    """Say from when on an operator may turn to a pending key: a key set's life, or a node's lag for MAC keys."""
+    """Say from when on a pending key may be turned to: a key set's life, or a node's lag for MAC keys.
+
+    An API's secret is carried to its verifiers by hand, so it waits as long as the clock lets it.
+    """
+    if pending.api is not None:
+        return later(pending.created_at, policy.pending)
     known_after = NODE_LAG if pending.purpose == "mac" else policy.key_set_life + NODE_LAG
     return later(pending.created_at, known_after)
 
@@ -175,6 +203,9 @@ def _steps_of(
     schedule: Schedule, keys: tuple[StoredKey, ...], *, now: Instant, policy: KeyPolicy
 ) -> tuple[KeyStep, ...]:
     active, pending = key_of(keys, schedule, "active"), key_of(keys, schedule, "pending")
+    if pending is None and schedule.api is not None:
+        # An API's secret is made when its owner can be given it: by the operator, never by the clock.
+        return ()
     if active is None:
         # The first key of a line, or one whose stock was lost: there is none to publish it under in the meantime.
         return (
@@ -183,8 +214,7 @@ def _steps_of(
             else (MakeKey(schedule=schedule, state="active"),)
         )
     if pending is None:
-        # An API's secret is made when its owner can be given it: by the operator, never by the clock.
-        return () if schedule.api is not None else (MakeKey(schedule=schedule, state="pending"),)
+        return (MakeKey(schedule=schedule, state="pending"),)
     return (
         (_turn(keys, pending, now=now, policy=policy),)
         if _is_due(active, pending, keys, now=now, policy=policy)

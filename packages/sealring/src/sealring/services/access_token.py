@@ -1,6 +1,7 @@
 """Access tokens: made for a session's grant, and taken as Bearer by our own endpoints (RFC 9068, SECURITY B6)."""
 
 from base64 import urlsafe_b64encode
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,7 @@ from sealring.protocol.client import Client
 from sealring.protocol.client_credentials import client_stands_behind
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
+from sealring.protocol.key_schedule import access_token_schedule
 from sealring.protocol.scope import scope_text
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import Subject
@@ -24,6 +26,8 @@ from sealring_verify.claims import AccessToken, parse_access_token
 from sealring_verify.errors import TokenRefused
 from sealring_verify.jose.algorithms import ALGORITHMS
 from sealring_verify.jose.jws import verify_compact
+
+_SYMMETRIC: Final = frozenset({"HS256"})
 
 
 class Bearer(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +86,7 @@ def _signed(
     if isinstance(payload, AccessTokenTooLarge):
         return refuse("access_token_over_budget")
     return TokenResponse(
-        access_token=signer.sign_access_token(payload, alg=api.access_token_signing_alg),
+        access_token=signer.sign_access_token(payload, line=access_token_schedule(api)),
         token_type="Bearer",
         expires_in=api.access_token_lifetime,
         scope=scope_text(scope),
@@ -122,14 +126,49 @@ def check_own_token(token: str, *, audience: str, signer: Signer, now: Instant) 
         return None
 
 
-def read_own_token(token: str, *, signer: Signer, now: Instant) -> AccessToken | None:
+def check_token_of(api: Api, token: str, *, signer: Signer, now: Instant) -> AccessToken | None:
+    """Check one of our own access tokens for an API that asks about it, or return None.
+
+    Nowhere else does HS256 count (SECURITY C3): whoever has the API's secret can sign whatever it likes, so the claims
+    must carry our seal besides, and what an API made itself is no token of ours.
+    """
+    if api.access_token_signing_alg != "HS256":
+        return check_own_token(token, audience=api.identifier, signer=signer, now=now)
+    keys = signer.symmetric_keys(api.identifier)
+    try:
+        signed = verify_compact(token, keys=keys, algorithms=_SYMMETRIC)
+        if not signer.seal_holds(signed.payload, kid=signed.key.kid):
+            return None
+        return check_access_token(
+            token,
+            keys=keys,
+            issuer=signer.realm.issuer,
+            audience=api.identifier,
+            algorithms=_SYMMETRIC,
+            leeway=0,
+            now=now // 1000,
+        )
+    except TokenRefused:
+        return None
+
+
+async def read_own_token(token: str, *, store: Store, signer: Signer, now: Instant) -> AccessToken | None:
     """Check one of our own access tokens for whatever API it names, or return None."""
     try:
         signed = verify_compact(token, keys=signer.verification_keys(), algorithms=ALGORITHMS)
         audience = parse_access_token(signed.payload).aud[0]
     except TokenRefused:
-        return None
+        return await _read_symmetric_token(token, store=store, signer=signer, now=now)
     return check_own_token(token, audience=audience, signer=signer, now=now)
+
+
+async def _read_symmetric_token(token: str, *, store: Store, signer: Signer, now: Instant) -> AccessToken | None:
+    for api in await store.apis.list_all():
+        if api.access_token_signing_alg == "HS256":
+            claims = check_token_of(api, token, signer=signer, now=now)
+            if claims is not None:
+                return claims
+    return None
 
 
 async def find_session_of(claims: AccessToken, *, store: Store, now: Instant) -> Session | None:

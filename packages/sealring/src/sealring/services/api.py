@@ -12,12 +12,14 @@ from sealring.protocol.api_registration import ApiChange, ApiRegistration, parse
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
-from sealring.protocol.key_schedule import Schedule
+from sealring.protocol.key_schedule import access_token_schedule
 from sealring.protocol.secret import Secret
+from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring.services.acknowledgement import Readers
 from sealring.services.key_admin import KeyDesk
 from sealring.services.key_schedule import begin_line
 from sealring.services.report import ApiReport
+from sealring.services.symmetric_secret import begin_symmetric_line, end_symmetric_line
 
 
 class ApiNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,10 +55,14 @@ class ApiList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiSecretMade(msgspec.Struct, frozen=True, kw_only=True):
-    """An API and its new secret (`SEALRING_API_KEY`), shown this once; `api.secrets`: how many are accepted now."""
+    """An API and its new secret (`SEALRING_API_KEY`), shown this once; `api.secrets`: how many are accepted now.
+
+    `symmetric`: the first one to verify with, of an API that is added with one.
+    """
 
     api: ApiSeen
     api_key: Secret
+    symmetric: SymmetricSecret | None = None
 
 
 async def add_api(
@@ -67,12 +73,16 @@ async def add_api(
     api = parse_api_registration(request, now=now)
     if isinstance(api, OAuthError):
         return api
+    if _is_symmetric(api) and api.identifier == keys.signer.realm.issuer:
+        return _refuse_symmetric_issuer()
     secret = _make_secret(randomness)
     api = msgspec.structs.replace(api, secret_digests=(_digest(secret),))
     await _begin_line(api, keys, now=now)
     if not await store.apis.add(api, events=[_event("api_added", api.identifier, actor=actor, now=now)]):
         return refuse("already_registered")
-    return ApiSecretMade(api=_seen(api), api_key=secret)
+    # Only whoever won the name gives it a secret; where a crash comes in between, `keys rotate --api` does.
+    symmetric = await begin_symmetric_line(api, desk=keys, actor=actor, now=now) if _is_symmetric(api) else None
+    return ApiSecretMade(api=_seen(api), api_key=secret, symmetric=symmetric)
 
 
 async def show_api(request: ApiNamed, *, store: Store, readers: Readers | None, clock: Clock) -> ApiSeen | OAuthError:
@@ -92,7 +102,8 @@ async def update_api(
 ) -> ApiSeen | OAuthError:
     """Change an API's registration; a scope that some client may still ask for stays.
 
-    The issuer's own API keeps its scopes: our own endpoints rest on them.
+    The issuer's own API keeps its scopes: our own endpoints rest on them. No API begins to share a secret: between two
+    algorithms its verifiers, which take one of them, would refuse every token.
     """
     api = await store.apis.find(request.identifier)
     if api is None:
@@ -104,6 +115,8 @@ async def update_api(
     gone = api.scopes.keys() - changed.scopes.keys()
     if api.identifier == issuer and changed.scopes.keys() != api.scopes.keys():
         return _refuse_own_api()
+    if _is_symmetric(changed) and not _is_symmetric(api):
+        return _refuse_symmetric_issuer() if api.identifier == issuer else _refuse_symmetric_change()
     users = [
         client.client_id
         for client in await store.clients.list_all()
@@ -114,6 +127,8 @@ async def update_api(
     await _begin_line(changed, keys, now=now)
     event = _event("api_changed", api.identifier, actor=actor, now=now)
     done = await store.apis.replace(changed, read=api, events=[event])
+    if done and _is_symmetric(api) and not _is_symmetric(changed):
+        await end_symmetric_line(api.identifier, desk=keys, actor=actor, now=now)
     return _seen(changed) if done else refuse("changed_meanwhile")
 
 
@@ -132,22 +147,42 @@ async def rotate_api_secret(
 
 
 async def delete_api(
-    request: ApiNamed, *, store: Store, issuer: str, clock: Clock, actor: str
+    request: ApiNamed, *, store: Store, keys: KeyDesk, issuer: str, clock: Clock, actor: str
 ) -> ApiNamed | OAuthError:
-    """Delete an API that no client may ask for any more; never the issuer's own."""
+    """Delete an API that no client may ask for any more, and its secrets; never the issuer's own."""
     if request.identifier == issuer:
         return _refuse_own_api()
     users = [client.client_id for client in await store.clients.list_all() if request.identifier in client.allowed]
     if users:
         return _refuse_while_used(users)
-    event = _event("api_deleted", request.identifier, actor=actor, now=clock())
-    return request if await store.apis.delete(request.identifier, events=[event]) else refuse("unknown_api")
+    now = clock()
+    event = _event("api_deleted", request.identifier, actor=actor, now=now)
+    if not await store.apis.delete(request.identifier, events=[event]):
+        return refuse("unknown_api")
+    # Whoever is given this name next shares nothing with who had it.
+    await end_symmetric_line(request.identifier, desk=keys, actor=actor, now=now)
+    return request
 
 
 async def _begin_line(api: Api, keys: KeyDesk, *, now: Instant) -> None:
-    """Have a key of the API's algorithm at work before its next token is signed."""
-    schedule = Schedule("access_token", api.access_token_signing_alg)
-    await begin_line(schedule, store=keys.store, signer=keys.signer, terms=keys.terms, now=now)
+    """Have a key of the API's algorithm at work before its next token is signed; a secret is begun apart."""
+    line = access_token_schedule(api)
+    if line.api is None:
+        await begin_line(line, store=keys.store, signer=keys.signer, terms=keys.terms, now=now)
+
+
+def _is_symmetric(api: Api) -> bool:
+    return api.access_token_signing_alg == "HS256"
+
+
+def _refuse_symmetric_issuer() -> OAuthError:
+    sentence = "The issuer's own API shares no secret with anybody: whoever had it could be any person here."
+    return refuse("invalid_registration", description=sentence)
+
+
+def _refuse_symmetric_change() -> OAuthError:
+    sentence = "Only a new API can be symmetric: the verifiers of this one would refuse every token. Add another."
+    return refuse("invalid_registration", description=sentence)
 
 
 def _refuse_own_api() -> OAuthError:

@@ -7,13 +7,13 @@ from sealring.protocol.api import Api
 from sealring.protocol.client_credentials import is_client_token
 from sealring.protocol.instant import Instant
 from sealring.protocol.scope import scope_text
-from sealring.services.access_token import check_own_token, find_client_behind, find_session_of
+from sealring.services.access_token import check_token_of, find_client_behind, find_session_of
 from sealring_verify.claims import AccessToken
 
 
 async def introspect_token(token: str, api: Api, *, store: Store, signer: Signer, now: Instant) -> Mapping[str, object]:
     """Say what a token is worth now; anything but a live token of this API is exactly `{"active": false}`."""
-    claims = check_own_token(token, audience=api.identifier, signer=signer, now=now)
+    claims = check_token_of(api, token, signer=signer, now=now)
     if claims is None or not await _lives(claims, api, store=store, now=now):
         return {"active": False}
     answer = {

@@ -20,6 +20,7 @@ from sealring.protocol.key_schedule import (
     retired_key,
     withdraw_key,
 )
+from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring.services.acknowledgement import ApiKnowledge, Readers
 from sealring.services.key_schedule import KeyTerms, adopt_keys, forge_key, key_event, key_policy, turn_due_keys
 
@@ -52,7 +53,7 @@ class RevokeKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class KeySeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as the operator sees it.
+    """A key as the operator sees it. `api`: whose secret it is.
 
     `ready_at`: from when on a pending key may be used. `known_to`, `unknown_to`: the APIs whose verifiers said that
     they hold it, and the others.
@@ -61,6 +62,7 @@ class KeySeen(msgspec.Struct, frozen=True, kw_only=True):
     kid: str
     purpose: KeyPurpose
     alg: str
+    api: str | None = None
     state: KeyState
     created_at: Instant
     activated_at: Instant | None
@@ -86,11 +88,15 @@ class KeysRotated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeysRevoked(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys withdrawn at once; `successors` work in their place, `sessions` ended; `known`: which APIs know."""
+    """Keys withdrawn at once; `successors` work in their place, `sessions` ended; `known`: which APIs know.
+
+    `secrets`: fresh ones among the successors, shown this once. Until an API has its own it refuses every token.
+    """
 
     kids: tuple[str, ...]
     successors: tuple[str, ...]
     sessions: int
+    secrets: tuple[SymmetricSecret, ...] = ()
     known: tuple[ApiKnowledge, ...] = ()
 
 
@@ -100,9 +106,15 @@ async def list_keys(*, desk: KeyDesk, readers: Readers | None) -> KeyList:
     stock = await desk.store.keys.stock()
     policy = await key_policy(store=desk.store, terms=desk.terms, now=now)
     issuer = desk.signer.realm.issuer
-    apis = [api.identifier for api in await desk.store.apis.list_all() if api.identifier != issuer]
-    held = {api: _held_by(api, readers, now=now) for api in apis}
-    seen = [_seen(key, apis, held, policy=policy) for key in stock.keys if key.state != "retired"]
+    apis = [api for api in await desk.store.apis.list_all() if api.identifier != issuer]
+    held = {api.identifier: held_by(api.identifier, readers, now=now) for api in apis}
+    # An API with a secret of its own never fetches the key set.
+    fetching = [api.identifier for api in apis if api.access_token_signing_alg != "HS256"]
+    seen = [
+        _seen(key, fetching if key.api is None else [key.api], held, policy=policy)
+        for key in stock.keys
+        if key.state != "retired"
+    ]
     return KeyList(keys=tuple(seen), at=now)
 
 
@@ -141,7 +153,7 @@ async def revoke_key(request: RevokeKey, *, desk: KeyDesk, actor: str) -> KeysRe
         key = next((key for key in stock.keys if key.kid == request.kid and key.state != "retired"), None)
         if key is None:
             return refuse("unknown_key_id")
-        change = (
+        change, secrets = (
             _replace_everything(stock, desk, now=now) if request.compromised else _withdraw(key, stock, desk, now=now)
         )
         before = {key.kid: key for key in stock.keys}
@@ -157,36 +169,50 @@ async def revoke_key(request: RevokeKey, *, desk: KeyDesk, actor: str) -> KeysRe
         ended = await desk.store.keys.change(change, now=now, events=events)
         if ended is not None:
             await _settle(desk, now=now)
-            return KeysRevoked(kids=tuple(row.kid for row in gone), successors=successors, sessions=ended)
+            kids = tuple(row.kid for row in gone)
+            return KeysRevoked(kids=kids, successors=successors, sessions=ended, secrets=secrets)
     return refuse("store_unavailable", retry_after=1)
 
 
-def _withdraw(key: StoredKey, stock: KeyStock, desk: KeyDesk, *, now: Instant) -> KeyChange:
+def _withdraw(
+    key: StoredKey, stock: KeyStock, desk: KeyDesk, *, now: Instant
+) -> tuple[KeyChange, tuple[SymmetricSecret, ...]]:
     rows = withdraw_key(key, stock.keys, now=now)
+    secrets: tuple[SymmetricSecret, ...] = ()
     if key.state == "active" and len(rows) == 1:
-        rows = (*rows, forge_key(key.schedule, "active", stock.keys, terms=desk.terms, now=now))
-    return KeyChange(
+        if key.api is None:
+            rows = (*rows, forge_key(key.schedule, "active", stock.keys, terms=desk.terms, now=now))
+        else:
+            forged = desk.terms.forge.make_secret(key.api, "active", now)
+            rows, secrets = (*rows, forged.key), (forged.secret,)
+    change = KeyChange(
         version=stock.version,
         keys=rows,
         withdrawn=(key.kid,) if key.purpose == "access_token" else (),
         ended_mac_key_ids=() if key.mac_key_id is None else (key.mac_key_id,),
     )
+    return change, secrets
 
 
-def _replace_everything(stock: KeyStock, desk: KeyDesk, *, now: Instant) -> KeyChange:
+def _replace_everything(
+    stock: KeyStock, desk: KeyDesk, *, now: Instant
+) -> tuple[KeyChange, tuple[SymmetricSecret, ...]]:
     """Whoever has one key may have all: none that existed before is used again, the waiting ones included."""
     living = [key for key in stock.keys if key.state != "retired"]
+    lines = dict.fromkeys(key.schedule for key in living)
     fresh: list[StoredKey] = []
     states: tuple[KeyState, ...] = ("active", "pending")
-    for schedule in dict.fromkeys(key.schedule for key in living):
-        for state in states:
+    for schedule in lines:
+        for state in states if schedule.api is None else ():
             fresh.append(forge_key(schedule, state, [*living, *fresh], terms=desk.terms, now=now))
-    return KeyChange(
+    forged = [desk.terms.forge.make_secret(line.api, "active", now) for line in lines if line.api is not None]
+    change = KeyChange(
         version=stock.version,
-        keys=(*(retired_key(key) for key in living), *fresh),
+        keys=(*(retired_key(key) for key in living), *fresh, *(each.key for each in forged)),
         withdrawn=tuple(key.kid for key in living if key.purpose == "access_token"),
         ends_everything=True,
     )
+    return change, tuple(each.secret for each in forged)
 
 
 async def _settle(desk: KeyDesk, *, now: Instant) -> None:
@@ -207,19 +233,23 @@ def _refuse_turn(not_ready: KeyNotReady, schedule: Schedule, *, now: Instant) ->
     )
 
 
-def _held_by(identifier: str, readers: Readers | None, *, now: Instant) -> frozenset[str]:
+def held_by(identifier: str, readers: Readers | None, *, now: Instant) -> frozenset[str]:
+    """Name the keys that every verifier of an API says it holds; none where one of its streams has said nothing."""
     report = None if readers is None else readers.reports.summary(identifier, now=now)
-    return frozenset() if report is None else frozenset(report.keys)
+    if readers is None or report is None or readers.feed.readers(identifier) > report.verifiers:
+        return frozenset()
+    return frozenset(report.keys)
 
 
 def _seen(key: StoredKey, apis: list[str], held: Mapping[str, frozenset[str]], *, policy: KeyPolicy) -> KeySeen:
     waiting = key.state == "pending"
-    readable = waiting and key.public_jwk is not None and key.purpose == "access_token"
+    readable = waiting and key.purpose == "access_token"
     known = tuple(api for api in apis if readable and key.kid in held.get(api, frozenset()))
     return KeySeen(
         kid=key.kid,
         purpose=key.purpose,
         alg=key.alg,
+        api=key.api,
         state=key.state,
         created_at=key.created_at,
         activated_at=key.activated_at,

@@ -19,6 +19,7 @@ from sealring.protocol.key_schedule import (
     Schedule,
     StoredKey,
     TurnKey,
+    access_token_schedule,
     due_steps,
     key_of,
 )
@@ -114,8 +115,9 @@ def forge_key(
 
 async def _due(stock: KeyStock, *, store: Store, terms: KeyTerms, now: Instant) -> tuple[KeyStep, ...]:
     policy = await key_policy(store=store, terms=terms, now=now)
-    lines = [Schedule("access_token", api.access_token_signing_alg) for api in await store.apis.list_all()]
-    return due_steps(stock.keys, wanted=[*HOUSE_SCHEDULES, *lines], now=now, policy=policy)
+    lines = [access_token_schedule(api) for api in await store.apis.list_all()]
+    wanted = [*HOUSE_SCHEDULES, *(line for line in lines if line.api is None)]
+    return due_steps(stock.keys, wanted=wanted, now=now, policy=policy)
 
 
 async def _perform(steps: Iterable[KeyStep], stock: KeyStock, *, store: Store, terms: KeyTerms, now: Instant) -> None:

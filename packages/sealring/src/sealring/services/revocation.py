@@ -42,9 +42,13 @@ class TokenRevoked(msgspec.Struct, frozen=True, kw_only=True):
 async def revoke_token(
     request: RevokeToken, *, store: Store, signer: Signer, clock: Clock, actor: str
 ) -> TokenRevoked | OAuthError:
-    """End one live access token. A client with a thousand of them has its epoch raised instead."""
+    """End one live access token. A client with a thousand of them has its epoch raised instead.
+
+    Of an API with a secret of its own only what we sealed ourselves is a token: no holder of the secret can name a
+    `jti`, or a client, that should end.
+    """
     now = clock()
-    claims = read_own_token(request.token.reveal(), signer=signer, now=now)
+    claims = await read_own_token(request.token.reveal(), store=store, signer=signer, now=now)
     if claims is None:
         return refuse("token_refused", description="That is no live access token of this issuer.")
     event = _event("token_revoked", claims, actor=actor, now=now)
@@ -66,7 +70,7 @@ async def revoke_as_client(
     if refresh_token is not None:
         await _revoke_family(refresh_token, client, caller, store=store, now=now)
         return
-    claims = read_own_token(token.reveal(), signer=signer, now=now)
+    claims = await read_own_token(token.reveal(), store=store, signer=signer, now=now)
     if claims is not None:
         await _revoke_access_token(claims, client, caller, store=store, now=now)
 

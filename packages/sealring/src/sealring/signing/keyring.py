@@ -6,16 +6,29 @@ from typing import Final
 
 import msgspec
 
-from sealring.ports import KeyForge, MacKey, Randomness
+from sealring.ports import ForgedSecret, KeyForge, MacKey, Randomness
+from sealring.protocol import access_token
 from sealring.protocol.instant import Instant
-from sealring.protocol.key_schedule import KeyPurpose, KeyState, Schedule, StoredKey, published_keys
+from sealring.protocol.key_schedule import (
+    HOUSE_SCHEDULES,
+    KeyPurpose,
+    KeyState,
+    Schedule,
+    StoredKey,
+    published_keys,
+)
 from sealring.protocol.refresh_token_format import TokenRealm
+from sealring.protocol.secret import Secret
+from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring.signing.master_key import MasterKey
 from sealring.signing.sealing import SealBroken, SealingContext, derive, seal, unseal
 from sealring_verify.jose import jwk, jwks, jws
 from sealring_verify.revocation_feed import FEED_MESSAGE_TYPE
+from sealring_verify.symmetric_secret import symmetric_kid, write_symmetric_secret
 
 _SECRET_OCTETS: Final = 32
+_SHARED: Final = "symmetric secret"
+"""What is derived from a sealed root under this label is shared with its API; the seal's key never is."""
 
 
 class KeyringProblem(msgspec.Struct, frozen=True):
@@ -29,8 +42,18 @@ class _SigningKey(msgspec.Struct, frozen=True, kw_only=True):
     header: bytes
 
 
+class _SymmetricKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API's secret at work, and the key of the seal, which that API has not."""
+
+    key: jwk.SecretKey
+    header: bytes
+    seal_key: bytes
+
+
 class _Unsealed(msgspec.Struct, frozen=True, kw_only=True):
-    signing: dict[str, _SigningKey]  # by alg
+    signing: dict[Schedule, _SigningKey | _SymmetricKey]
+    symmetric: dict[str, jwks.KeySet]  # by API
+    seal_keys: dict[str, bytes]  # by kid
     key_set: bytes
     verification_keys: jwks.KeySet
     feed: _SigningKey
@@ -66,9 +89,16 @@ class Keyring:
         self._unsealed = unsealed
         return None
 
-    def sign_access_token(self, payload: bytes, *, alg: str = "ES256") -> str:
-        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key of `alg`."""
-        signing = self._unsealed.signing[alg]
+    def sign_access_token(self, payload: bytes, *, line: Schedule = HOUSE_SCHEDULES[0]) -> str:
+        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key of a line.
+
+        Raises LookupError, with advice for the operator, where an API has no secret.
+        """
+        signing = self._unsealed.signing.get(line)
+        if signing is None:
+            raise LookupError(f"{line} has no active key: `sealring keys rotate --api` gives an API its secret")
+        if isinstance(signing, _SymmetricKey):
+            payload = access_token.seal_payload(payload, seal_key=signing.seal_key)
         return jws.sign_compact(payload, key=signing.key, header=signing.header)
 
     def current_mac_key(self) -> MacKey:
@@ -97,8 +127,17 @@ class Keyring:
         return self._unsealed.feed_key_set
 
     def verification_keys(self) -> jwks.KeySet:
-        """Return the published keys in the form that `sealring_verify` checks with."""
+        """Return the published keys in the form that `sealring_verify` checks with; an API's secret is never there."""
         return self._unsealed.verification_keys
+
+    def symmetric_keys(self, api: str) -> jwks.KeySet:
+        """Return the secrets of one API, to check nothing with but what that API asks about tokens of its own."""
+        return self._unsealed.symmetric.get(api) or jwks.KeySet(())
+
+    def seal_holds(self, payload: bytes, *, kid: str | None) -> bool:
+        """Say whether claims that were signed under an API's secret are our own, and no other holder's."""
+        seal_key = None if kid is None else self._unsealed.seal_keys.get(kid)
+        return seal_key is not None and access_token.seal_holds(payload, seal_key=seal_key)
 
 
 def open_keyring(keys: tuple[StoredKey, ...], *, master_key: MasterKey, realm: TokenRealm) -> Keyring | KeyringProblem:
@@ -111,9 +150,24 @@ def open_keyring(keys: tuple[StoredKey, ...], *, master_key: MasterKey, realm: T
 
 def make_key_forge(*, master_key: MasterKey, issuer: str, randomness: Randomness) -> KeyForge:
     """Return the maker of fresh keys, sealed under `master_key` for `issuer`."""
+    return _Forge(master_key=master_key, issuer=issuer, randomness=randomness)
 
-    def forge(schedule: Schedule, state: KeyState, now: Instant) -> StoredKey:
+
+class _Forge(msgspec.Struct, frozen=True, kw_only=True):
+    """`ports.KeyForge` under the master key."""
+
+    master_key: MasterKey
+    issuer: str
+    randomness: Randomness
+
+    def __repr__(self) -> str:
+        return f"_Forge(issuer={self.issuer!r})"
+
+    def __call__(self, schedule: Schedule, state: KeyState, now: Instant) -> StoredKey:
         purpose, alg, api = schedule
+        if api is not None:
+            raise ValueError("an API's secret is made by make_secret, which delivers it")
+        randomness = self.randomness
         mac_key_id: int | None = None
         public: bytes | None = None
         if purpose == "mac":
@@ -127,24 +181,47 @@ def make_key_forge(*, master_key: MasterKey, issuer: str, randomness: Randomness
                 private = jwk.generate_private_key(alg)
             kid, secret = private.kid, jwk.export_private_key(private)
             public = json.dumps(private.public_jwk(), separators=(",", ":"), sort_keys=True).encode()
+        return self._stored(kid, schedule, state, secret, public_jwk=public, mac_key_id=mac_key_id, now=now)
+
+    def make_secret(self, api: str, state: KeyState, now: Instant) -> ForgedSecret:
+        root = self.randomness(_SECRET_OCTETS)
+        shared = derive(root, _SHARED)
+        kid = symmetric_kid(shared)
+        schedule = Schedule("access_token", "HS256", api)
+        return ForgedSecret(
+            key=self._stored(kid, schedule, state, root, public_jwk=None, mac_key_id=None, now=now),
+            secret=SymmetricSecret(api=api, kid=kid, symmetric_secret=Secret(write_symmetric_secret(shared))),
+        )
+
+    def _stored(
+        self,
+        kid: str,
+        schedule: Schedule,
+        state: KeyState,
+        secret: bytes,
+        *,
+        public_jwk: bytes | None,
+        mac_key_id: int | None,
+        now: Instant,
+    ) -> StoredKey:
+        context = _context(kid, schedule, self.issuer)
         return StoredKey(
             kid=kid,
-            purpose=purpose,
-            alg=alg,
+            purpose=schedule.purpose,
+            alg=schedule.alg,
             state=state,
             mac_key_id=mac_key_id,
-            sealed=seal(master_key, secret, context=_context(kid, alg, purpose, issuer), randomness=randomness),
-            public_jwk=public,
+            sealed=seal(self.master_key, secret, context=context, randomness=self.randomness),
+            public_jwk=public_jwk,
             created_at=now,
-            api=api,
+            api=schedule.api,
             activated_at=now if state == "active" else None,
         )
 
-    return forge
-
 
 def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKey, issuer: str) -> _Unsealed | KeyringProblem:
-    signing: dict[str, _SigningKey] = {}
+    signing: dict[Schedule, _SigningKey | _SymmetricKey] = {}
+    symmetric: dict[str, list[_SymmetricKey]] = {}
     feed: _SigningKey | None = None
     mac_keys: dict[int, MacKey] = {}
     newest: MacKey | None = None
@@ -152,7 +229,7 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKey, issuer: s
         if not key.sealed:  # erased: the key signs no more
             continue
         try:
-            secret = unseal(master_key, key.sealed, context=_context(key.kid, key.alg, key.purpose, issuer))
+            secret = unseal(master_key, key.sealed, context=_context(key.kid, key.schedule, issuer))
         except SealBroken:
             return KeyringProblem(
                 f"The master key (id {master_key.id}) does not open the key {key.kid} of this store. Point "
@@ -163,15 +240,22 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKey, issuer: s
             mac_key = MacKey(mac_key_id=key.mac_key_id, secret=derive(secret, "refresh"))
             mac_keys[key.mac_key_id] = mac_key
             newest = mac_key if key.state == "active" else newest
+        elif key.api is not None and key.state != "retired":
+            # In every state it has: what the waiting one signs may come back before this node has turned.
+            made = _symmetric_key(secret, key)
+            symmetric.setdefault(key.api, []).append(made)
+            signing |= {key.schedule: made} if key.state == "active" else {}
         elif key.purpose == "access_token" and key.state == "active":
-            signing[key.alg] = _signing_key(secret, key, typ="at+jwt")
+            signing[key.schedule] = _signing_key(secret, key, typ="at+jwt")
         elif key.purpose == "feed" and key.state == "active":
             feed = _signing_key(secret, key, typ=FEED_MESSAGE_TYPE)
-    if not signing or feed is None or newest is None:
+    if HOUSE_SCHEDULES[0] not in signing or feed is None or newest is None:
         return KeyringProblem("The store holds no active signing key: restore its keys from a backup.")
     key_set = _key_set(keys, "access_token")
     return _Unsealed(
         signing=signing,
+        symmetric={api: jwks.KeySet([each.key.verifying() for each in held]) for api, held in symmetric.items()},
+        seal_keys={each.key.kid: each.seal_key for held in symmetric.values() for each in held},
         key_set=key_set,
         verification_keys=jwks.parse_jwks(key_set),
         feed=feed,
@@ -186,10 +270,18 @@ def _signing_key(secret: bytes, key: StoredKey, *, typ: str) -> _SigningKey:
     return _SigningKey(key=private, header=jws.encode_header(typ=typ, alg=key.alg, kid=key.kid))
 
 
+def _symmetric_key(root: bytes, key: StoredKey) -> _SymmetricKey:
+    secret = jwk.make_secret_key(derive(root, _SHARED), kid=key.kid)
+    header = jws.encode_header(typ="at+jwt", alg=key.alg, kid=key.kid)
+    return _SymmetricKey(key=secret, header=header, seal_key=derive(root, "access token seal"))
+
+
 def _key_set(keys: Sequence[StoredKey], purpose: KeyPurpose) -> bytes:
     published = [key.public_jwk for key in published_keys(tuple(keys), purpose) if key.public_jwk is not None]
     return b'{"keys":[' + b",".join(published) + b"]}"
 
 
-def _context(kid: str, alg: str, purpose: str, issuer: str) -> SealingContext:
-    return SealingContext(issuer=issuer, table="keys", row_id=kid, kid=kid, alg=alg, purpose=purpose)
+def _context(kid: str, schedule: Schedule, issuer: str) -> SealingContext:
+    # An API's secret opens for no other API, so that nobody who moves rows makes one the other's.
+    purpose = schedule.purpose if schedule.api is None else f"{schedule.purpose} {schedule.api}"
+    return SealingContext(issuer=issuer, table="keys", row_id=kid, kid=kid, alg=schedule.alg, purpose=purpose)

@@ -25,6 +25,7 @@ SIGNING = StoredKey(
     activated_at=2500,
 )
 MAC = replace(SIGNING, kid="mac-7-x", purpose="mac", alg="HS256", mac_key_id=7, public_jwk=None, created_at=1000)
+SECRET = replace(SIGNING, kid="hs-one", alg="HS256", public_jwk=None, api="orders", created_at=3000, leaves_at=9000)
 
 Recorded = Callable[[], Awaitable[list[AuditEvent]]]
 OpenSession = Callable[..., Awaitable[NewSession]]
@@ -50,9 +51,9 @@ async def change(store: Store, change: KeyChange) -> int | None:
 async def test_keys_are_read_back_oldest_first_and_a_change_raises_the_version(store: Store) -> None:
     before = await store.keys.version()
     assert (await store.keys.stock()).keys == ()
-    assert await change(store, KeyChange(version=before, keys=(SIGNING, MAC))) == 0
+    assert await change(store, KeyChange(version=before, keys=(SECRET, SIGNING, MAC))) == 0
     stock = await store.keys.stock()
-    assert stock.keys == (MAC, SIGNING)
+    assert stock.keys == (MAC, SIGNING, SECRET)
     assert stock.version == await store.keys.version() == before + 1
 
 
