@@ -12,7 +12,18 @@ from sealring.protocol.api_registration import ApiChange, ApiRegistration
 from sealring.protocol.client_registration import ClientChange, ClientRegistration
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
-from sealring.services import administrator, api, audit, client, key_admin, revocation, session_admin, store_state, user
+from sealring.services import (
+    administrator,
+    api,
+    audit,
+    client,
+    key_admin,
+    master_key,
+    revocation,
+    session_admin,
+    store_state,
+    user,
+)
 from sealring.services.acknowledgement import perform_and_wait
 from sealring.services.desk import Desk
 
@@ -229,6 +240,10 @@ _KEYS: Final = {
     "keys.rotate": _act(
         key_admin.RotateKeys,
         lambda request, desk, actor: key_admin.rotate_keys(request, desk=desk.keys, actor=actor),
+    ),
+    "keys.rewrap": _act(
+        master_key.RewrapKeys,
+        lambda request, desk, actor: master_key.rewrap_keys(request, desk=desk.keys, actor=actor),
     ),
     "keys.revoke": _ending(
         key_admin.RevokeKey,

@@ -1,6 +1,6 @@
 """Keys at work, and where fresh ones come from."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Protocol
 
 import msgspec
@@ -10,8 +10,15 @@ from sealring.protocol.key_schedule import KeyState, Schedule, StoredKey
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring_verify.jose.jwks import KeySet
 
-KeyForge = Callable[[Schedule, KeyState, Instant], StoredKey]
-"""Make a fresh key of a schedule, sealed, to stand in a state."""
+
+class KeyForge(Protocol):
+    """Makes fresh keys."""
+
+    def __call__(
+        self, schedule: Schedule, state: KeyState, now: Instant, *, beside: Iterable[StoredKey] = ()
+    ) -> StoredKey:
+        """Make a key of a schedule, to stand in a state, sealed under the master key that seals those `beside` it."""
+        ...
 
 
 class MacKey(msgspec.Struct, frozen=True, kw_only=True):

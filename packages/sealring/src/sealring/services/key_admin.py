@@ -1,11 +1,12 @@
 """The operator's acts on keys: list, turn at once, withdraw (SECURITY C1)."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from sealring.ports import Clock, KeyChange, KeyStock, Signer, Store
+from sealring.ports import Clock, KeyChange, KeyStock, MasterKeyKeeper, Signer, Store
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import (
@@ -27,13 +28,18 @@ _TRIES: Final = 8
 
 
 class KeyDesk(msgspec.Struct, frozen=True, kw_only=True):
-    """What the acts on keys work with. `holder`: this node's name in leases."""
+    """What the acts on keys work with. `holder`: this node's name in leases.
+
+    `data_folder`: what backups copy, so that no master key may lie in it; None for a store in memory.
+    """
 
     store: Store
     signer: Signer
     terms: KeyTerms
     clock: Clock
     holder: str
+    master_key: MasterKeyKeeper
+    data_folder: Path | None = None
 
 
 class RotateKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

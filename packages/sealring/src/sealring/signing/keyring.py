@@ -1,7 +1,7 @@
 """The keys at work, unsealed from the store: signs access tokens, makes refresh tokens' MACs (SECURITY A2, C)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -10,18 +10,13 @@ from sealring.ports import KeyForge, MacKey, Randomness
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import KeyPurpose, KeyState, Schedule, StoredKey, published_keys
 from sealring.protocol.refresh_token_format import TokenRealm
-from sealring.signing.master_key import MasterKey
-from sealring.signing.sealing import SealBroken, SealingContext, derive, seal, unseal
+from sealring.signing.master_key_file import MasterKeyFile
+from sealring.signing.sealing import derive, seal
+from sealring.signing.unsealing import KeyringProblem, key_context, unseal_key
 from sealring_verify.jose import jwk, jwks, jws
 from sealring_verify.revocation_feed import FEED_MESSAGE_TYPE
 
 _SECRET_OCTETS: Final = 32
-
-
-class KeyringProblem(msgspec.Struct, frozen=True):
-    """Why the keys of a store cannot be used, as a sentence for the operator."""
-
-    sentence: str
 
 
 class _SigningKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +40,13 @@ class Keyring:
     All that is unsealed hangs on one reference, which `use` swaps: a call under way ends with the keys it began with.
     """
 
-    def __init__(self, unsealed: _Unsealed, *, master_key: MasterKey, realm: TokenRealm) -> None:
+    def __init__(self, unsealed: _Unsealed, *, master_key: MasterKeyFile, realm: TokenRealm, device_key: bytes) -> None:
         self._unsealed = unsealed
         self._master_key = master_key
         self._realm = realm
-        # From the master key, not from a MAC key that turns: after a turn or a recovery everybody signs in at once,
-        # which is when known devices need their places most. What it makes opens nothing.
-        self._device_key = derive(master_key.reveal(), "device")
+        # A standing key, not a MAC key that turns: after a turn or a recovery everybody signs in at once, which is
+        # when known devices need their places most. What it makes opens nothing.
+        self._device_key = device_key
 
     @property
     def realm(self) -> TokenRealm:
@@ -101,18 +96,24 @@ class Keyring:
         return self._unsealed.verification_keys
 
 
-def open_keyring(keys: tuple[StoredKey, ...], *, master_key: MasterKey, realm: TokenRealm) -> Keyring | KeyringProblem:
+def open_keyring(
+    keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, realm: TokenRealm, device_key: bytes
+) -> Keyring | KeyringProblem:
     """Unseal the store's keys; a master key that does not open them is a sentence, not a traceback."""
     unsealed = _unseal_all(keys, master_key=master_key, issuer=realm.issuer)
     if isinstance(unsealed, KeyringProblem):
         return unsealed
-    return Keyring(unsealed, master_key=master_key, realm=realm)
+    return Keyring(unsealed, master_key=master_key, realm=realm, device_key=device_key)
 
 
-def make_key_forge(*, master_key: MasterKey, issuer: str, randomness: Randomness) -> KeyForge:
-    """Return the maker of fresh keys, sealed under `master_key` for `issuer`."""
+def make_key_forge(*, master_key: MasterKeyFile, issuer: str, randomness: Randomness) -> KeyForge:
+    """Return the maker of fresh keys, sealed for `issuer`."""
 
-    def forge(schedule: Schedule, state: KeyState, now: Instant) -> StoredKey:
+    def forge(schedule: Schedule, state: KeyState, now: Instant, *, beside: Iterable[StoredKey] = ()) -> StoredKey:
+        # As the keys that were read with it: whoever changes the master key meanwhile makes this one come too late.
+        sealing = master_key.find_sealing(key.sealed for key in beside)
+        if sealing is None:
+            raise RuntimeError("the store is sealed under another master key than this node has")
         purpose, alg, api = schedule
         mac_key_id: int | None = None
         public: bytes | None = None
@@ -127,23 +128,25 @@ def make_key_forge(*, master_key: MasterKey, issuer: str, randomness: Randomness
                 private = jwk.generate_private_key(alg)
             kid, secret = private.kid, jwk.export_private_key(private)
             public = json.dumps(private.public_jwk(), separators=(",", ":"), sort_keys=True).encode()
-        return StoredKey(
+        key = StoredKey(
             kid=kid,
             purpose=purpose,
             alg=alg,
             state=state,
             mac_key_id=mac_key_id,
-            sealed=seal(master_key, secret, context=_context(kid, alg, purpose, issuer), randomness=randomness),
+            sealed=b"",
             public_jwk=public,
             created_at=now,
             api=api,
             activated_at=now if state == "active" else None,
         )
+        sealed = seal(sealing, secret, context=key_context(key, issuer), randomness=randomness)
+        return msgspec.structs.replace(key, sealed=sealed)
 
     return forge
 
 
-def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKey, issuer: str) -> _Unsealed | KeyringProblem:
+def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issuer: str) -> _Unsealed | KeyringProblem:
     signing: dict[str, _SigningKey] = {}
     feed: _SigningKey | None = None
     mac_keys: dict[int, MacKey] = {}
@@ -151,13 +154,9 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKey, issuer: s
     for key in keys:
         if not key.sealed:  # erased: the key signs no more
             continue
-        try:
-            secret = unseal(master_key, key.sealed, context=_context(key.kid, key.alg, key.purpose, issuer))
-        except SealBroken:
-            return KeyringProblem(
-                f"The master key (id {master_key.id}) does not open the key {key.kid} of this store. Point "
-                "master_key_file at the key that was made with it, and keep the issuer as it was."
-            )
+        secret = unseal_key(key, master_key=master_key, issuer=issuer)
+        if isinstance(secret, KeyringProblem):
+            return secret
         if key.purpose == "mac" and key.mac_key_id is not None and key.state != "retired":
             # A pending one too: another node may have turned to it a moment ago.
             mac_key = MacKey(mac_key_id=key.mac_key_id, secret=derive(secret, "refresh"))
@@ -189,7 +188,3 @@ def _signing_key(secret: bytes, key: StoredKey, *, typ: str) -> _SigningKey:
 def _key_set(keys: Sequence[StoredKey], purpose: KeyPurpose) -> bytes:
     published = [key.public_jwk for key in published_keys(tuple(keys), purpose) if key.public_jwk is not None]
     return b'{"keys":[' + b",".join(published) + b"]}"
-
-
-def _context(kid: str, alg: str, purpose: str, issuer: str) -> SealingContext:
-    return SealingContext(issuer=issuer, table="keys", row_id=kid, kid=kid, alg=alg, purpose=purpose)
