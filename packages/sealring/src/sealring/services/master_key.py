@@ -5,12 +5,13 @@ is done when the store is opened next.
 """
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from sealring.ports import MasterKeyRefusal
+from sealring.ports import MasterKeyRefusal, StoreUnavailable
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.errors import CODES, OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds, later
@@ -52,10 +53,13 @@ async def rewrap_keys(request: RewrapKeys, *, desk: KeyDesk, actor: str) -> Keys
             return refusal
     async with desk.master_key.changing:
         if not await _take_lease(desk, _LEASE_SECONDS):
-            return refuse("changed_meanwhile", description="Another node changes the master key: try again in a while.")
-        outcome = await _change(desk, to=to, actor=actor)
-        await _take_lease(desk, Seconds(0))
-        return outcome
+            sentence = "The master key is being changed elsewhere, or was a moment ago: try again in half a minute."
+            return refuse("changed_meanwhile", description=sentence)
+        try:
+            return await _change(desk, to=to, actor=actor)
+        finally:
+            with suppress(StoreUnavailable):
+                await _take_lease(desk, Seconds(0))
 
 
 async def _take_lease(desk: KeyDesk, seconds: Seconds) -> bool:

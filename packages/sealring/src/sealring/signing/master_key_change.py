@@ -10,7 +10,7 @@ from sealring.ports import KeyChange, KeyStock, MasterKeyPlaced, MasterKeyRefusa
 from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.standing_key import StandingKey
 from sealring.signing.master_key import MasterKey, MasterKeyProblem
-from sealring.signing.master_key_file import MasterKeyFile, former_file, next_file, put_in_place, stock_sealing_ids
+from sealring.signing.master_key_file import MasterKeyFile, former_file, next_file, stock_sealing_ids
 from sealring.signing.sealing import SealingContext, seal
 from sealring.signing.standing_key import standing_context
 from sealring.signing.unsealing import KeyringProblem, key_context, unseal_value
@@ -66,8 +66,9 @@ class FileMasterKeyChange:
     def finish(self) -> MasterKeyPlaced:
         """Put the new key in its place."""
         if self._to is not None:
-            return MasterKeyPlaced(file=str(self._to), former_file=str(self._file.path))
-        problem = put_in_place(self._file.path, self._new)
+            present = str(self._file.path) if self._file.key.id == self.former_id else None
+            return MasterKeyPlaced(file=str(self._to), former_file=present)
+        problem = self._file.put_in_place(self._new)
         if problem is not None:
             return MasterKeyPlaced(file=str(next_file(self._file.path)), former_file=None, unfinished=problem.sentence)
         return MasterKeyPlaced(file=str(self._file.path), former_file=str(former_file(self._file.path, self.former_id)))

@@ -41,7 +41,7 @@ class SettledFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MasterKeyFile:
-    """The master keys that this process knows, by id, and the file of the one that it was opened with.
+    """The master keys that this process knows, by id, and the file of the one that `key` is.
 
     Which key is at work is what the store's rows say: each names the one that seals it.
     """
@@ -61,7 +61,7 @@ class MasterKeyFile:
         return self._known.get(key_id)
 
     def find_sealing(self, sealed: Iterable[bytes]) -> MasterKey | None:
-        """Find the key that seals these values; where there are none, the one that the file held at the opening."""
+        """Find the key that seals these values; where there are none, the one that the file holds."""
         ids = sealing_ids(sealed)
         return self.find(min(ids)) if ids else self.key
 
@@ -92,12 +92,20 @@ class MasterKeyFile:
         self._known[new.id] = new
         return new
 
+    def put_in_place(self, new: MasterKey) -> MasterKeyProblem | None:
+        """Let a prepared key take the file's place, now that the store is sealed under it."""
+        problem = put_in_place(self.path, new)
+        if problem is None:
+            self.key = new
+        return problem
+
     def _find_obstacle(self, sealed_under: frozenset[str]) -> MasterKeyProblem | None:
         if _is_fixed(self.path):
             return _irreplaceable(self.path, "It lies on a mount that is read-only or not this machine's to change.")
         settled = settle_master_key(self.path, sealed_under=sealed_under)
         if isinstance(settled, MasterKeyProblem):
             return settled
+        self.key = settled.key
         if sealed_under != {settled.key.id}:
             return MasterKeyProblem(
                 code="master_key_mismatch",
