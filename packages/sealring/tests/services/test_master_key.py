@@ -186,6 +186,26 @@ async def test_a_change_that_was_sealed_is_finished_at_the_next_opening(open_sit
         assert event.details["settlement"] == "finished"
 
 
+async def test_a_change_that_is_not_finished_yet_is_finished_before_the_next_one(
+    site: SimpleNamespace, path: Path
+) -> None:
+    obstacle = former_file(path, key_at(path).id)
+    obstacle.mkdir(mode=0o700)
+    first = await rewrap(site)
+    assert isinstance(first, KeysRewrapped)
+    assert first.unfinished is not None
+    refused = await rewrap(site)
+    assert isinstance(refused, OAuthError)
+    assert key_at(next_file(path)).id == first.id
+    obstacle.rmdir()
+    second = await rewrap(site)
+    assert isinstance(second, KeysRewrapped)
+    assert (second.former_id, second.unfinished) == (first.id, None)
+    assert await sealed_under(site) == {second.id} == {key_at(path).id}
+    for kept in (first.former_id, first.id):
+        assert key_at(former_file(path, kept)).id == kept
+
+
 async def test_a_new_file_is_taken_where_nothing_is_in_the_way(open_site: Any, path: Path, tmp_path: Path) -> None:  # noqa: ANN401 -- as above
     async with open_site() as site:
         present = key_at(path)
