@@ -284,7 +284,9 @@ def access_token(opened: OpenHouse, number: int) -> str:
         now=opened.house.clock(),
     )
     assert isinstance(payload, bytes)
-    return opened.house.signer.sign_access_token(payload)
+    token = opened.house.signer.sign_access_token(payload)
+    assert token is not None
+    return token
 
 
 def octets_of(text: str) -> bytes:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import httpx
+
 from sealring_verify import InvalidToken, TokenRefused, Verifier
 from sealring_verify.jwks import JwksPolicy
 
@@ -102,3 +104,37 @@ async def test_a_key_withdrawn_under_traffic_is_refused_within_a_second_and_its_
     # What was on its way when the key went is refused by its name; nothing else is.
     assert set(traffic.refusals) <= {"key_withdrawn"}
     assert len(traffic.kids) == 2
+
+
+async def test_the_master_key_is_changed_under_traffic_and_everything_goes_on(installation: "Installation") -> None:
+    await installation.furnish()
+    await installation.start()
+    verifier = Verifier(installation.issuer, "orders", api_key=API_KEY)
+    signed_in = (await installation.sign_in()).json()
+    async with httpx.AsyncClient(base_url=installation.issuer) as http:
+        key_set = (await http.get("/jwks")).content
+        traffic = Traffic(installation, verifier)
+        async with traffic.flowing():
+            for _ in range(3):
+                rewrapped = await installation.run("keys", "rewrap", "--json")
+                assert rewrapped.status == 0, rewrapped.err
+                assert (await installation.sign_in()).status == 200
+            assert (await http.get("/jwks")).content == key_set
+        assert traffic.refusals == []
+        assert len(traffic.kids) == 1
+        assert traffic.verified > 50
+    turned = await installation.run("keys", "rotate", "--force")
+    assert turned.status == 0, turned.err
+    assert await installation.stop() == 0
+    await installation.start()
+    refreshed = await installation.refresh(signed_in["refresh_token"])
+    assert refreshed.status == 200
+    await verifier.verify_async(signed_in["access_token"])
+    # A verifier that meets the new kid fetches the set again.
+    assert kid_of(refreshed.json()["access_token"]) not in traffic.kids
+    await Verifier(installation.issuer, "orders", api_key=API_KEY).verify_async(refreshed.json()["access_token"])
+    verdict = await installation.run("audit", "verify", "--json")
+    assert verdict.status == 0, verdict
+    secrets = sorted(file.name for file in (installation.folder / "secrets").iterdir())
+    assert [name for name in secrets if name.endswith((".next", ".unused"))] == []
+    assert len([name for name in secrets if ".former-" in name]) == 3

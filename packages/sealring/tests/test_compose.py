@@ -2,17 +2,24 @@ import asyncio
 import os
 import shutil
 import socket
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import httpx
 import pytest
 import structlog
 
 from sealring import compose, config
+from sealring.protocol.audit_event import AuditEvent
+from sealring.services.audit import VerifyAudit, verify_audit
+from sealring.services.master_key import KeysRewrapped, RewrapKeys, rewrap_keys
 from sealring.services.store_state import recover_store
-from sealring.signing.master_key import generate_master_key, write_master_key
+from sealring.signing.master_key import MasterKey, generate_master_key, load_master_key, write_master_key
+from sealring.signing.sealing import derive
 from sealring.storage.sqlite.database import open_database
+from sealring.storage.sqlite.store import SqliteStore
 
 
 def make(folder: Path, **written: object) -> config.Settings:
@@ -91,6 +98,77 @@ async def test_a_database_that_is_none_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/sealring.db").write_bytes(b"this is no database" * 1000)
     assert "cannot be opened" in await problem_of(make(tmp_path))
+
+
+def set_back_to_before_standing_keys(folder: Path) -> None:
+    """Make the store one of the time when audit and device key were derived from the master key."""
+    with closing(apsw.Connection(str(folder / "data/sealring.db"))) as connection:
+        connection.execute("DROP TABLE standing_keys")
+        connection.execute("DELETE FROM migrations WHERE name LIKE '%standing_keys'")
+        connection.execute("DELETE FROM audit_events")
+        connection.execute("DELETE FROM audit_links")
+
+
+async def chain_of_before(folder: Path, key: MasterKey) -> None:
+    """Write events to such a store as the program of that time did."""
+    path, audit_key = folder / "data/sealring.db", derive(key.reveal(), "audit")
+    database: Any = open_database(path, audit_key=audit_key, writer="before", randomness=os.urandom, demo=False)
+    await SqliteStore(database).audit.record([AuditEvent(event="node_started", at=1, actor="sealring")] * 3)
+    await database.close()
+
+
+async def test_a_store_from_before_standing_keys_goes_on_with_its_audit_and_its_devices(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    key = load_master_key(tmp_path / "secrets/master.key")
+    assert isinstance(key, MasterKey)
+    async with compose.open_house(make(tmp_path)):
+        pass
+    set_back_to_before_standing_keys(tmp_path)
+    await chain_of_before(tmp_path, key)
+    for _ in range(2):
+        async with compose.open_house(make(tmp_path)) as opened:
+            desk = opened.desk
+            assert desk.audit_key == derive(key.reveal(), "audit")
+            assert opened.house.signer.device_key() == derive(key.reveal(), "device")
+            rewrapped = await rewrap_keys(RewrapKeys(), desk=desk.keys, actor="cli:root")
+            assert isinstance(rewrapped, KeysRewrapped), rewrapped
+            verdict: Any = await verify_audit(
+                VerifyAudit(), store=desk.store, issuer=desk.issuer, audit_key=desk.audit_key
+            )
+            assert (verdict.holds, verdict.problems) == (True, ())
+            assert "before" in await desk.store.audit.heads()
+
+
+@pytest.mark.parametrize("wrong", ["master key", "issuer"])
+async def test_nothing_is_sealed_into_a_store_from_before_by_a_start_with_the_wrong(tmp_path: Path, wrong: str) -> None:
+    write_key(tmp_path)
+    async with compose.open_house(make(tmp_path)):
+        pass
+    set_back_to_before_standing_keys(tmp_path)
+    kept = tmp_path / "secrets/master.key"
+    content = kept.read_bytes()
+    if wrong == "issuer":
+        assert "issuer" in await problem_of(make(tmp_path, issuer="https://other.example"))
+    else:
+        kept.unlink()
+        write_key(tmp_path)
+        assert "does not open the key" in await problem_of(make(tmp_path))
+        kept.write_bytes(content)
+    async with compose.open_house(make(tmp_path)):
+        pass
+
+
+async def test_the_wrong_master_key_is_told_the_id_of_the_right_one(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    key = load_master_key(tmp_path / "secrets/master.key")
+    assert isinstance(key, MasterKey)
+    async with compose.open_house(make(tmp_path)):
+        pass
+    (tmp_path / "secrets/master.key").rename(tmp_path / f"secrets/master.key.former-{key.id}")
+    write_key(tmp_path)
+    sentence = await problem_of(make(tmp_path))
+    assert f"sealed under the master key {key.id}" in sentence
+    assert f"master.key.former-{key.id}" in sentence
 
 
 async def test_an_old_copy_of_the_database_halts_the_house_until_it_is_recovered(

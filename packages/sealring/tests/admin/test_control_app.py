@@ -1,6 +1,7 @@
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -20,20 +21,24 @@ from sealring.services.key_admin import KeyDesk
 from sealring.services.key_schedule import KeyTerms
 from sealring.signing.keyring import Keyring, make_key_forge, open_keyring
 from sealring.signing.master_key import generate_master_key
+from sealring.signing.master_key_change import MasterKeyBook
+from sealring.signing.master_key_file import MasterKeyFile
 from sealring.storage.sqlite.database import SqliteDatabase, open_database
 from sealring.storage.sqlite.store import SqliteStore
 
 PASSPHRASE = "lamp-orbit-cedar-violin"
 
 
-def make_keyring() -> tuple[Keyring, KeyForge]:
+def make_keyring() -> tuple[Keyring, KeyForge, MasterKeyBook]:
     """Make keys that no store holds, since a desk only checks tokens with them."""
-    issuer, master_key = "https://auth.example", generate_master_key(randomness=os.urandom)
+    issuer = "https://auth.example"
+    master_key = MasterKeyFile(Path("/nowhere/master.key"), generate_master_key(randomness=os.urandom))
     forge = make_key_forge(master_key=master_key, issuer=issuer, randomness=os.urandom)
     keys = tuple(forge(schedule, "active", Instant(0)) for schedule in HOUSE_SCHEDULES)
-    keyring = open_keyring(keys, master_key=master_key, realm=TokenRealm(issuer=issuer, incarnation=bytes(16)))
+    realm = TokenRealm(issuer=issuer, incarnation=bytes(16))
+    keyring = open_keyring(keys, master_key=master_key, realm=realm, device_key=bytes(32))
     assert isinstance(keyring, Keyring)
-    return keyring, forge
+    return keyring, forge, MasterKeyBook(master_key, issuer=issuer, randomness=os.urandom)
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ async def desk() -> AsyncIterator[Desk]:
     store = SqliteStore(database)
     cheap = PasswordHashParameters(memory=8, passes=1, lanes=1)
     hashing = HashingThreads(parameters=cheap, threads=1, queue=4, randomness=os.urandom)
-    signer, forge = make_keyring()
+    signer, forge, book = make_keyring()
 
     def clock() -> Instant:
         return Instant(1_700_000_000_000)
@@ -57,7 +62,9 @@ async def desk() -> AsyncIterator[Desk]:
         randomness=os.urandom,
         issuer="https://auth.example",
         audit_key=b"k" * 32,
-        keys=KeyDesk(store=store, signer=signer, terms=KeyTerms(forge=forge), clock=clock, holder="node"),
+        keys=KeyDesk(
+            store=store, signer=signer, terms=KeyTerms(forge=forge), clock=clock, holder="node", master_key=book
+        ),
     )
     hashing.close()
     await store.close()

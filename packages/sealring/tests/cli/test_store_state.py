@@ -163,6 +163,34 @@ def test_another_master_key_does_not_restore(installed: Run) -> None:
     assert "does not open" in installed("restore", "copy.db", "--yes").err
 
 
+def test_a_backup_from_before_the_master_key_was_changed_is_brought_under_the_present_one(installed: Run) -> None:
+    assert installed("backup", "copy.db").exit_status == 0
+    first = installed("keys", "rewrap", "--json").json()
+    second = installed("keys", "rewrap", "--json").json()
+    restored = installed("restore", "copy.db", "--yes")
+    assert restored.exit_status == 0, restored.err
+    events = [row["recorded"]["event"] for row in installed("audit", "tail", "--json").json()["events"]]
+    (changed,) = [event for event in events if event["event"] == "master_key_changed"]
+    assert changed["details"] == {"former": first["former_id"], "master_key": second["id"]}
+    assert installed("audit", "verify").exit_status == 0
+    for change in (first, second):
+        Path(change["former_file"]).unlink()
+    assert installed("keys", "rewrap", "--json").json()["former_id"] == second["id"]
+    lost = installed("restore", "copy.db", "--yes")
+    assert lost.exit_status == 2
+    assert f"sealed under the master key {first['former_id']}" in lost.err
+
+
+def test_a_copy_under_the_same_master_key_goes_on_with_the_audit(installed: Run) -> None:
+    installed("keys", "rewrap")
+    assert installed("backup", "copy.db").exit_status == 0
+    Path("sealring.toml").write_text(Path("sealring.toml").read_text().replace("localhost", "127.0.0.1"))
+    restored = installed("restore", "copy.db", "--yes", "--as-copy")
+    assert restored.exit_status == 0, restored.err
+    assert installed("audit", "verify").exit_status == 0
+    assert installed("keys", "rewrap").exit_status == 0
+
+
 def test_a_copy_begins_anew_under_another_issuer_and_key(run: Run, serving: Any) -> None:  # noqa: ANN401 -- below
     old = run("status", "--json").json()["issuer"]
     run("clients", "update", "site", "--allow", "orders", "orders:read orders:write", "--allow", old, "sessions")
@@ -191,3 +219,8 @@ def test_a_copy_begins_anew_under_another_issuer_and_key(run: Run, serving: Any)
         own = sign_in(server, scope="sessions", resource=issuer)
         seen = httpx.get(f"{issuer}/sessions", headers={"authorization": f"Bearer {own['access_token']}"})
         assert seen.status_code == 200
+    verdict = run("audit", "verify", "--json").json()
+    assert not verdict["holds"]
+    tail = run("audit", "tail", "--limit", "1000", "--json").json()["events"]
+    began = next(row["recorded"]["writer"] for row in tail if row["recorded"]["event"]["event"] == "store_restored")
+    assert began not in {problem["writer"] for problem in verdict["problems"]}

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -17,18 +18,22 @@ from sealring.services.key_admin import KeyDesk
 from sealring.services.key_schedule import KeyTerms
 from sealring.signing.keyring import Keyring, make_key_forge, open_keyring
 from sealring.signing.master_key import generate_master_key
+from sealring.signing.master_key_change import MasterKeyBook
+from sealring.signing.master_key_file import MasterKeyFile
 from sealring.storage.sqlite.database import SqliteDatabase, open_database
 from sealring.storage.sqlite.store import SqliteStore
 
 
-def make_keyring() -> tuple[Keyring, KeyForge]:
+def make_keyring() -> tuple[Keyring, KeyForge, MasterKeyBook]:
     """Make keys that no store holds, since a desk only checks tokens with them."""
-    issuer, master_key = "https://auth.example", generate_master_key(randomness=os.urandom)
+    issuer = "https://auth.example"
+    master_key = MasterKeyFile(Path("/nowhere/master.key"), generate_master_key(randomness=os.urandom))
     forge = make_key_forge(master_key=master_key, issuer=issuer, randomness=os.urandom)
     keys = tuple(forge(schedule, "active", Instant(0)) for schedule in HOUSE_SCHEDULES)
-    keyring = open_keyring(keys, master_key=master_key, realm=TokenRealm(issuer=issuer, incarnation=bytes(16)))
+    realm = TokenRealm(issuer=issuer, incarnation=bytes(16))
+    keyring = open_keyring(keys, master_key=master_key, realm=realm, device_key=bytes(32))
     assert isinstance(keyring, Keyring)
-    return keyring, forge
+    return keyring, forge, MasterKeyBook(master_key, issuer=issuer, randomness=os.urandom)
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ async def desk() -> AsyncIterator[Desk]:
     store = SqliteStore(database)
     cheap = PasswordHashParameters(memory=8, passes=1, lanes=1)
     hashing = HashingThreads(parameters=cheap, threads=1, queue=4, randomness=os.urandom)
-    signer, forge = make_keyring()
+    signer, forge, book = make_keyring()
 
     def clock() -> Instant:
         return Instant(1_700_000_000_000)
@@ -53,7 +58,9 @@ async def desk() -> AsyncIterator[Desk]:
         randomness=os.urandom,
         issuer="https://auth.example",
         audit_key=audit_key,
-        keys=KeyDesk(store=store, signer=signer, terms=KeyTerms(forge=forge), clock=clock, holder="node"),
+        keys=KeyDesk(
+            store=store, signer=signer, terms=KeyTerms(forge=forge), clock=clock, holder="node", master_key=book
+        ),
     )
     hashing.close()
     await store.close()

@@ -1,6 +1,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.services.key_schedule import KeyTerms, adopt_keys, complete_key_stock, turn_due_keys
 from sealring.signing.keyring import Keyring, make_key_forge, open_keyring
 from sealring.signing.master_key import generate_master_key
+from sealring.signing.master_key_file import MasterKeyFile
 from sealring.storage.sqlite.database import SqliteDatabase, open_database
 from sealring.storage.sqlite.store import SqliteStore
 from sealring_verify.jose.jws import verify_compact
@@ -34,7 +36,8 @@ class Node(SimpleNamespace):
 
     async def open(self) -> Keyring:
         realm = TokenRealm(issuer=ISSUER, incarnation=bytes(16))
-        keyring = open_keyring(await self.complete(), master_key=self.master_key, realm=realm)
+        keys = await self.complete()
+        keyring = open_keyring(keys, master_key=self.master_key, realm=realm, device_key=bytes(32))
         assert isinstance(keyring, Keyring)
         return keyring
 
@@ -55,7 +58,7 @@ async def node() -> AsyncIterator[Node]:
     assert isinstance(database, SqliteDatabase)
     store = SqliteStore(database)
     await store.apis.add(Api(identifier="orders", scopes={"read": ""}, created_at=START), events=[])
-    master_key = generate_master_key(randomness=os.urandom)
+    master_key = MasterKeyFile(Path("/nowhere/master.key"), generate_master_key(randomness=os.urandom))
     forge = make_key_forge(master_key=master_key, issuer=ISSUER, randomness=os.urandom)
     yield Node(store=store, terms=KeyTerms(forge=forge), master_key=master_key, now=START)
     await store.close()

@@ -18,6 +18,7 @@ from sealring.services import (
     audit,
     client,
     key_admin,
+    master_key,
     revocation,
     session_admin,
     store_state,
@@ -246,6 +247,10 @@ _KEYS: Final = {
         lambda request, desk, actor: symmetric_secret.rotate_symmetric_secret(
             request, desk=desk.keys, readers=desk.readers, actor=actor
         ),
+    ),
+    "keys.rewrap": _act(
+        master_key.RewrapKeys,
+        lambda request, desk, actor: master_key.rewrap_keys(request, desk=desk.keys, actor=actor),
     ),
     "keys.revoke": _ending(
         key_admin.RevokeKey,

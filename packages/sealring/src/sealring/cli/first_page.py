@@ -18,7 +18,7 @@ LATER: Final = {
     "backup": "copy the database, also while the server runs",
     "restore": "put a backup in its place: everybody signs in again",
     "tokens": "revoke",
-    "keys": "list, rotate, revoke",
+    "keys": "list, rotate, rewrap, revoke",
     "recover": "begin anew after the store was restored from a backup",
 }
 MODULES: Final = {name: name for name in (*FIRST_HOUR, *LATER)} | {

@@ -1,5 +1,6 @@
 """`sealring keys`: what signs, what waits, and what is withdrawn."""
 
+import os
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
@@ -92,6 +93,41 @@ async def _revoke(options: Namespace) -> Answer:
     return Answer(outcome, said)
 
 
+def _describe_rewrap(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--to",
+        metavar="FILE",
+        help="write the new key to this new file, where the present one cannot be replaced: then let master_key_file "
+        "name it before the next start",
+    )
+
+
+async def _rewrap(options: Namespace) -> Answer:
+    to = None if options.to is None else _absolute(options.to)
+    async with open_control(options.config) as control:
+        outcome = await control.perform("keys.rewrap", {"to": to})
+    former = shown(outcome["former_id"])
+    said = [f"{counted(outcome['keys'], 'key')} sealed anew: the master key is {shown(outcome['id'])} now."]
+    if outcome["unfinished"] is not None:
+        said.append(f"It lies in {shown(outcome['file'])}, and not in its place yet. {shown(outcome['unfinished'])}")
+    elif to is not None:
+        said.append(
+            f"It lies in {shown(outcome['file'])}: let master_key_file name that file BEFORE THE NEXT START, which "
+            "otherwise fails. Where incarnation_file is not set, copy the file *.incarnation to the new name, too."
+        )
+    kept = "" if outcome["former_file"] is None else f" It is kept as {shown(outcome['former_file'])}."
+    said.append(
+        f"Backups made before need the former key, {former}.{kept} Destroy it when the last of them is gone.\n"
+        "Keep a copy of the new key elsewhere, apart from the backups of the data."
+    )
+    return Answer(outcome, "\n".join(said))
+
+
+def _absolute(text: str) -> str:
+    # The server has a folder of its own, and would take a relative path from there.
+    return os.path.abspath(text)  # noqa: PTH100 -- as text, for the control socket
+
+
 def _readiness(key: dict[str, Any], *, now: int) -> str:
     """Say of a waiting key whether an operator may turn to it, and which APIs have not said that they hold it."""
     if key["state"] == "retiring":
@@ -116,6 +152,7 @@ COMMANDS = {
         commands=(
             Command("list", "list keys and their states", no_arguments, _list),
             Command("rotate", "turn to the waiting key now", _describe_rotate, _rotate),
+            Command("rewrap", "change the master key, under which all keys are sealed", _describe_rewrap, _rewrap),
             Command("revoke", "withdraw a key at once", _describe_revoke, _revoke),
         ),
     )

@@ -1,7 +1,6 @@
 """The one place that knows every room: opens the house from its settings, serves it, puts a copy in its place."""
 
 from sealring.compose.opening import (
-    ComposeProblem,
     DemoTerms,
     OpenHouse,
     make_master_key,
@@ -9,6 +8,7 @@ from sealring.compose.opening import (
     open_desk,
     open_house,
 )
+from sealring.compose.problem import ComposeProblem
 from sealring.compose.restoring import restore_house
 from sealring.compose.serving import serve_house
 

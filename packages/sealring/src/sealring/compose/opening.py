@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from sealring.admin.control_app import ControlApp, build_control_app
 from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock
+from sealring.compose.problem import ComposeProblem
+from sealring.compose.unlocking import UnlockedStore, master_key_path, open_store_file, unlock_store
 from sealring.config import Settings, hash_parameters, password_policy, reserved_places
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
@@ -26,24 +27,13 @@ from sealring.services.key_schedule import KeyTerms, complete_key_stock
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
 from sealring.signing.incarnation_file import IncarnationFile, IncarnationFileProblem
-from sealring.signing.keyring import Keyring, KeyringProblem, make_key_forge, open_keyring
-from sealring.signing.master_key import (
-    MasterKey,
-    MasterKeyProblem,
-    generate_master_key,
-    load_master_key,
-    write_master_key,
-)
-from sealring.signing.sealing import derive
-from sealring.storage.sqlite.database import StoreProblem, open_database
-from sealring.storage.sqlite.store import SqliteStore
+from sealring.signing.keyring import Keyring, make_key_forge, open_keyring
+from sealring.signing.master_key import MasterKeyProblem, generate_master_key, load_master_key, write_master_key
+from sealring.signing.master_key_change import MasterKeyBook
+from sealring.signing.master_key_file import MasterKeyFile, next_file
+from sealring.signing.unsealing import KeyringProblem
+from sealring.storage.sqlite.store_state import read_identity
 from sealring.web.routes import Methods
-
-_Held = TypeVar("_Held")
-
-
-class ComposeProblem(Exception):  # noqa: N818 -- a sentence for the operator, who reads no traceback
-    """The house cannot be opened; the message says what to do."""
 
 
 class DemoTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,26 +56,16 @@ class OpenHouse(msgspec.Struct, frozen=True, kw_only=True):
 async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> AsyncIterator[OpenHouse]:
     """Open store, keys and threads, and close them in order. Raises ComposeProblem with a sentence."""
     async with AsyncExitStack() as stack:
-        master_key = load_master_key(settings.path(settings.master_key_file))
-        if isinstance(master_key, MasterKeyProblem):
-            raise ComposeProblem(master_key.sentence)
         clock = wall_clock if demo is None else OffsetClock(demo.clock_offset_file)
-        audit_key = derive(master_key.reveal(), "audit")
-        store = open_store(settings.path(settings.data) / "sealring.db", audit_key=audit_key, demo=demo is not None)
-        stack.push_async_callback(store.close)
+        unlocked = await _unlock(stack, settings, demo=demo is not None, clock=clock)
+        store = unlocked.store
         identity = await store.state.identity()
-        if identity.demo and demo is None:
-            raise ComposeProblem(
-                "This is the demo's database: its users are not yours. Run `sealring init` in another folder."
-            )
         remembered = IncarnationFile(incarnation_path(settings))
         hashing = _start_hashing(settings)
         stack.callback(hashing.close)
         await _register_issuer(store, settings.issuer, clock=clock)
-        terms = key_terms(settings, master_key=master_key)
-        keyring = await open_keys(
-            store, settings, terms=terms, master_key=master_key, incarnation=identity.incarnation, clock=clock
-        )
+        terms = key_terms(settings, master_key=unlocked.master_key)
+        keyring = await open_keys(unlocked, settings, terms=terms, incarnation=identity.incarnation, clock=clock)
         service_clock = ServiceClockReading(identity.service_now)
         house = House(
             issuer=settings.issuer,
@@ -104,7 +84,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
         )
         opened = OpenHouse(
             house=house,
-            desk=_desk_of(house, settings, audit_key=audit_key, terms=terms),
+            desk=_desk_of(house, settings, unlocked=unlocked, terms=terms),
             service_clock=service_clock,
             incarnation_file=remembered,
         )
@@ -133,25 +113,22 @@ async def open_control_app(settings: Settings) -> AsyncIterator[ControlApp]:
         yield build_control_app(desk)
 
 
-def held(outcome: _Held | StoreProblem) -> _Held:
-    """Return an outcome that is no problem; a StoreProblem becomes a ComposeProblem."""
-    if isinstance(outcome, StoreProblem):
-        raise ComposeProblem(outcome.sentence)
-    return outcome
-
-
-def open_store(path: Path, *, audit_key: bytes, demo: bool) -> SqliteStore:
-    """Open the store at `path`, under a new name of this run in the audit. Raises ComposeProblem."""
-    database = open_database(
-        path,
-        audit_key=audit_key,
-        writer=os.urandom(8).hex(),
-        randomness=os.urandom,
-        demo=demo,
-    )
-    if isinstance(database, StoreProblem):
-        raise ComposeProblem(database.sentence)
-    return SqliteStore(database)
+async def _unlock(stack: AsyncExitStack, settings: Settings, *, demo: bool, clock: Clock) -> UnlockedStore:
+    # Before the store: a missing key must not leave a database behind.
+    master_key = load_master_key(master_key_path(settings))
+    if isinstance(master_key, MasterKeyProblem) and not next_file(master_key_path(settings)).exists():
+        raise ComposeProblem(master_key.sentence)
+    file = open_store_file(settings.path(settings.data) / "sealring.db", demo=demo)
+    unlocking = stack.enter_context(ExitStack())
+    unlocking.callback(file.close)
+    if read_identity(file).demo and not demo:
+        raise ComposeProblem(
+            "This is the demo's database: its users are not yours. Run `sealring init` in another folder."
+        )
+    unlocked = await unlock_store(file, settings, clock=clock)
+    unlocking.pop_all()
+    stack.push_async_callback(unlocked.store.close)
+    return unlocked
 
 
 def _is_rolled_back(identity: StoreIdentity, remembered: IncarnationFile) -> bool:
@@ -184,7 +161,7 @@ def _feed_policy(settings: Settings) -> FeedPolicy:
     )
 
 
-def _desk_of(house: House, settings: Settings, *, audit_key: bytes, terms: KeyTerms) -> Desk:
+def _desk_of(house: House, settings: Settings, *, unlocked: UnlockedStore, terms: KeyTerms) -> Desk:
     return Desk(
         store=house.store,
         signer=house.signer,
@@ -193,16 +170,22 @@ def _desk_of(house: House, settings: Settings, *, audit_key: bytes, terms: KeyTe
         clock=house.clock,
         randomness=house.randomness,
         issuer=house.issuer,
-        audit_key=audit_key,
+        audit_key=unlocked.standing.audit,
         key_folder=settings.path(settings.master_key_file).parent,
         keys=KeyDesk(
-            store=house.store, signer=house.signer, terms=terms, clock=house.clock, holder=os.urandom(8).hex()
+            store=house.store,
+            signer=house.signer,
+            terms=terms,
+            clock=house.clock,
+            holder=os.urandom(8).hex(),
+            master_key=MasterKeyBook(unlocked.master_key, issuer=settings.issuer, randomness=os.urandom),
+            data_folder=settings.path(settings.data),
         ),
         readers=Readers(feed=house.feed, reports=house.reports),
     )
 
 
-def key_terms(settings: Settings, *, master_key: MasterKey) -> KeyTerms:
+def key_terms(settings: Settings, *, master_key: MasterKeyFile) -> KeyTerms:
     """Say how keys are made and when they turn."""
     return KeyTerms(
         forge=make_key_forge(master_key=master_key, issuer=settings.issuer, randomness=os.urandom),
@@ -213,12 +196,15 @@ def key_terms(settings: Settings, *, master_key: MasterKey) -> KeyTerms:
 
 
 async def open_keys(
-    store: Store, settings: Settings, *, terms: KeyTerms, master_key: MasterKey, incarnation: bytes, clock: Clock
+    unlocked: UnlockedStore, settings: Settings, *, terms: KeyTerms, incarnation: bytes, clock: Clock
 ) -> Keyring:
     """Complete the stock of keys and unseal them. Raises ComposeProblem where the master key does not open them."""
-    stock = await complete_key_stock(store=store, terms=terms, now=clock())
+    stock = await complete_key_stock(store=unlocked.store, terms=terms, now=clock())
     keyring = open_keyring(
-        stock.keys, master_key=master_key, realm=TokenRealm(issuer=settings.issuer, incarnation=incarnation)
+        stock.keys,
+        master_key=unlocked.master_key,
+        realm=TokenRealm(issuer=settings.issuer, incarnation=incarnation),
+        device_key=unlocked.standing.device,
     )
     if isinstance(keyring, KeyringProblem):
         raise ComposeProblem(keyring.sentence)

@@ -1,21 +1,34 @@
 """Puts a copy in the place of the store (SECURITY A9)."""
 
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 from sealring.clocks import wall_clock
-from sealring.compose.opening import ComposeProblem, held, incarnation_path, key_terms, open_keys, open_store
+from sealring.compose.opening import incarnation_path, key_terms, open_keys
+from sealring.compose.problem import ComposeProblem, held
+from sealring.compose.unlocking import (
+    UnlockedStore,
+    begin_store,
+    find_standing_keys,
+    master_key_path,
+    open_secrets,
+    open_store_file,
+)
 from sealring.config import Settings
+from sealring.ports import StoreIdentity
+from sealring.protocol.standing_key import StandingKey
+from sealring.services.master_key import change_event
 from sealring.services.store_state import StoreRestored, find_copy_problem, restore_store
 from sealring.signing.incarnation_file import IncarnationFile
-from sealring.signing.master_key import (
-    MasterKeyProblem,
-    load_master_key,
-)
-from sealring.signing.sealing import derive
-from sealring.storage.sqlite.database import take_lock
+from sealring.signing.master_key import MasterKeyProblem, load_master_key
+from sealring.signing.master_key_change import reseal_stock
+from sealring.signing.master_key_file import MasterKeyFile, stock_sealing_ids
+from sealring.signing.standing_key import copy_standing_keys
+from sealring.storage.sqlite.database import DatabaseFile, take_lock
 from sealring.storage.sqlite.database_copy import put_in_place, stage_copy
+from sealring.storage.sqlite.key import read_key_stock
+from sealring.storage.sqlite.store_state import read_former_issuer, read_identity
 
 
 async def restore_house(settings: Settings, copy: Path, *, as_copy: bool, actor: str) -> tuple[StoreRestored, Path]:
@@ -23,38 +36,81 @@ async def restore_house(settings: Settings, copy: Path, *, as_copy: bool, actor:
 
     All is done on a staged file, and one rename ends it. Raises ComposeProblem: the old store is in its place then.
     """
-    master_key = load_master_key(settings.path(settings.master_key_file))
-    if isinstance(master_key, MasterKeyProblem):
-        raise ComposeProblem(master_key.sentence)
+    path = master_key_path(settings)
+    key = load_master_key(path)
+    if isinstance(key, MasterKeyProblem):
+        raise ComposeProblem(key.sentence)
     database = settings.path(settings.data) / "sealring.db"
-    async with AsyncExitStack() as stack:
+    with ExitStack() as stack:
         stack.callback(held(take_lock(database)).close)
         staged = held(stage_copy(copy, database=database))
         stack.callback(staged.unlink, missing_ok=True)
-        store = open_store(staged, audit_key=derive(master_key.reveal(), "audit"), demo=False)
-        try:
-            problem = await find_copy_problem(store=store, issuer=settings.issuer, as_copy=as_copy)
-            if problem is not None:
-                raise ComposeProblem(problem)
-            if not as_copy:
-                incarnation = (await store.state.identity()).incarnation
-                terms = key_terms(settings, master_key=master_key)
-                await open_keys(
-                    store, settings, terms=terms, master_key=master_key, incarnation=incarnation, clock=wall_clock
-                )
-            restored = await restore_store(
-                store=store,
-                issuer=settings.issuer,
-                as_copy=as_copy,
-                clock=wall_clock,
-                randomness=os.urandom,
-                actor=actor,
-            )
-            identity = await store.state.identity()
-        finally:
-            await store.close()
+        restored, identity = await _restore_staged(
+            staged, settings, master_key=MasterKeyFile(path, key), as_copy=as_copy, actor=actor
+        )
         aside = database.with_name(f"sealring-before-{restored.incarnation[:8]}.db")
         held(put_in_place(staged, database=database, aside=aside))
         # Only now: a crash in between leaves a store that looks rolled back, and `sealring recover` mends it.
         IncarnationFile(incarnation_path(settings)).remember(identity.incarnation, identity.feed_number)
     return restored, aside
+
+
+async def _restore_staged(
+    staged: Path, settings: Settings, *, master_key: MasterKeyFile, as_copy: bool, actor: str
+) -> tuple[StoreRestored, StoreIdentity]:
+    async with AsyncExitStack() as stack:
+        file = open_store_file(staged, demo=False)
+        reading = stack.enter_context(ExitStack())
+        reading.callback(file.close)
+        former, identity = read_former_issuer(file), read_identity(file)
+        problem = find_copy_problem(demo=identity.demo, former=former, issuer=settings.issuer, as_copy=as_copy)
+        if problem is not None:
+            raise ComposeProblem(problem)
+        standing: tuple[StandingKey, ...] = ()
+        if as_copy:
+            standing = _copied_standing_keys(file, settings, master_key=master_key, former=former)
+            secrets = open_secrets(standing, master_key=master_key, issuer=settings.issuer)
+        else:
+            master_key.look_among_former(stock_sealing_ids(read_key_stock(file)))
+            secrets = find_standing_keys(file, master_key=master_key, issuer=settings.issuer)
+        unlocked = UnlockedStore(store=begin_store(file, secrets), master_key=master_key, standing=secrets)
+        reading.pop_all()
+        stack.push_async_callback(unlocked.store.close)
+        if not as_copy:
+            await _adopt_keys_of_copy(unlocked, settings, incarnation=identity.incarnation, actor=actor)
+        restored = await restore_store(
+            store=unlocked.store,
+            issuer=settings.issuer,
+            as_copy=as_copy,
+            standing=standing,
+            clock=wall_clock,
+            randomness=os.urandom,
+            actor=actor,
+        )
+        return restored, await unlocked.store.state.identity()
+
+
+def _copied_standing_keys(
+    file: DatabaseFile, settings: Settings, *, master_key: MasterKeyFile, former: str | None
+) -> tuple[StandingKey, ...]:
+    return copy_standing_keys(
+        read_key_stock(file),
+        master_key=master_key,
+        former_issuer=settings.issuer if former is None else former,
+        issuer=settings.issuer,
+        randomness=os.urandom,
+    )
+
+
+async def _adopt_keys_of_copy(unlocked: UnlockedStore, settings: Settings, *, incarnation: bytes, actor: str) -> None:
+    """See that the keys open, and bring those of an older copy under the present master key."""
+    terms = key_terms(settings, master_key=unlocked.master_key)
+    await open_keys(unlocked, settings, terms=terms, incarnation=incarnation, clock=wall_clock)
+    keys, now, stock = unlocked.store.keys, wall_clock(), await unlocked.store.keys.stock()
+    (former,), present = stock_sealing_ids(stock), unlocked.master_key.key
+    if former != present.id:
+        change = reseal_stock(
+            stock, file=unlocked.master_key, new=present, issuer=settings.issuer, randomness=os.urandom
+        )
+        event = change_event(former=former, key_id=present.id, actor=actor, now=now)
+        await keys.change(change, now=now, events=[event])

@@ -10,7 +10,8 @@ from typing import Final
 import structlog
 
 from sealring.admin.control_app import build_control_app
-from sealring.compose.opening import ComposeProblem, DemoTerms, OpenHouse, open_house
+from sealring.compose.opening import DemoTerms, OpenHouse, open_house
+from sealring.compose.problem import ComposeProblem
 from sealring.compose.upkeep import (
     keep_checkpoints,
     keep_keys,

@@ -13,6 +13,12 @@ from sealring.ports.key import (
     KeyStore,
 )
 from sealring.ports.lease import LeaseStore
+from sealring.ports.master_key import (
+    MasterKeyChange,
+    MasterKeyKeeper,
+    MasterKeyPlaced,
+    MasterKeyRefusal,
+)
 from sealring.ports.revocation import (
     FeedGap,
     FeedHead,
@@ -71,6 +77,10 @@ __all__ = [
     "LeaseStore",
     "Limited",
     "MacKey",
+    "MasterKeyChange",
+    "MasterKeyKeeper",
+    "MasterKeyPlaced",
+    "MasterKeyRefusal",
     "NewSession",
     "PasswordHashing",
     "Randomness",

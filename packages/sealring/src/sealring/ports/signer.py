@@ -1,5 +1,6 @@
 """Keys at work, and where fresh ones come from."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import msgspec
@@ -19,13 +20,15 @@ class ForgedSecret(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyForge(Protocol):
-    """Where fresh keys come from."""
+    """Where fresh keys come from, sealed under the master key that seals those `beside` them."""
 
-    def __call__(self, schedule: Schedule, state: KeyState, now: Instant) -> StoredKey:
-        """Make a fresh key of a schedule that no API owns, sealed, to stand in a state."""
+    def __call__(
+        self, schedule: Schedule, state: KeyState, now: Instant, *, beside: Iterable[StoredKey] = ()
+    ) -> StoredKey:
+        """Make a fresh key of a schedule that no API owns, to stand in a state."""
         ...
 
-    def make_secret(self, api: str, state: KeyState, now: Instant) -> ForgedSecret:
+    def make_secret(self, api: str, state: KeyState, now: Instant, *, beside: Iterable[StoredKey] = ()) -> ForgedSecret:
         """Make a fresh secret for an API: only where it can be delivered, since nothing reads it out again."""
         ...
 
@@ -48,8 +51,8 @@ class Signer(Protocol):
         """Issuer and incarnation, to which every refresh token is bound."""
         ...
 
-    def sign_access_token(self, payload: bytes, *, line: Schedule = HOUSE_SCHEDULES[0]) -> str:
-        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key of a line.
+    def sign_access_token(self, payload: bytes, *, line: Schedule = HOUSE_SCHEDULES[0]) -> str | None:
+        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key of a line; None without one.
 
         Under an API's own secret the claims are sealed first: whoever has it could sign others.
         """

@@ -1,12 +1,13 @@
 """What the store knows about itself: which one it is, how far it has come, and its kept service clock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, ServiceInstant
+from sealring.protocol.standing_key import StandingKey
 
 
 class StoreIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,6 @@ class StateStore(Protocol):
         """Name the issuer under which the store was served last, or None where it never was."""
         ...
 
-    async def destroy_keys(self, *, events: Sequence[AuditEvent]) -> None:
-        """Destroy all signing, MAC and feed keys and all administrator links."""
+    async def destroy_keys(self, standing: Iterable[StandingKey], *, events: Sequence[AuditEvent]) -> None:
+        """Destroy all keys and all administrator links; `standing` take the place of the standing keys."""
         ...

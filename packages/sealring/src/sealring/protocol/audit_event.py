@@ -77,6 +77,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "key_activated": "A key began to work in the place of the one before.",
         "key_retired": "A key left: nothing alive can have been made under it.",
         "key_withdrawn": "A key was withdrawn at once, with what was made under it.",
+        "master_key_changed": "The master key was changed: all keys were sealed under another one.",
+        "master_key_settled": "A change of the master key that was interrupted was finished, or put aside.",
         "store_recovered": "The operator made a new incarnation: all sessions ended.",
         "store_backed_up": "The operator made a copy of the database.",
         "store_restored": "The database was replaced by a copy: all sessions ended.",

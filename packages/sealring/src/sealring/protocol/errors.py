@@ -125,12 +125,18 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "reserved_claim": _Meaning("invalid_request", 400, "A custom claim may not take a registered claim's name."),
         "server_running": _Meaning("invalid_request", 409, "Stop the server first: its keys belong to this store."),
         "backup_refused": _Meaning("invalid_request", 409, "The copy cannot be written there."),
+        "rewrap_refused": _Meaning("invalid_request", 409, "The master key cannot be changed so."),
+        "master_key_unwritable": _Meaning("invalid_request", 409, "The master key's file cannot be replaced."),
+        "master_key_exists": _Meaning("invalid_request", 409, "There is a file already: no key is overwritten."),
         "unknown_key_id": _Meaning("invalid_request", 404, "There is no such key."),
         "key_not_ready": _Meaning("invalid_request", 409, "The next key is not known to every verifier yet: wait."),
         "audit_broken": _Meaning("invalid_request", 409, "The audit does not hold: something was altered or removed."),
         "link_refused": _Meaning("invalid_grant", 400, "The link is spent, expired or not ours: make a new one."),
         # the house
         "store_unavailable": _Meaning("temporarily_unavailable", 503, "The store cannot take this now: try again."),
+        "no_signing_key": _Meaning(
+            "temporarily_unavailable", 503, "This API has no secret to sign with: its operator has to make one."
+        ),
         "store_rolled_back": _Meaning("temporarily_unavailable", 503, "The store needs `sealring recover` first."),
         "internal_error": _Meaning("server_error", 500, "Something went wrong on our side."),
     }

@@ -85,8 +85,11 @@ def _signed(
 ) -> TokenResponse | OAuthError:
     if isinstance(payload, AccessTokenTooLarge):
         return refuse("access_token_over_budget")
+    access_token = signer.sign_access_token(payload, line=access_token_schedule(api))
+    if access_token is None:  # an API whose secret was lost, with a copied store, or in a crash while it was made
+        return refuse("no_signing_key")
     return TokenResponse(
-        access_token=signer.sign_access_token(payload, line=access_token_schedule(api)),
+        access_token=access_token,
         token_type="Bearer",
         expires_in=api.access_token_lifetime,
         scope=scope_text(scope),

@@ -1,11 +1,12 @@
 """The operator's acts on keys: list, turn at once, withdraw (SECURITY C1)."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from sealring.ports import Clock, KeyChange, KeyStock, Signer, Store
+from sealring.ports import Clock, KeyChange, KeyStock, MasterKeyKeeper, Signer, Store
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import (
@@ -28,13 +29,18 @@ _TRIES: Final = 8
 
 
 class KeyDesk(msgspec.Struct, frozen=True, kw_only=True):
-    """What the acts on keys work with. `holder`: this node's name in leases."""
+    """What the acts on keys work with. `holder`: this node's name in leases.
+
+    `data_folder`: what backups copy, so that no master key may lie in it; None for a store in memory.
+    """
 
     store: Store
     signer: Signer
     terms: KeyTerms
     clock: Clock
     holder: str
+    master_key: MasterKeyKeeper
+    data_folder: Path | None = None
 
 
 class RotateKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -183,7 +189,7 @@ def _withdraw(
         if key.api is None:
             rows = (*rows, forge_key(key.schedule, "active", stock.keys, terms=desk.terms, now=now))
         else:
-            forged = desk.terms.forge.make_secret(key.api, "active", now)
+            forged = desk.terms.forge.make_secret(key.api, "active", now, beside=stock.keys)
             rows, secrets = (*rows, forged.key), (forged.secret,)
     change = KeyChange(
         version=stock.version,
@@ -205,7 +211,8 @@ def _replace_everything(
     for schedule in lines:
         for state in states if schedule.api is None else ():
             fresh.append(forge_key(schedule, state, [*living, *fresh], terms=desk.terms, now=now))
-    forged = [desk.terms.forge.make_secret(line.api, "active", now) for line in lines if line.api is not None]
+    make_secret = desk.terms.forge.make_secret
+    forged = [make_secret(line.api, "active", now, beside=living) for line in lines if line.api is not None]
     change = KeyChange(
         version=stock.version,
         keys=(*(retired_key(key) for key in living), *fresh, *(each.key for each in forged)),

@@ -106,9 +106,10 @@ def forge_key(
     schedule: Schedule, state: KeyState, keys: Iterable[StoredKey], *, terms: KeyTerms, now: Instant
 ) -> StoredKey:
     """Make a key whose MAC number, if it has one, no key of `keys` bears."""
-    taken = {key.mac_key_id for key in keys if key.mac_key_id is not None}
+    beside = tuple(keys)
+    taken = {key.mac_key_id for key in beside if key.mac_key_id is not None}
     while True:
-        key = terms.forge(schedule, state, now)
+        key = terms.forge(schedule, state, now, beside=beside)
         if key.mac_key_id not in taken:
             return key
 

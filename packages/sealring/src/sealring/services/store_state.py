@@ -1,6 +1,6 @@
 """The operator's acts on the store itself: how it stands, and a new beginning after it was rolled back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -9,6 +9,7 @@ from sealring.ports import Clock, Randomness, Store
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
+from sealring.protocol.standing_key import StandingKey
 
 
 class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,11 +104,13 @@ def _lies_in(folder: Path, path: Path) -> bool:
     return path.parent.resolve().is_relative_to(folder.resolve())
 
 
-async def find_copy_problem(*, store: Store, issuer: str, as_copy: bool) -> str | None:
-    """Say why a copy may not be restored under `issuer`, or None: the demo's, or another issuer's unless `as_copy`."""
-    if (await store.state.identity()).demo:
+def find_copy_problem(*, demo: bool, former: str | None, issuer: str, as_copy: bool) -> str | None:
+    """Say why a copy may not be restored under `issuer`, or None: the demo's, or another issuer's unless `as_copy`.
+
+    `former`: the issuer under which it was served last.
+    """
+    if demo:
         return "This is a copy of the demo's database: its users are not yours."
-    former = await store.state.former_issuer()
     if as_copy or former in {None, issuer}:
         return None
     return (
@@ -117,17 +120,25 @@ async def find_copy_problem(*, store: Store, issuer: str, as_copy: bool) -> str 
 
 
 async def restore_store(
-    *, store: Store, issuer: str, as_copy: bool, clock: Clock, randomness: Randomness, actor: str
+    *,
+    store: Store,
+    issuer: str,
+    as_copy: bool,
+    standing: Iterable[StandingKey] = (),
+    clock: Clock,
+    randomness: Randomness,
+    actor: str,
 ) -> StoreRestored:
     """Make a staged copy fit to be served: a new incarnation, all epochs raised, all sessions ended (SECURITY A9).
 
-    `as_copy`: under `issuer`, whichever the store had before; all its keys and administrator links are destroyed.
+    `as_copy`: under `issuer`, whichever the store had before; all its keys and administrator links are destroyed, and
+    `standing` take the place of the standing keys.
     Nothing is remembered outside of the store: it has not taken its place yet.
     """
     now, incarnation = clock(), randomness(16)
     former = await store.state.former_issuer()
     if as_copy:
-        await store.state.destroy_keys(events=[])
+        await store.state.destroy_keys(standing, events=[])
         if former is not None and former != issuer:
             await _rename_issuer(store, former=former, issuer=issuer, now=now)
     details: dict[str, str | int] = {"incarnation": incarnation.hex()}

@@ -43,14 +43,22 @@ class SymmetricSecretMade(msgspec.Struct, frozen=True, kw_only=True):
 async def begin_symmetric_line(api: Api, *, desk: KeyDesk, actor: str, now: Instant) -> SymmetricSecret:
     """Give an API its first secret, which signs at once; whatever an API of that name had before is withdrawn."""
     line = access_token_schedule(api)
-    forged = desk.terms.forge.make_secret(api.identifier, "active", now)
-    await _replace_line(line, (forged.key,), desk=desk, actor=actor, now=now)
-    return forged.secret
+    for _ in range(_TRIES):
+        stock = await desk.store.keys.stock()
+        forged = desk.terms.forge.make_secret(api.identifier, "active", now, beside=stock.keys)
+        if await _replace_line(line, (forged.key,), stock, desk=desk, actor=actor, now=now):
+            return forged.secret
+    raise RuntimeError("the secret of the API cannot be made")
 
 
 async def end_symmetric_line(identifier: str, *, desk: KeyDesk, actor: str, now: Instant) -> None:
     """Withdraw all secrets of an API that has none any more; tokens under them are good nowhere."""
-    await _replace_line(Schedule("access_token", "HS256", identifier), (), desk=desk, actor=actor, now=now)
+    line = Schedule("access_token", "HS256", identifier)
+    for _ in range(_TRIES):
+        stock = await desk.store.keys.stock()
+        if await _replace_line(line, (), stock, desk=desk, actor=actor, now=now):
+            return
+    raise RuntimeError("the secrets of the API cannot be withdrawn")
 
 
 async def rotate_symmetric_secret(
@@ -89,7 +97,7 @@ async def _make_next(
     state = decide_secret(stock.keys, access_token_schedule(api))
     if isinstance(state, KeyNotReady):
         return _refuse_third(state, now=now)
-    forged = desk.terms.forge.make_secret(api.identifier, state, now)
+    forged = desk.terms.forge.make_secret(api.identifier, state, now, beside=stock.keys)
     change = KeyChange(version=stock.version, keys=(forged.key,))
     event = key_event("key_added", forged.key, actor=actor, now=now)
     if await desk.store.keys.change(change, now=now, events=[event]) is None:
@@ -122,20 +130,19 @@ async def _turn(
 
 
 async def _replace_line(
-    line: Schedule, fresh: tuple[StoredKey, ...], *, desk: KeyDesk, actor: str, now: Instant
-) -> None:
-    for _ in range(_TRIES):
-        stock = await desk.store.keys.stock()
-        gone = withdraw_line(stock.keys, line)
-        if not gone and not fresh:
-            return
-        change = KeyChange(version=stock.version, keys=(*gone, *fresh), withdrawn=tuple(key.kid for key in gone))
-        events = [key_event("key_withdrawn", key, actor=actor, now=now) for key in gone]
-        events += [key_event("key_added", key, actor=actor, now=now) for key in fresh]
-        if await desk.store.keys.change(change, now=now, events=events) is not None:
-            await adopt_keys(store=desk.store, signer=desk.signer)
-            return
-    raise RuntimeError("the secrets of the API cannot be changed")
+    line: Schedule, fresh: tuple[StoredKey, ...], stock: KeyStock, *, desk: KeyDesk, actor: str, now: Instant
+) -> bool:
+    """Put `fresh` in the place of a line; False where the keys were changed since `stock` was read."""
+    gone = withdraw_line(stock.keys, line)
+    if not gone and not fresh:
+        return True
+    change = KeyChange(version=stock.version, keys=(*gone, *fresh), withdrawn=tuple(key.kid for key in gone))
+    events = [key_event("key_withdrawn", key, actor=actor, now=now) for key in gone]
+    events += [key_event("key_added", key, actor=actor, now=now) for key in fresh]
+    if await desk.store.keys.change(change, now=now, events=events) is None:
+        return False
+    await adopt_keys(store=desk.store, signer=desk.signer)
+    return True
 
 
 def _refuse_turn(pending: StoredKey, not_ready: KeyNotReady, *, now: Instant) -> OAuthError:

@@ -1,7 +1,7 @@
 """The keys at work, unsealed from the store: signs access tokens, makes refresh tokens' MACs (SECURITY A2, C)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -20,8 +20,9 @@ from sealring.protocol.key_schedule import (
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.protocol.secret import Secret
 from sealring.protocol.symmetric_secret import SymmetricSecret
-from sealring.signing.master_key import MasterKey
-from sealring.signing.sealing import SealBroken, SealingContext, derive, seal, unseal
+from sealring.signing.master_key_file import MasterKeyFile
+from sealring.signing.sealing import derive, seal
+from sealring.signing.unsealing import KeyringProblem, key_context, unseal_key
 from sealring_verify.jose import jwk, jwks, jws
 from sealring_verify.revocation_feed import FEED_MESSAGE_TYPE
 from sealring_verify.symmetric_secret import symmetric_kid, write_symmetric_secret
@@ -29,12 +30,6 @@ from sealring_verify.symmetric_secret import symmetric_kid, write_symmetric_secr
 _SECRET_OCTETS: Final = 32
 _SHARED: Final = "symmetric secret"
 """What is derived from a sealed root under this label is shared with its API; the seal's key never is."""
-
-
-class KeyringProblem(msgspec.Struct, frozen=True):
-    """Why the keys of a store cannot be used, as a sentence for the operator."""
-
-    sentence: str
 
 
 class _SigningKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +63,13 @@ class Keyring:
     All that is unsealed hangs on one reference, which `use` swaps: a call under way ends with the keys it began with.
     """
 
-    def __init__(self, unsealed: _Unsealed, *, master_key: MasterKey, realm: TokenRealm) -> None:
+    def __init__(self, unsealed: _Unsealed, *, master_key: MasterKeyFile, realm: TokenRealm, device_key: bytes) -> None:
         self._unsealed = unsealed
         self._master_key = master_key
         self._realm = realm
-        # From the master key, not from a MAC key that turns: after a turn or a recovery everybody signs in at once,
-        # which is when known devices need their places most. What it makes opens nothing.
-        self._device_key = derive(master_key.reveal(), "device")
+        # A standing key, not a MAC key that turns: after a turn or a recovery everybody signs in at once, which is
+        # when known devices need their places most. What it makes opens nothing.
+        self._device_key = device_key
 
     @property
     def realm(self) -> TokenRealm:
@@ -89,14 +84,11 @@ class Keyring:
         self._unsealed = unsealed
         return None
 
-    def sign_access_token(self, payload: bytes, *, line: Schedule = HOUSE_SCHEDULES[0]) -> str:
-        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key of a line.
-
-        Raises LookupError, with advice for the operator, where an API has no secret.
-        """
+    def sign_access_token(self, payload: bytes, *, line: Schedule = HOUSE_SCHEDULES[0]) -> str | None:
+        """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key of a line; None without one."""
         signing = self._unsealed.signing.get(line)
         if signing is None:
-            raise LookupError(f"{line} has no active key: `sealring keys rotate --api` gives an API its secret")
+            return None
         if isinstance(signing, _SymmetricKey):
             payload = access_token.seal_payload(payload, seal_key=signing.seal_key)
         return jws.sign_compact(payload, key=signing.key, header=signing.header)
@@ -140,30 +132,34 @@ class Keyring:
         return seal_key is not None and access_token.seal_holds(payload, seal_key=seal_key)
 
 
-def open_keyring(keys: tuple[StoredKey, ...], *, master_key: MasterKey, realm: TokenRealm) -> Keyring | KeyringProblem:
+def open_keyring(
+    keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, realm: TokenRealm, device_key: bytes
+) -> Keyring | KeyringProblem:
     """Unseal the store's keys; a master key that does not open them is a sentence, not a traceback."""
     unsealed = _unseal_all(keys, master_key=master_key, issuer=realm.issuer)
     if isinstance(unsealed, KeyringProblem):
         return unsealed
-    return Keyring(unsealed, master_key=master_key, realm=realm)
+    return Keyring(unsealed, master_key=master_key, realm=realm, device_key=device_key)
 
 
-def make_key_forge(*, master_key: MasterKey, issuer: str, randomness: Randomness) -> KeyForge:
-    """Return the maker of fresh keys, sealed under `master_key` for `issuer`."""
+def make_key_forge(*, master_key: MasterKeyFile, issuer: str, randomness: Randomness) -> KeyForge:
+    """Return the maker of fresh keys, sealed for `issuer`."""
     return _Forge(master_key=master_key, issuer=issuer, randomness=randomness)
 
 
 class _Forge(msgspec.Struct, frozen=True, kw_only=True):
     """`ports.KeyForge` under the master key."""
 
-    master_key: MasterKey
+    master_key: MasterKeyFile
     issuer: str
     randomness: Randomness
 
     def __repr__(self) -> str:
         return f"_Forge(issuer={self.issuer!r})"
 
-    def __call__(self, schedule: Schedule, state: KeyState, now: Instant) -> StoredKey:
+    def __call__(
+        self, schedule: Schedule, state: KeyState, now: Instant, *, beside: Iterable[StoredKey] = ()
+    ) -> StoredKey:
         purpose, alg, api = schedule
         if api is not None:
             raise ValueError("an API's secret is made by make_secret, which delivers it")
@@ -181,15 +177,17 @@ class _Forge(msgspec.Struct, frozen=True, kw_only=True):
                 private = jwk.generate_private_key(alg)
             kid, secret = private.kid, jwk.export_private_key(private)
             public = json.dumps(private.public_jwk(), separators=(",", ":"), sort_keys=True).encode()
-        return self._stored(kid, schedule, state, secret, public_jwk=public, mac_key_id=mac_key_id, now=now)
+        return self._stored(
+            kid, schedule, state, secret, public_jwk=public, mac_key_id=mac_key_id, now=now, beside=beside
+        )
 
-    def make_secret(self, api: str, state: KeyState, now: Instant) -> ForgedSecret:
+    def make_secret(self, api: str, state: KeyState, now: Instant, *, beside: Iterable[StoredKey] = ()) -> ForgedSecret:
         root = self.randomness(_SECRET_OCTETS)
         shared = derive(root, _SHARED)
         kid = symmetric_kid(shared)
         schedule = Schedule("access_token", "HS256", api)
         return ForgedSecret(
-            key=self._stored(kid, schedule, state, root, public_jwk=None, mac_key_id=None, now=now),
+            key=self._stored(kid, schedule, state, root, public_jwk=None, mac_key_id=None, now=now, beside=beside),
             secret=SymmetricSecret(api=api, kid=kid, symmetric_secret=Secret(write_symmetric_secret(shared))),
         )
 
@@ -203,23 +201,29 @@ class _Forge(msgspec.Struct, frozen=True, kw_only=True):
         public_jwk: bytes | None,
         mac_key_id: int | None,
         now: Instant,
+        beside: Iterable[StoredKey],
     ) -> StoredKey:
-        context = _context(kid, schedule, self.issuer)
-        return StoredKey(
+        # As the keys that were read with it: whoever changes the master key meanwhile makes this one come too late.
+        sealing = self.master_key.find_sealing(key.sealed for key in beside)
+        if sealing is None:
+            raise RuntimeError("the store is sealed under another master key than this node has")
+        key = StoredKey(
             kid=kid,
             purpose=schedule.purpose,
             alg=schedule.alg,
             state=state,
             mac_key_id=mac_key_id,
-            sealed=seal(self.master_key, secret, context=context, randomness=self.randomness),
+            sealed=b"",
             public_jwk=public_jwk,
             created_at=now,
             api=schedule.api,
             activated_at=now if state == "active" else None,
         )
+        sealed = seal(sealing, secret, context=key_context(key, self.issuer), randomness=self.randomness)
+        return msgspec.structs.replace(key, sealed=sealed)
 
 
-def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKey, issuer: str) -> _Unsealed | KeyringProblem:
+def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issuer: str) -> _Unsealed | KeyringProblem:
     signing: dict[Schedule, _SigningKey | _SymmetricKey] = {}
     symmetric: dict[str, list[_SymmetricKey]] = {}
     feed: _SigningKey | None = None
@@ -228,13 +232,9 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKey, issuer: s
     for key in keys:
         if not key.sealed:  # erased: the key signs no more
             continue
-        try:
-            secret = unseal(master_key, key.sealed, context=_context(key.kid, key.schedule, issuer))
-        except SealBroken:
-            return KeyringProblem(
-                f"The master key (id {master_key.id}) does not open the key {key.kid} of this store. Point "
-                "master_key_file at the key that was made with it, and keep the issuer as it was."
-            )
+        secret = unseal_key(key, master_key=master_key, issuer=issuer)
+        if isinstance(secret, KeyringProblem):
+            return secret
         if key.purpose == "mac" and key.mac_key_id is not None and key.state != "retired":
             # A pending one too: another node may have turned to it a moment ago.
             mac_key = MacKey(mac_key_id=key.mac_key_id, secret=derive(secret, "refresh"))
@@ -279,9 +279,3 @@ def _symmetric_key(root: bytes, key: StoredKey) -> _SymmetricKey:
 def _key_set(keys: Sequence[StoredKey], purpose: KeyPurpose) -> bytes:
     published = [key.public_jwk for key in published_keys(tuple(keys), purpose) if key.public_jwk is not None]
     return b'{"keys":[' + b",".join(published) + b"]}"
-
-
-def _context(kid: str, schedule: Schedule, issuer: str) -> SealingContext:
-    # An API's secret opens for no other API, so that nobody who moves rows makes one the other's.
-    purpose = schedule.purpose if schedule.api is None else f"{schedule.purpose} {schedule.api}"
-    return SealingContext(issuer=issuer, table="keys", row_id=kid, kid=kid, alg=schedule.alg, purpose=purpose)

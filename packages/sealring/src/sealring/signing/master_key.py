@@ -24,7 +24,7 @@ MASTER_KEY_LENGTH: Final = 32  # bytes, AES-256
 MASTER_KEY_PREFIX: Final = "slm_"  # a prefix that secret scanners can know (SECURITY C5)
 
 _KEY_ID_DIGITS: Final = 8
-_SECRET_MOUNTS: Final = (Path("/run/secrets"), Path("/run/credentials"), Path("/var/run/secrets"))
+SECRET_MOUNTS: Final = (Path("/run/secrets"), Path("/run/credentials"), Path("/var/run/secrets"))
 _LONGEST_FILE: Final = 256  # bytes: the key's line has 47, and whoever points at another file learns so at once
 
 
@@ -73,6 +73,7 @@ class MasterKeyProblem(Struct, frozen=True, kw_only=True):
         "master_key_malformed",
         "master_key_exists",
         "master_key_unwritable",
+        "master_key_mismatch",
     ]
     sentence: str
 
@@ -150,18 +151,19 @@ def is_exposed(place: FilePlace) -> bool:
         return False
     if place.owner != 0 or place.mode & (stat.S_IWGRP | stat.S_IWOTH):
         return True
-    return not (place.read_only_mount or any(place.path.is_relative_to(mount) for mount in _SECRET_MOUNTS))
+    return not (place.read_only_mount or any(place.path.is_relative_to(mount) for mount in SECRET_MOUNTS))
 
 
-def write_master_key(path: Path, key: MasterKey) -> MasterKeyProblem | None:
+def write_master_key(path: Path, key: MasterKey, *, beside: Path | None = None) -> MasterKeyProblem | None:
     """Write a new master key's file (0600), durable before this returns; missing folders are made with 0700.
 
-    None when it is done. An existing file is never overwritten: what it seals would be lost.
+    None when it is done. An existing file is never overwritten: what it seals would be lost. `beside`: a file whose
+    owner the new one shall have, where root writes it.
     """
     try:
         _make_private_folders(path.parent)
-        _write_exclusively(path, (master_key_text(key) + "\n").encode("ascii"))
-        _sync_folder(path.parent)
+        _write_exclusively(path, (master_key_text(key) + "\n").encode("ascii"), owner=_owner_to_be(beside))
+        sync_folder(path.parent)
     except FileExistsError:
         return MasterKeyProblem(
             code="master_key_exists",
@@ -170,7 +172,7 @@ def write_master_key(path: Path, key: MasterKey) -> MasterKeyProblem | None:
     except OSError as error:
         return MasterKeyProblem(
             code="master_key_unwritable",
-            sentence=f"The master key cannot be written to {path}: {_reason(error)}. "
+            sentence=f"The master key cannot be written to {path}: {reason_of(error)}. "
             "Choose a folder that this user may write to.",
         )
     return None
@@ -203,12 +205,13 @@ def _parse_content(path: Path, content: bytes) -> MasterKey | MasterKeyProblem:
 def _unreadable(path: Path, error: OSError) -> MasterKeyProblem:
     return MasterKeyProblem(
         code="master_key_unreadable",
-        sentence=f"The master key {path} cannot be read: {_reason(error)}. "
+        sentence=f"The master key {path} cannot be read: {reason_of(error)}. "
         "Give the file to the user that runs Sealring.",
     )
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Say in the system's words why a file's act failed."""
     return (error.strerror or "the system gave no reason").lower()
 
 
@@ -218,13 +221,26 @@ def _make_private_folders(folder: Path) -> None:
         return  # a file in a folder's place is refused when the key is opened below it
     _make_private_folders(folder.parent)
     folder.mkdir(mode=0o700)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
-def _write_exclusively(path: Path, content: bytes) -> None:
+def _owner_to_be(beside: Path | None) -> tuple[int, int] | None:
+    # Only root may give a file away, and only root has to: the server, which is not root, must read what root wrote.
+    if beside is None or os.geteuid() != 0:
+        return None
+    try:
+        status = beside.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_uid, status.st_gid
+
+
+def _write_exclusively(path: Path, content: bytes, *, owner: tuple[int, int] | None) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if owner is not None:
+                os.fchown(descriptor, *owner)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
@@ -233,7 +249,8 @@ def _write_exclusively(path: Path, content: bytes) -> None:
         raise
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make durable what was made, renamed or removed in a folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

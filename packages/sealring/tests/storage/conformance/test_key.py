@@ -9,6 +9,7 @@ from sealring.protocol.api import Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import StoredKey
+from sealring.protocol.standing_key import StandingKey
 from sealring_verify.revocation_feed import revocation_id
 
 NOW = Instant(1_700_000_000_000)
@@ -84,6 +85,19 @@ async def test_a_key_changes_its_state_and_loses_its_secret_but_never_its_line(s
     gone = replace(MAC, state="retired", sealed=b"", mac_key_id=None, leaves_at=NOW)
     await change(store, KeyChange(version=await store.keys.version(), keys=(replace(gone, alg="ES256"),)))
     assert (await store.keys.stock()).keys == (gone,)
+
+
+async def test_standing_keys_are_kept_apart_from_those_that_turn_and_are_replaced_with_them(store: Store) -> None:
+    audit, device = StandingKey(purpose="audit", sealed=b"one"), StandingKey(purpose="device", sealed=b"two")
+    read = await store.keys.version()
+    assert await change(store, KeyChange(version=read, keys=(MAC,), standing=(device, audit))) == 0
+    stock = await store.keys.stock()
+    assert (stock.keys, stock.standing) == ((MAC,), (audit, device))
+    assert set(stock.sealed) == {MAC.sealed, b"one", b"two"}
+    anew = replace(audit, sealed=b"three")
+    assert await change(store, KeyChange(version=read, keys=(), standing=(anew,))) is None
+    assert await change(store, KeyChange(version=read + 1, keys=(), standing=(anew,))) == 0
+    assert (await store.keys.stock()).standing == (anew, device)
 
 
 async def test_a_withdrawn_key_is_told_to_every_api_and_ends_no_session(feed: Store, open_session: OpenSession) -> None:

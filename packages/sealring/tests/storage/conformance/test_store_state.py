@@ -1,9 +1,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from sealring.ports import NewSession, Store
+from sealring.ports import KeyChange, NewSession, Store
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, ServiceInstant
+from sealring.protocol.standing_key import StandingKey
 
 OpenSession = Callable[..., Awaitable[NewSession]]
 Recorded = Callable[[], Awaitable[list[AuditEvent]]]
@@ -75,3 +76,13 @@ async def test_each_end_moves_the_feed_number_and_nothing_else_does(shop: Store,
     await shop.clients.delete("shop", now=Instant(3000), events=[])
     await shop.sessions.end_everything(reason="test", now=Instant(3000), events=[])
     assert await feed_number() == 9
+
+
+async def test_destroying_the_keys_leaves_only_the_standing_ones_that_are_given(store: Store) -> None:
+    old, new = StandingKey(purpose="audit", sealed=b"old"), StandingKey(purpose="audit", sealed=b"new")
+    device = StandingKey(purpose="device", sealed=b"device")
+    read = await store.keys.version()
+    await store.keys.change(KeyChange(version=read, keys=(), standing=(old, device)), now=Instant(1), events=[])
+    await store.state.destroy_keys([new], events=[])
+    stock = await store.keys.stock()
+    assert (stock.keys, stock.standing) == ((), (new,))

@@ -13,8 +13,10 @@ import pytest
 from sealring.ports import StoreUnavailable
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.audit_verification import AuditVerification
+from sealring.protocol.standing_key import StandingKey
 from sealring.storage.sqlite.audit_event import SqliteAudit
-from sealring.storage.sqlite.database import SqliteDatabase, StoreProblem, open_database
+from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase, StoreProblem, open_database, open_file
+from sealring.storage.sqlite.key import add_standing_keys, read_key_stock
 from sealring.storage.sqlite.store import SqliteStore
 
 EVENT = AuditEvent(event="sign_in", at=1000, actor="user:ada")
@@ -205,3 +207,22 @@ async def test_a_file_that_cannot_be_read_is_unavailable(
     database._reading.create_scalar_function("fail", fail, 1)
     with pytest.raises(StoreUnavailable):
         read(database)("SELECT fail('x')", {})
+
+
+async def test_standing_keys_are_added_before_the_audit_begins_unless_the_keys_were_changed(tmp_path: Path) -> None:
+    path = tmp_path / "sealring.db"
+    file = open_file(path, randomness=os.urandom, demo=False)
+    assert isinstance(file, DatabaseFile)
+    audit, other = StandingKey(purpose="audit", sealed=b"one"), StandingKey(purpose="audit", sealed=b"other")
+    stock = read_key_stock(file)
+    assert stock.standing == ()
+    assert add_standing_keys(file, [audit], version=stock.version) is None
+    assert add_standing_keys(file, [other], version=stock.version) is None
+    assert read_key_stock(file).standing == (audit,)
+    assert read_key_stock(file).version == stock.version + 1
+    assert isinstance(open_at(path), StoreProblem)
+    file.close()
+    store = SqliteStore(opened_at(path))
+    assert (await store.keys.stock()).standing == (audit,)
+    assert await store.audit.list_events(after=0, limit=10) == ()
+    await store.close()

@@ -13,3 +13,9 @@ LIST_KEYS = """
 SELECT kid, purpose, alg, state, mac_key_id, sealed, public_jwk, created_at, api, activated_at, leaves_at
 FROM keys ORDER BY created_at, kid
 """
+
+LIST_STANDING_KEYS = "SELECT purpose, sealed FROM standing_keys ORDER BY purpose"
+WRITE_STANDING_KEY = """
+INSERT INTO standing_keys (purpose, sealed) VALUES (:purpose, :sealed)
+ON CONFLICT (purpose) DO UPDATE SET sealed = excluded.sealed
+"""

@@ -12,4 +12,5 @@ FIND_FORMER_ISSUER = """
 SELECT api FROM audit_events WHERE event = 'api_added' AND actor = 'sealring' ORDER BY position DESC LIMIT 1
 """
 DESTROY_KEYS = "DELETE FROM keys"
+DESTROY_STANDING_KEYS = "DELETE FROM standing_keys"
 DESTROY_LINKS = "DELETE FROM administrator_links"

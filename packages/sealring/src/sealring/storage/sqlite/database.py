@@ -26,47 +26,72 @@ class StoreProblem(msgspec.Struct, frozen=True):
     sentence: str
 
 
-class SqliteDatabase:
-    """A writing connection behind group commit, and a reading one that sees only what is durable."""
+class DatabaseFile:
+    """A file that is held for this process and up to date, and whose audit has no key yet.
+
+    It can be read; of writing it knows the one act that gives the store its standing keys.
+    """
 
     def __init__(
-        self,
-        *,
-        path: Path | None,
-        writing: apsw.Connection,
-        reading: apsw.Connection,
-        lock: IO[bytes] | None,
-        audit: AuditWriter,
+        self, *, path: Path | None, writing: apsw.Connection, reading: apsw.Connection, lock: IO[bytes] | None
     ) -> None:
-        self._path = path
-        self._writing = writing
-        self._reading = reading
+        self.path = path
+        self.writing = writing
+        self.reading = reading
         self._lock = lock
-        self._group = GroupCommit(writing, audit, commit_in_thread=reading is not writing)
-
-    async def act(self, act: Act, *, key: str | bytes | None = None) -> Any:  # noqa: ANN401 -- an act's own result
-        """Run an act in the next commit group; see GroupCommit.act."""
-        return await self._group.act(act, key=key)
 
     def read(self, statement: str, values: _Values) -> Any:  # noqa: ANN401 -- a row
         """Read at most one row, straight on the loop: a point look-up costs a few microseconds."""
         try:
-            return self._reading.execute(statement, values).fetchone()
+            return self.reading.execute(statement, values).fetchone()
         except (apsw.IOError, apsw.BusyError, apsw.CantOpenError, apsw.LockedError) as problem:
             raise StoreUnavailable(type(problem).__name__) from problem
 
     def read_all(self, statement: str, values: _Values) -> list[Any]:
         """Read all rows of a statement that bounds itself."""
         try:
-            return self._reading.execute(statement, values).fetchall()
+            return self.reading.execute(statement, values).fetchall()
         except (apsw.IOError, apsw.BusyError, apsw.CantOpenError, apsw.LockedError) as problem:
             raise StoreUnavailable(type(problem).__name__) from problem
 
+    def begin(self, *, audit_key: bytes, writer: str, randomness: Randomness) -> "SqliteDatabase":
+        """Begin to write. `writer`: the name of this run of this node in the audit; `audit_key`: of its chain."""
+        return SqliteDatabase(self, AuditWriter(writer=writer, audit_key=audit_key, randomness=randomness))
+
+    def close(self) -> None:
+        """Close the connections and release the lock."""
+        self.reading.close()
+        self.writing.close()
+        if self._lock is not None:
+            self._lock.close()
+
+
+class SqliteDatabase:
+    """A writing connection behind group commit, and a reading one that sees only what is durable."""
+
+    def __init__(self, file: DatabaseFile, audit: AuditWriter) -> None:
+        self._file = file
+        self._writing = file.writing
+        self._reading = file.reading
+        self._group = GroupCommit(self._writing, audit, commit_in_thread=self._reading is not self._writing)
+
+    async def act(self, act: Act, *, key: str | bytes | None = None) -> Any:  # noqa: ANN401 -- an act's own result
+        """Run an act in the next commit group; see GroupCommit.act."""
+        return await self._group.act(act, key=key)
+
+    def read(self, statement: str, values: _Values) -> Any:  # noqa: ANN401 -- a row
+        """Read at most one row, as `DatabaseFile.read` does."""
+        return self._file.read(statement, values)
+
+    def read_all(self, statement: str, values: _Values) -> list[Any]:
+        """Read all rows of a statement that bounds itself."""
+        return self._file.read_all(statement, values)
+
     async def read_apart(self, reading: Callable[[apsw.Connection], Any]) -> Any:  # noqa: ANN401 -- the reading's own
         """Read much, in a thread and on a connection of its own, so that nobody waits for it."""
-        if self._path is None:
+        if self._file.path is None:
             return reading(self._reading)
-        path = str(self._path)
+        path = str(self._file.path)
 
         def read() -> Any:  # noqa: ANN401 -- as above
             connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
@@ -87,26 +112,30 @@ class SqliteDatabase:
     async def close(self) -> None:
         """Finish what waits, close the file and release the lock."""
         await self._group.close()
-        self._reading.close()
-        if self._writing is not self._reading:
-            await asyncio.to_thread(self._writing.close)
-        if self._lock is not None:
-            self._lock.close()
+        # In a thread: the last connection writes the log back into the file.
+        await asyncio.to_thread(self._file.close)
 
 
 def open_database(
     path: Path | None, *, audit_key: bytes, writer: str, randomness: Randomness, demo: bool
 ) -> SqliteDatabase | StoreProblem:
+    """Open the database at `path` where the audit's key is known beforehand; see `open_file`, `DatabaseFile.begin`."""
+    file = open_file(path, randomness=randomness, demo=demo)
+    if isinstance(file, StoreProblem):
+        return file
+    return file.begin(audit_key=audit_key, writer=writer, randomness=randomness)
+
+
+def open_file(path: Path | None, *, randomness: Randomness, demo: bool) -> DatabaseFile | StoreProblem:
     """Open (and where it is new, make) the database at `path`, bringing its tables up to date; None is in memory.
 
-    `demo`: marks a new file as the demo's. `writer`: the name of this run of this node in the audit.
+    `demo`: marks a new file as the demo's.
     """
-    audit = AuditWriter(writer=writer, audit_key=audit_key, randomness=randomness)
     if path is None:
         memory = apsw.Connection(":memory:")
         _configure(memory)
         apply_migrations(memory, randomness=randomness, demo=demo)
-        return SqliteDatabase(path=None, writing=memory, reading=memory, lock=None, audit=audit)
+        return DatabaseFile(path=None, writing=memory, reading=memory, lock=None)
     lock = take_lock(path)
     if isinstance(lock, StoreProblem):
         return lock
@@ -122,7 +151,7 @@ def open_database(
     if problem is not None:
         lock.close()
         return StoreProblem(problem)
-    return SqliteDatabase(path=path, writing=writing, reading=reading, lock=lock, audit=audit)
+    return DatabaseFile(path=path, writing=writing, reading=reading, lock=lock)
 
 
 def _configure(connection: apsw.Connection) -> None:

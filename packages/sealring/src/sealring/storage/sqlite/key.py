@@ -11,9 +11,10 @@ from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.revocation import Revocation
+from sealring.protocol.standing_key import StandingKey
 from sealring.storage.sql import key as sql
 from sealring.storage.sql import session as session_sql
-from sealring.storage.sqlite.database import SqliteDatabase
+from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase, StoreProblem
 from sealring.storage.sqlite.group_commit import Journal
 from sealring.storage.sqlite.session import raise_all_epochs
 
@@ -33,9 +34,7 @@ class SqliteKeys:
 
     async def stock(self) -> KeyStock:
         """Read all keys."""
-        # The number first: a change that comes in between makes the keys newer than it, and is refused by it.
-        version = await self.version()
-        return KeyStock(version=version, keys=tuple(_key(row) for row in self._database.read_all(sql.LIST_KEYS, {})))
+        return read_key_stock(self._database)
 
     async def change(self, change: KeyChange, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
         """Write a change, and end what it ends; None where the keys were changed since. Returns sessions ended."""
@@ -45,6 +44,8 @@ class SqliteKeys:
                 return None
             for key in change.keys:
                 connection.execute(sql.WRITE_KEY, _row(key))
+            for standing in change.standing:
+                connection.execute(sql.WRITE_STANDING_KEY, msgspec.structs.asdict(standing))
             journal.revoke([Revocation(kind="kid", value=kid, at=now) for kid in change.withdrawn])
             if change.ends_everything:
                 ended = _end_everything(connection, journal, now=now)
@@ -55,6 +56,32 @@ class SqliteKeys:
 
         result = await self._database.act(act, key="keys")
         return None if result is None else int(result)
+
+
+def read_key_stock(database: SqliteDatabase | DatabaseFile) -> KeyStock:
+    """Read all keys, also of a file that is not written yet."""
+    # The number first: a change that comes in between makes the keys newer than it, and is refused by it.
+    version = int(database.read(sql.FIND_VERSION, {})[0])
+    standing = database.read_all(sql.LIST_STANDING_KEYS, {})
+    return KeyStock(
+        version=version,
+        keys=tuple(_key(row) for row in database.read_all(sql.LIST_KEYS, {})),
+        standing=tuple(StandingKey(purpose=purpose, sealed=sealed) for purpose, sealed in standing),
+    )
+
+
+def add_standing_keys(file: DatabaseFile, keys: Iterable[StandingKey], *, version: int) -> StoreProblem | None:
+    """Give a store standing keys that it lacks, before its audit begins, so in no event.
+
+    Nothing is written where the keys were changed since they were read as `version`.
+    """
+    try:
+        with file.writing:
+            if file.writing.execute(sql.RAISE_VERSION, {"version": version}).get is not None:
+                file.writing.executemany(sql.WRITE_STANDING_KEY, [msgspec.structs.asdict(key) for key in keys])
+    except apsw.Error as failure:
+        return StoreProblem(f"The database {file.path} cannot be written: {failure}.")
+    return None
 
 
 def _end_sessions_of(connection: apsw.Connection, journal: Journal, mac_key_ids: Iterable[int], *, now: Instant) -> int:

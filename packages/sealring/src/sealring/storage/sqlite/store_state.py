@@ -1,16 +1,19 @@
 """What the store knows about itself, on SQLite."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from sealring.ports import StoreIdentity
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, ServiceInstant
+from sealring.protocol.standing_key import StandingKey
+from sealring.storage.sql import key as key_sql
 from sealring.storage.sql import session as session_sql
 from sealring.storage.sql import store_state as sql
-from sealring.storage.sqlite.database import SqliteDatabase, StoreProblem
+from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase, StoreProblem
 from sealring.storage.sqlite.database_copy import write_copy
 from sealring.storage.sqlite.group_commit import Journal
 from sealring.storage.sqlite.session import raise_all_epochs
@@ -24,10 +27,7 @@ class SqliteState:
 
     async def identity(self) -> StoreIdentity:
         """Read the store's identity."""
-        incarnation, feed_number, service_clock, demo = self._database.read(sql.FIND_STATE, {})
-        return StoreIdentity(
-            incarnation=incarnation, feed_number=feed_number, service_now=service_clock, demo=bool(demo)
-        )
+        return read_identity(self._database)
 
     async def beat(self, service_now: ServiceInstant) -> None:
         """Move the kept service clock forward; never back."""
@@ -57,15 +57,29 @@ class SqliteState:
 
     async def former_issuer(self) -> str | None:
         """Name the issuer under which the store was served last, as its registration tells."""
-        row = self._database.read(sql.FIND_FORMER_ISSUER, {})
-        return None if row is None else str(row[0])
+        return read_former_issuer(self._database)
 
-    async def destroy_keys(self, *, events: Sequence[AuditEvent]) -> None:
-        """Destroy all signing, MAC and feed keys and all administrator links."""
+    async def destroy_keys(self, standing: Iterable[StandingKey], *, events: Sequence[AuditEvent]) -> None:
+        """Destroy all keys and all administrator links; `standing` take the place of the standing keys."""
 
         def act(connection: apsw.Connection, journal: Journal) -> None:
             connection.execute(sql.DESTROY_KEYS)
+            connection.execute(sql.DESTROY_STANDING_KEYS)
+            for key in standing:
+                connection.execute(key_sql.WRITE_STANDING_KEY, msgspec.structs.asdict(key))
             connection.execute(sql.DESTROY_LINKS)
             journal.record(events)
 
         await self._database.act(act)
+
+
+def read_identity(database: SqliteDatabase | DatabaseFile) -> StoreIdentity:
+    """Read which store this is, also of a file that is not written yet."""
+    incarnation, feed_number, service_clock, demo = database.read(sql.FIND_STATE, {})
+    return StoreIdentity(incarnation=incarnation, feed_number=feed_number, service_now=service_clock, demo=bool(demo))
+
+
+def read_former_issuer(database: SqliteDatabase | DatabaseFile) -> str | None:
+    """Name the issuer under which the store was served last, also of a file that is not written yet."""
+    row = database.read(sql.FIND_FORMER_ISSUER, {})
+    return None if row is None else str(row[0])
