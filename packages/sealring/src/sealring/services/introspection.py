@@ -2,17 +2,31 @@
 
 from collections.abc import Mapping
 
-from sealring.ports import Signer, Store
+from sealring.ports import ActivityStream, Signer, Store
+from sealring.protocol.activity import Activity
 from sealring.protocol.api import Api
+from sealring.protocol.caller import Caller
 from sealring.protocol.instant import Instant
 from sealring.protocol.scope import scope_text
 from sealring.services.access_token import check_own_token, find_session_of
+from sealring_verify.claims import AccessToken
 
 
-async def introspect_token(token: str, api: Api, *, store: Store, signer: Signer, now: Instant) -> Mapping[str, object]:
+async def introspect_token(
+    token: str,
+    api: Api,
+    caller: Caller,
+    *,
+    store: Store,
+    signer: Signer,
+    now: Instant,
+    activity: ActivityStream | None,
+) -> Mapping[str, object]:
     """Say what a token is worth now; anything but a live token of this API is exactly `{"active": false}`."""
     claims = check_own_token(token, audience=api.identifier, signer=signer, now=now)
     session = None if claims is None else await find_session_of(claims, store=store, now=now)
+    if activity is not None:
+        activity.tell(_answered(claims, api, caller, active=session is not None, now=now))
     if claims is None or session is None:
         return {"active": False}
     return {
@@ -28,3 +42,19 @@ async def introspect_token(token: str, api: Api, *, store: Store, signer: Signer
         "sid": claims.sid,
         "token_type": "Bearer",
     }
+
+
+def _answered(claims: AccessToken | None, api: Api, caller: Caller, *, active: bool, now: Instant) -> Activity:
+    refusal = "token_refused" if claims is None else "session_ended"
+    return Activity(
+        event="introspection_answered",
+        at=now,
+        outcome="active" if active else "inactive",
+        code=None if active else refusal,
+        sub=None if claims is None else claims.sub,
+        client_id=None if claims is None else claims.client_id,
+        sid=None if claims is None else claims.sid,
+        api=api.identifier,
+        network=caller.network,
+        country=caller.country,
+    )

@@ -8,6 +8,7 @@ from sealring.credentials.login_name import LoginNameRefused, parse_login_name
 from sealring.credentials.password_hash import MatchNeedsRehash, NoMatch
 from sealring.credentials.password_policy import PasswordRefused, prepare_password
 from sealring.ports import (
+    ActivityStream,
     HashingBusy,
     MacKey,
     NewSession,
@@ -33,6 +34,7 @@ from sealring.protocol.session import AssertedSessionRequest, MfaRequired, Passw
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, UserCredentials, next_epoch, subject_of
 from sealring.services.access_token import make_access_token
+from sealring.services.activity import access_token_issued
 
 WEIGHED: Final = frozenset({"wrong_credentials", "account_disabled"})
 """Codes of attempts at a password that were weighed: each is an event."""
@@ -81,6 +83,7 @@ async def sign_in(
     limit: SignInLimit,
     now: Instant,
     randomness: Randomness,
+    activity: ActivityStream | None,
 ) -> TokenResponse | MfaRequired | OAuthError:
     """Sign a person in with name and password, and open a session of `client`.
 
@@ -112,7 +115,17 @@ async def sign_in(
         user=proven.user, auth_time=now, amr=("pwd",), claims={}, scope=request.scope, target=target[0], api=target[1]
     )
     event = _event("sign_in", client, caller, now=now, sub=proven.user.sub)
-    opened = await _open(terms, client, caller, event=event, store=store, signer=signer, now=now, randomness=randomness)
+    opened = await _open(
+        terms,
+        client,
+        caller,
+        event=event,
+        store=store,
+        signer=signer,
+        now=now,
+        randomness=randomness,
+        activity=activity,
+    )
     if isinstance(opened, OAuthError):
         return opened
     # The same device keeps its id, and with it its failures.
@@ -129,6 +142,7 @@ async def assert_session(
     signer: Signer,
     now: Instant,
     randomness: Randomness,
+    activity: ActivityStream | None,
 ) -> TokenResponse | OAuthError:
     """Open a session for a subject that a trusted back-end names; it needs the permission `sessions:create`."""
     if "sessions:create" not in client.permissions:
@@ -153,7 +167,17 @@ async def assert_session(
         api=target[1],
     )
     event = _event("session_asserted", client, caller, now=now, sub=user.sub)
-    return await _open(terms, client, caller, event=event, store=store, signer=signer, now=now, randomness=randomness)
+    return await _open(
+        terms,
+        client,
+        caller,
+        event=event,
+        store=store,
+        signer=signer,
+        now=now,
+        randomness=randomness,
+        activity=activity,
+    )
 
 
 async def prove_password(
@@ -256,6 +280,7 @@ async def _open(
     signer: Signer,
     now: Instant,
     randomness: Randomness,
+    activity: ActivityStream | None,
 ) -> TokenResponse | OAuthError:
     sid = make_opaque_id(15, randomness=randomness)
     facts = SessionFacts(
@@ -286,6 +311,9 @@ async def _open(
     if not await store.sessions.create(session, now=now, events=[opened]):
         # A password change, a disabling or a deletion came in between: whatever was proven is worth nothing now.
         return refuse("wrong_credentials")
+    if activity is not None:
+        sub, api = terms.user.sub, terms.api.identifier
+        activity.tell(access_token_issued(caller, sub=sub, client_id=client.client_id, sid=sid, api=api, now=now))
     return with_refresh_token(response, family, mac_key=mac_key, signer=signer) if client.refresh else response
 
 
