@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from sealring_verify import TokenRefused, Verifier
 from sealring_verify.jose import base64url
 from sealring_verify.jose.jwk import PrivateKey, generate_private_key
 from sealring_verify.jose.jws import sign_compact
@@ -106,6 +107,26 @@ class LocalIssuer:
             return self.reply(path, None, b"")
 
         self.faults[path] = reply
+
+    def verifier(self, **options: Any) -> Verifier:  # noqa: ANN401 - passed on as they come
+        """Make a verifier of this issuer's feed for the API `orders`."""
+        return Verifier(self.url, "orders", api_key="sla_k", **options)
+
+    @staticmethod
+    def outcome(verifier: Verifier, token: str) -> str:
+        """Verify a token: its subject, or the code of its refusal."""
+        try:
+            return verifier.verify(token).sub
+        except TokenRefused as refusal:
+            return refusal.code
+
+    @staticmethod
+    def until(holds: Callable[[], bool], seconds: float = 8) -> None:
+        """Wait until something holds, and fail where it does not in time."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def claims(self, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - claims are any JSON
         now = int(time.time())
