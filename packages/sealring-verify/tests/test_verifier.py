@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sealring_verify import (
+    InsufficientScope,
     IntrospectionUnavailable,
     InvalidToken,
     KeysUnavailable,
@@ -46,6 +47,16 @@ async def test_a_good_token_passes_both_ways(issuer: "LocalIssuer") -> None:
     assert await _both(verifier, issuer.token()) == "u1"
     assert verifier.verify(issuer.token(scope="a")).scope == {"a"}
     assert issuer.requests == [issuer.metadata_path, "/jwks"]
+
+
+async def test_scopes_that_are_demanded_must_all_be_there_both_ways(issuer: "LocalIssuer") -> None:
+    verifier, token = Verifier(issuer.url, "orders"), issuer.token(scope="a b")
+    assert verifier.verify(token, scopes={"a", "b"}).sub == "u1"
+    assert (await verifier.verify_async(token, scopes=("b",))).sub == "u1"
+    with pytest.raises(InsufficientScope, match="scope: a c"):
+        verifier.verify(token, scopes={"c", "a"})
+    with pytest.raises(InsufficientScope):
+        await verifier.verify_async(token, scopes=["ab"])
 
 
 async def test_an_issuer_below_a_path_works(issuer_with_path: "LocalIssuer") -> None:

@@ -13,6 +13,7 @@ import msgspec
 from sealring_verify.access_token import check_signed_access_token, check_time
 from sealring_verify.claims import AccessToken
 from sealring_verify.errors import (
+    InsufficientScope,
     IntrospectionUnavailable,
     InvalidToken,
     KeysUnavailable,
@@ -161,29 +162,38 @@ class Verifier:
         issuer, audience, options = options_from_environment()
         return cls(issuer, audience, **options)
 
-    def verify(self, token: str, *, client_address: str | None = None) -> AccessToken:
-        """Verify a token. Raises InvalidToken, KeysUnavailable, RevocationUnknown, IntrospectionUnavailable only.
+    def verify(self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None) -> AccessToken:
+        """Verify a token, and that it has all `scopes`.
 
+        Raises InvalidToken, InsufficientScope, KeysUnavailable, RevocationUnknown, IntrospectionUnavailable only.
         `client_address`: the caller's, if it is known, for the report. It may wait for the network, so a coroutine
         awaits `verify_async`.
         """
         use = _Verification(token, client_address)
         try:
             self._judge(use)
+            _check_scopes(use, scopes)
         except TokenRefused as refusal:
             self._guard.note(use.verified, client_address, refusal.code)
             raise
         return self._accepted(use)
 
-    async def verify_async(self, token: str, *, client_address: str | None = None) -> AccessToken:
+    async def verify_async(
+        self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None
+    ) -> AccessToken:
         """Verify a token as `verify` does, without ever blocking the event loop."""
         use = _Verification(token, client_address)
         try:
             await self._judge_async(use)
+            _check_scopes(use, scopes)
         except TokenRefused as refusal:
             self._guard.note(use.verified, client_address, refusal.code)
             raise
         return self._accepted(use)
+
+    def count_refusal(self, refusal: TokenRefused, *, client_address: str | None = None) -> None:
+        """Count, for the report, a request that was refused before there was a token to verify."""
+        self._guard.note(None, client_address, refusal.code)
 
     def status(self) -> VerifierStatus:
         """Say what this verifier knows; it fetches nothing."""
@@ -331,6 +341,11 @@ def options_from_environment() -> tuple[str, str, VerifierOptions]:
         raise ValueError(f"set {' and '.join(missing)} in the environment")
     options = VerifierOptions(api_key=os.environ.get("SEALRING_API_KEY") or None)
     return os.environ["SEALRING_ISSUER"], os.environ["SEALRING_AUDIENCE"], options
+
+
+def _check_scopes(use: "_Verification", scopes: Collection[str]) -> None:
+    if use.verified is not None and not use.verified.access_token.scope.issuperset(scopes):
+        raise InsufficientScope(scopes)
 
 
 def _digest(token: str) -> bytes:
