@@ -153,11 +153,14 @@ class LocalFeed:
     """The feed of an issuer as docs/reference/revocation-feed.md has it, with a checkpoint each 50 ms.
 
     `tamper` turns a message into the octets that are sent in its place; what it returns is written as it is.
+    `published`: the keys of the set, `key` alone where it is None.
     """
 
     def __init__(self, issuer: LocalIssuer) -> None:
         self.issuer = issuer
         self.key = generate_private_key("ES256", kid="f1")
+        self.published: list[PrivateKey] | None = None
+        self.hides_keys = False
         self.inc = "0" * 32
         self.entries: list[list[Any]] = []
         self.lost_until = 0
@@ -217,7 +220,12 @@ class LocalFeed:
         parts = urlsplit(request.path)
         query = dict(parse_qsl(parts.query))
         if parts.path.endswith("/jwks"):
-            self.send(request, 200, json.dumps({"keys": [self.key.public_jwk()]}).encode())
+            keys = [self.key] if self.published is None else self.published
+            self.send(
+                request,
+                503 if self.hides_keys else 200,
+                json.dumps({"keys": [key.public_jwk() for key in keys]}).encode(),
+            )
             return
         self.authorizations.add(request.headers["Authorization"])
         if self.status != 200:

@@ -1,3 +1,4 @@
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -6,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sealring_verify import RevocationUnknown
+from sealring_verify.jose import base64url
 from sealring_verify.jose.jwk import generate_private_key
 
 if TYPE_CHECKING:
@@ -121,6 +123,81 @@ def test_a_checkpoint_in_the_place_of_a_snapshot_is_no_beginning(issuer: "LocalI
     checkpoint = feed.message(0)
     feed.message = lambda *_, **__: checkpoint  # type: ignore[method-assign] - the server is at fault here
     assert issuer.outcome(issuer.verifier(), issuer.token()) == "revocation_unknown"
+
+
+class Thief:
+    """Sits on the stream with the key `f1`: signs each message anew with it, without entries if told so."""
+
+    def __init__(self, feed: "LocalFeed") -> None:
+        self._feed = feed
+        self._key = feed.key
+        self.strips = False
+        feed.tamper = self.resign
+
+    def resign(self, message: bytes) -> bytes:
+        payload = message.split(b".")[1]
+        members = json.loads(base64url.decode(payload))
+        return self._feed.sign(members | ({"entries": []} if self.strips else {}), key=self._key)
+
+
+def _withdraw(feed: "LocalFeed") -> None:
+    feed.key = generate_private_key("ES256", kid="f2")
+    feed.published = [feed.key]
+
+
+def test_who_holds_a_withdrawn_key_and_the_stream_keeps_nobody_fresh_for_longer_than_max_staleness(
+    issuer: "LocalIssuer", feed: "LocalFeed"
+) -> None:
+    verifier, token = issuer.verifier(max_staleness=2), issuer.token()
+    Thief(feed)
+    assert issuer.outcome(verifier, token) == "u1"
+    _withdraw(feed)
+    issuer.until(lambda: issuer.outcome(verifier, token) == "revocation_unknown", 2.5)
+    # Nor once more, whatever the thief goes on saying.
+    deadline = time.monotonic() + 1.5
+    while time.monotonic() < deadline:
+        assert issuer.outcome(verifier, token) == "revocation_unknown"
+    feed.tamper = lambda message: message
+    issuer.until(lambda: issuer.outcome(verifier, token) == "u1", 20)
+
+
+def test_who_also_holds_back_the_key_set_keeps_nobody_fresh_either(issuer: "LocalIssuer", feed: "LocalFeed") -> None:
+    verifier, token = issuer.verifier(max_staleness=2), issuer.token()
+    assert issuer.outcome(verifier, token) == "u1"
+    feed.hides_keys = True
+    began = time.monotonic()
+    issuer.until(lambda: issuer.outcome(verifier, token) == "revocation_unknown", 2.5)
+    # Not sooner than the promise: a key set that is not answered for once harms nobody.
+    assert time.monotonic() - began > 1
+    feed.hides_keys = False
+    issuer.until(lambda: issuer.outcome(verifier, token) == "u1", 20)
+
+
+def test_what_was_left_out_under_a_withdrawn_key_is_learnt_after_it(issuer: "LocalIssuer", feed: "LocalFeed") -> None:
+    verifier, ended = issuer.verifier(max_staleness=3), issuer.token(sid="s1")
+    thief = Thief(feed)
+    assert issuer.outcome(verifier, ended) == "u1"
+    thief.strips = True
+    feed.end("sid", "s1")
+    issuer.until(lambda: verifier.status().revocation.position == 1)
+    assert issuer.outcome(verifier, ended) == "u1"  # so much the thief can do while the key is good
+    _withdraw(feed)
+    feed.tamper = lambda message: message
+    issuer.until(lambda: issuer.outcome(verifier, ended) != "u1", 3.2)
+    issuer.until(lambda: issuer.outcome(verifier, ended) == "session_ended", 10)
+
+
+def test_a_withdrawal_with_a_successor_refuses_nobody(issuer: "LocalIssuer", feed: "LocalFeed") -> None:
+    verifier, token = issuer.verifier(max_staleness=3), issuer.token()
+    successor = generate_private_key("ES256", kid="f2")
+    feed.published = [feed.key, successor]
+    assert issuer.outcome(verifier, token) == "u1"
+    feed.key, feed.published = successor, [successor]
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:
+        assert issuer.outcome(verifier, token) == "u1"
+        time.sleep(0.005)
+    assert issuer.requests.count("/revocations/snapshot") == 2
 
 
 def test_a_new_feed_key_is_fetched_when_a_message_names_it(issuer: "LocalIssuer", feed: "LocalFeed") -> None:
