@@ -53,6 +53,12 @@ class SignedMessage(msgspec.Struct, frozen=True, kw_only=True):
     more: bool = False
 
 
+class _KeptSnapshot(msgspec.Struct, frozen=True):
+    made_at: float
+    feed_key_set: bytes
+    message: SignedMessage
+
+
 class _Channel:
     """The readers of one API on this node, woken by one task."""
 
@@ -60,7 +66,7 @@ class _Channel:
         self.api: Api | None = api
         self.readers = 0
         self.task: asyncio.Task[None] | None = None
-        self.snapshot: tuple[float, SignedMessage] | None = None
+        self.snapshot: _KeptSnapshot | None = None
         self.snapshot_lock = asyncio.Lock()
         self.snapshots_given: tuple[float, int] = (0.0, 0)
         self._waiting: set[asyncio.Future[SignedMessage | None]] = set()
@@ -120,11 +126,14 @@ class RevocationFeed:
         channel.snapshots_given = (since, given + 1)
         async with channel.snapshot_lock:
             head = await self._store.revocations.head()
-            kept = channel.snapshot
-            if kept is not None and (kept[1].number == head.number or now - kept[0] < _SNAPSHOT_SECONDS):
-                return kept[1]
-            channel.snapshot = (asyncio.get_running_loop().time(), await self._make_snapshot(reader.api))
-            return channel.snapshot[1]
+            kept, key_set = channel.snapshot, self._signer.feed_key_set()
+            # What a key signed that has left since is believed by nobody, however little happened.
+            holds = kept is not None and kept.feed_key_set == key_set
+            if kept and holds and (kept.message.number == head.number or now - kept.made_at < _SNAPSHOT_SECONDS):
+                return kept.message
+            made_at = asyncio.get_running_loop().time()
+            channel.snapshot = _KeptSnapshot(made_at, key_set, await self._make_snapshot(reader.api))
+            return channel.snapshot.message
 
     async def message_after(self, reader: AuthenticatedApi, request: FeedRequest) -> SignedMessage | OAuthError:
         """Give what follows a position: at once where there is something, else when there is, or after `wait`."""
