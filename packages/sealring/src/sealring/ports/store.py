@@ -187,8 +187,13 @@ class ClientStore(Protocol):
         """Delete a client and end its sessions; return sessions ended, None for an unknown client."""
         ...
 
-    async def compromise(self, client: Client, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
-        """Replace a registration, raise the epoch and end its sessions; return how many, None for an unknown client."""
+    async def compromise(
+        self, client: Client, *, read: Client, now: Instant, events: Sequence[AuditEvent]
+    ) -> int | None:
+        """Replace a registration, raise the epoch and end its sessions; return how many.
+
+        None where the client is no longer as it was `read`, and nothing was done.
+        """
         ...
 
     async def origin_is_registered(self, origin: str) -> bool:

@@ -50,7 +50,7 @@ async def revoke_token(
     client = await store.clients.find(claims.client_id) if collapsed else None
     if client is not None:
         await store.clients.compromise(
-            client, now=now, events=[_event("client_compromised", claims, actor=actor, now=now)]
+            client, read=client, now=now, events=[_event("client_compromised", claims, actor=actor, now=now)]
         )
     return TokenRevoked(jti=claims.jti, sub=claims.sub, client_id=claims.client_id, aud=claims.aud, collapsed=collapsed)
 
