@@ -59,7 +59,7 @@ async def change_password(
     judged = judge_password(request.new_password.reveal(), policy=policy, second_factor=False, login_names=login_names)
     if isinstance(judged, PasswordRefused):
         return refuse("password_refused", description=judged.sentence)
-    fresh = await hashing.hash(judged.prepared)
+    fresh = await hashing.hash(judged.prepared, known_device=True)
     if isinstance(fresh, HashingBusy):
         return refuse("sign_in_busy", retry_after=1)
     family, mac_key = open_family(now=now, randomness=randomness), signer.current_mac_key()
@@ -114,6 +114,7 @@ async def _prove_old_password(
         login_names[0],
         request.current_password.reveal(),
         caller,
+        signed_in=True,
         store=store,
         hashing=hashing,
         limit=limit,

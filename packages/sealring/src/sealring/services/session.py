@@ -115,19 +115,10 @@ async def sign_in(
         user=proven.user, auth_time=now, amr=("pwd",), claims={}, scope=request.scope, target=target[0], api=target[1]
     )
     event = _event("sign_in", client, caller, now=now, sub=proven.user.sub)
-    opened = await _open(
-        terms,
-        client,
-        caller,
-        event=event,
-        store=store,
-        signer=signer,
-        now=now,
-        randomness=randomness,
-        activity=activity,
-    )
+    opened = await _open(terms, client, caller, event=event, store=store, signer=signer, now=now, randomness=randomness)
     if isinstance(opened, OAuthError):
         return opened
+    _tell(activity, opened, terms, client, caller=caller, now=now)
     # The same device keeps its id, and with it its failures.
     device_id = _find_device(presented, proven.user.sub, now=now) or randomness(DEVICE_ID_OCTETS)
     return _with_device_token(opened, proven.user.sub, device_id, signer=signer, now=now)
@@ -167,17 +158,9 @@ async def assert_session(
         api=target[1],
     )
     event = _event("session_asserted", client, caller, now=now, sub=user.sub)
-    return await _open(
-        terms,
-        client,
-        caller,
-        event=event,
-        store=store,
-        signer=signer,
-        now=now,
-        randomness=randomness,
-        activity=activity,
-    )
+    opened = await _open(terms, client, caller, event=event, store=store, signer=signer, now=now, randomness=randomness)
+    _tell(activity, opened, terms, client, caller=caller, now=now)
+    return opened
 
 
 async def prove_password(
@@ -186,6 +169,7 @@ async def prove_password(
     caller: Caller,
     *,
     presented: DevicePresented | None = None,
+    signed_in: bool = False,
     store: Store,
     hashing: PasswordHashing,
     limit: SignInLimit,
@@ -194,6 +178,7 @@ async def prove_password(
     """Check name and password: an unknown name costs the same time and gets the same words (SECURITY A10).
 
     `presented`: a device token; one of this very account keeps its place in the queue and its own count of failures.
+    `signed_in`: the caller holds a live session of the account, and keeps its place as well.
     """
     name = parse_login_name(login_name)
     if isinstance(name, LoginNameRefused):
@@ -209,7 +194,7 @@ async def prove_password(
         NoMatch()
         if isinstance(prepared, PasswordRefused)
         else await hashing.verify(
-            None if known is None else known.password_hash, prepared, known_device=device is not None
+            None if known is None else known.password_hash, prepared, known_device=signed_in or device is not None
         )
     )
     if isinstance(verdict, HashingBusy):
@@ -280,7 +265,6 @@ async def _open(
     signer: Signer,
     now: Instant,
     randomness: Randomness,
-    activity: ActivityStream | None,
 ) -> TokenResponse | OAuthError:
     sid = make_opaque_id(15, randomness=randomness)
     facts = SessionFacts(
@@ -311,10 +295,22 @@ async def _open(
     if not await store.sessions.create(session, now=now, events=[opened]):
         # A password change, a disabling or a deletion came in between: whatever was proven is worth nothing now.
         return refuse("wrong_credentials")
-    if activity is not None:
-        sub, api = terms.user.sub, terms.api.identifier
-        activity.tell(access_token_issued(caller, sub=sub, client_id=client.client_id, sid=sid, api=api, now=now))
     return with_refresh_token(response, family, mac_key=mac_key, signer=signer) if client.refresh else response
+
+
+def _tell(
+    stream: ActivityStream | None,
+    opened: TokenResponse | OAuthError,
+    terms: SessionTerms,
+    client: Client,
+    *,
+    caller: Caller,
+    now: Instant,
+) -> None:
+    if stream is not None and isinstance(opened, TokenResponse):
+        sub, api = terms.user.sub, terms.api.identifier
+        issued = access_token_issued(caller, sub=sub, client_id=client.client_id, sid=opened.sid, api=api, now=now)
+        stream.tell(issued)
 
 
 def open_family(*, now: Instant, randomness: Randomness) -> OpenedFamily:
