@@ -1,5 +1,6 @@
 """Keys that turn by themselves: what is due is done by one node at a time (SECURITY C1)."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final
 
@@ -125,7 +126,8 @@ async def _perform(steps: Iterable[KeyStep], stock: KeyStock, *, store: Store, t
     for step in steps:
         match step:
             case MakeKey(schedule=schedule, state=state):
-                made = forge_key(schedule, state, [*stock.keys, *rows], terms=terms, now=now)
+                # In a thread: the primes of an RSA key take from a tenth of a second to seconds.
+                made = await asyncio.to_thread(forge_key, schedule, state, [*stock.keys, *rows], terms=terms, now=now)
                 rows.append(made)
                 events.append(key_event("key_added", made, actor=_ACTOR, now=now))
             case TurnKey(activated=activated, retiring=retiring):
