@@ -149,6 +149,10 @@ class SessionStore(Protocol):
         """Count live sessions."""
         ...
 
+    async def latest_idle_expiry(self, mac_key_id: int) -> Instant | None:
+        """Say until when sessions may hold a refresh token under a MAC key; it may read every row, so ask seldom."""
+        ...
+
     async def forget_expired(self, *, before: Instant, limit: int) -> int:
         """Delete rows whose absolute lifetime was over `before` an instant.
 

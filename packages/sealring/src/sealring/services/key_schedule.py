@@ -113,6 +113,19 @@ def forge_key(
             return key
 
 
+async def keep_for_sessions(retiring: StoredKey | None, *, store: Store) -> StoredKey | None:
+    """Let a retiring MAC key stay for whoever may still hold a token under it.
+
+    The longest idle lifetime of today says too little where a client's was shortened: sessions keep the one they have.
+    """
+    if retiring is None or retiring.mac_key_id is None or retiring.leaves_at is None:
+        return retiring
+    latest = await store.sessions.latest_idle_expiry(retiring.mac_key_id)
+    if latest is None or latest <= retiring.leaves_at:
+        return retiring
+    return msgspec.structs.replace(retiring, leaves_at=latest)
+
+
 async def _due(stock: KeyStock, *, store: Store, terms: KeyTerms, now: Instant) -> tuple[KeyStep, ...]:
     policy = await key_policy(store=store, terms=terms, now=now)
     lines = [Schedule("access_token", api.access_token_signing_alg) for api in await store.apis.list_all()]
@@ -130,7 +143,8 @@ async def _perform(steps: Iterable[KeyStep], stock: KeyStock, *, store: Store, t
                 made = await asyncio.to_thread(forge_key, schedule, state, [*stock.keys, *rows], terms=terms, now=now)
                 rows.append(made)
                 events.append(key_event("key_added", made, actor=_ACTOR, now=now))
-            case TurnKey(activated=activated, retiring=retiring):
+            case TurnKey(activated=activated):
+                retiring = await keep_for_sessions(step.retiring, store=store)
                 rows += [activated] if retiring is None else [retiring, activated]
                 events.append(key_event("key_activated", activated, actor=_ACTOR, now=now))
             case RetireKey(retired=retired):
