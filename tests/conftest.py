@@ -83,24 +83,28 @@ class Installation:
                 key = f"user-{number}"
                 await store.users.add(user, username_key=key, email_key=None, password_hash=hashed, events=[])
 
-    async def start(self, *, movable_clock: bool = False) -> None:
-        """Start `sealring serve`, or the same house with a wall clock that `set_clock` moves; wait until ready."""
+    async def start(self, *, movable_clock: bool = False, output: int | None = None, ready: int = 200) -> None:
+        """Start `sealring serve`, or the same house with a wall clock that `set_clock` moves; wait until ready.
+
+        `output`: a descriptor for its standard output in place of the file `output.log`. `ready`: what /readyz answers.
+        """
         assert self.process is None
         command = [SERVE] if movable_clock else [SEALRING, "serve", "--config"]
         program = [sys.executable] if movable_clock else []
-        with (self.folder / "server.log").open("ab") as log, (self.folder / "output.log").open("ab") as output:
+        with (self.folder / "server.log").open("ab") as log, (self.folder / "output.log").open("ab") as file:
+            out = file if output is None else output
             self.process = await asyncio.create_subprocess_exec(
-                *program, *command, self.configuration, stdin=DEVNULL, stdout=output, stderr=log
+                *program, *command, self.configuration, stdin=DEVNULL, stdout=out, stderr=log
             )
-        await self.wait_until_ready()
+        await self.wait_until_ready(ready)
 
-    async def wait_until_ready(self) -> None:
+    async def wait_until_ready(self, status: int = 200) -> None:
         async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=self.issuer) as client:
             while True:
                 assert self.process is not None
                 assert self.process.returncode is None, self.log()
                 with suppress(httpx.TransportError):
-                    if (await client.get("/readyz")).status_code == 200:
+                    if (await client.get("/readyz")).status_code == status:
                         return
                 await asyncio.sleep(0.02)
 

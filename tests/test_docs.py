@@ -74,6 +74,13 @@ def test_every_audit_event_is_in_the_reference() -> None:
     expect_in_reference(EVENTS)
 
 
+def test_every_ordinary_act_is_in_the_reference() -> None:
+    from sealring.protocol.activity import ACTIVITIES
+    from sealring.telemetry.activity import DROPPED_EVENT
+
+    expect_in_reference([*ACTIVITIES, DROPPED_EVENT])
+
+
 def test_the_map_names_every_room() -> None:
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     rooms = [

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from sealring_verify import TokenRefused, Verifier
 from sealring_verify.jose import base64url
 from sealring_verify.jose.jwk import PrivateKey, SecretKey, generate_private_key
 from sealring_verify.jose.jws import sign_compact
@@ -107,6 +108,26 @@ class LocalIssuer:
 
         self.faults[path] = reply
 
+    def verifier(self, **options: Any) -> Verifier:  # noqa: ANN401 - passed on as they come
+        """Make a verifier of this issuer's feed for the API `orders`."""
+        return Verifier(self.url, "orders", api_key="sla_k", **options)
+
+    @staticmethod
+    def outcome(verifier: Verifier, token: str) -> str:
+        """Verify a token: its subject, or the code of its refusal."""
+        try:
+            return verifier.verify(token).sub
+        except TokenRefused as refusal:
+            return refusal.code
+
+    @staticmethod
+    def until(holds: Callable[[], bool], seconds: float = 8) -> None:
+        """Wait until something holds, and fail where it does not in time."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def claims(self, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - claims are any JSON
         now = int(time.time())
         claims = {
@@ -133,11 +154,14 @@ class LocalFeed:
     """The feed of an issuer as docs/reference/revocation-feed.md has it, with a checkpoint each 50 ms.
 
     `tamper` turns a message into the octets that are sent in its place; what it returns is written as it is.
+    `published`: the keys of the set, `key` alone where it is None.
     """
 
     def __init__(self, issuer: LocalIssuer) -> None:
         self.issuer = issuer
         self.key = generate_private_key("ES256", kid="f1")
+        self.published: list[PrivateKey] | None = None
+        self.hides_keys = False
         self.inc = "0" * 32
         self.entries: list[list[Any]] = []
         self.lost_until = 0
@@ -197,7 +221,12 @@ class LocalFeed:
         parts = urlsplit(request.path)
         query = dict(parse_qsl(parts.query))
         if parts.path.endswith("/jwks"):
-            self.send(request, 200, json.dumps({"keys": [self.key.public_jwk()]}).encode())
+            keys = [self.key] if self.published is None else self.published
+            self.send(
+                request,
+                503 if self.hides_keys else 200,
+                json.dumps({"keys": [key.public_jwk() for key in keys]}).encode(),
+            )
             return
         self.authorizations.add(request.headers["Authorization"])
         if self.status != 200:

@@ -30,9 +30,9 @@ def _keys(feed: "LocalFeed") -> KeySet:
 
 
 def _apply(knowledge: FeedKnowledge, feed: "LocalFeed") -> None:
-    knowledge.apply(feed.message(None), keys=_keys(feed), sent=None)
+    knowledge.apply(feed.message(None), keys=_keys(feed), keys_at=time.monotonic(), sent=None)
     sent = Sent(NONCE, time.monotonic())
-    knowledge.apply(feed.message(len(feed.entries), NONCE), keys=_keys(feed), sent=sent)
+    knowledge.apply(feed.message(len(feed.entries), NONCE), keys=_keys(feed), keys_at=time.monotonic(), sent=sent)
 
 
 def test_a_caller_waits_until_the_first_head(knowledge: FeedKnowledge, feed: "LocalFeed") -> None:
@@ -72,5 +72,5 @@ def test_what_is_refused_leaves_all_as_it_was(knowledge: FeedKnowledge, feed: "L
     state = knowledge.state
     forged = feed.sign({}, key=generate_private_key("ES256", kid="f1"))
     with pytest.raises(MessageRefused):
-        knowledge.apply(forged, keys=_keys(feed), sent=None)
+        knowledge.apply(forged, keys=_keys(feed), keys_at=time.monotonic(), sent=None)
     assert knowledge.state is state

@@ -1,6 +1,6 @@
 import msgspec
 
-from sealring_verify.feed_state import FeedState, Outcome, Sent, take_message
+from sealring_verify.feed_state import FeedState, Outcome, Sent, take_keys, take_message
 from sealring_verify.jose import base64url
 from sealring_verify.revocation_feed import FeedEntry, FeedMessage, revocation_id
 from sealring_verify.revoked_entries import RevokedEntries
@@ -29,7 +29,8 @@ def _message(after: int | None, n: int, time: int, *, nonce: str | None = None, 
 def _take(
     state: FeedState, message: FeedMessage, *, now: float = 100.0, entries: RevokedEntries | None = None
 ) -> tuple[FeedState, Outcome]:
-    return take_message(state, message, entries=RevokedEntries() if entries is None else entries, sent=SENT, now=now)
+    entries = RevokedEntries() if entries is None else entries
+    return take_message(state, message, entries=entries, sent=SENT, keys_at=now, now=now)
 
 
 def _anchored() -> FeedState:
@@ -54,6 +55,7 @@ def test_age_counts_from_the_request_and_grows_while_messages_are_held_back() ->
     assert (outcome, round(state.age(102.3) or 0, 3)) == ("applied", 0.3)
     state, outcome = _take(state, _message(5, 5, 5000), now=120.0)
     assert (outcome, state.age(120.0)) == ("reopen", 17.0)
+    state, _ = take_keys(state, [""], asked_at=119.0)
     assert state.is_stale(max_staleness=16, now=120.0)
     assert not state.is_stale(max_staleness=17, now=120.0)
 
@@ -122,3 +124,33 @@ def test_an_overflow_is_stale_at_once() -> None:
     state, _ = _take(_anchored(), _message(5, 6, 3000, entries=(SID,)), entries=RevokedEntries(bound=0), now=101)
     assert state.is_stale(max_staleness=30, now=101)
     assert "more entries" in str(state.incomplete)
+
+
+def test_knowledge_is_no_fresher_than_the_key_set_behind_it() -> None:
+    state = _anchored()
+    state, _ = _take(state, _message(5, 5, 42_000), now=140.2)
+    assert state.is_stale(max_staleness=30, now=140.2)
+    state, holds = take_keys(state, ["", "another"], asked_at=139.0)
+    assert holds
+    assert not state.is_stale(max_staleness=30, now=140.2)
+
+
+def test_after_a_signers_withdrawal_only_a_snapshot_and_a_nonce_under_other_keys_make_fresh() -> None:
+    state, _ = _take(FeedState(), _message(None, 5, 1000, kid="old"))
+    state, _ = _take(state, _message(5, 5, 2000, nonce=SENT.nonce, kid="old"), now=100.2)
+    state, _ = _take(state, _message(5, 5, 3000, kid="new"), now=101.2)
+    state, holds = take_keys(state, ["new"], asked_at=110.0)
+    assert (holds, state.keys_at) == (False, 100.2)
+    # Messages under the key that is left go on from what the withdrawn one signed, with whatever that left out.
+    state, _ = _take(state, _message(5, 5, 12_000, nonce=SENT.nonce, kid="new"), now=110.0)
+    assert state.keys_at == 100.2
+    state, _ = _take(state, _message(None, 5, 12_500, kid="new"), now=110.5)
+    state, holds = take_keys(state, ["new"], asked_at=112.0)
+    assert (holds, state.keys_at) == (True, 100.2)
+    state, _ = _take(state, _message(5, 5, 15_000, nonce=SENT.nonce, kid="new"), now=113.0)
+    assert (state.keys_at, state.withdrawn) == (113.0, frozenset())
+
+
+def test_a_key_that_left_unused_asks_for_nothing() -> None:
+    state, holds = take_keys(_anchored(), [""], asked_at=120.0)
+    assert (holds, state.keys_at) == (True, 120.0)

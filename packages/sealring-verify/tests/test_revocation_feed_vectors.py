@@ -33,7 +33,9 @@ class Reader:
             return "refused"
         self.now = max(self.now, 99.0 + parsed.time / 1000 - 1_764_000_000)
         sent = Sent(VECTORS["nonce"], 100.0)
-        self.state, outcome = take_message(self.state, parsed, entries=self.entries, sent=sent, now=self.now)
+        self.state, outcome = take_message(
+            self.state, parsed, entries=self.entries, sent=sent, keys_at=self.now, now=self.now
+        )
         return {"applied": "applied", "gap": "gap", "replayed": "refused", "reopen": "reopen"}[outcome]
 
     def condition(self) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sealring_verify import (
+    InsufficientScope,
     IntrospectionUnavailable,
     InvalidToken,
     KeysUnavailable,
@@ -48,6 +49,16 @@ async def test_a_good_token_passes_both_ways(issuer: "LocalIssuer") -> None:
     assert await _both(verifier, issuer.token()) == "u1"
     assert verifier.verify(issuer.token(scope="a")).scope == {"a"}
     assert issuer.requests == [issuer.metadata_path, "/jwks"]
+
+
+async def test_scopes_that_are_demanded_must_all_be_there_both_ways(issuer: "LocalIssuer") -> None:
+    verifier, token = Verifier(issuer.url, "orders"), issuer.token(scope="a b")
+    assert verifier.verify(token, scopes={"a", "b"}).sub == "u1"
+    assert (await verifier.verify_async(token, scopes=("b",))).sub == "u1"
+    with pytest.raises(InsufficientScope, match="scope: a c"):
+        verifier.verify(token, scopes={"c", "a"})
+    with pytest.raises(InsufficientScope):
+        await verifier.verify_async(token, scopes=["ab"])
 
 
 async def test_an_issuer_below_a_path_works(issuer_with_path: "LocalIssuer") -> None:
@@ -164,67 +175,6 @@ async def test_given_keys_need_no_network() -> None:
     assert await _both(narrow, token) == "algorithm_not_allowed"
 
 
-SECRET = write_symmetric_secret(b"the secret of the tests (32 oct)")
-NEXT_SECRET = write_symmetric_secret(b"the next secret, with 32 octets.")
-GOOD_JWKS = {"keys": [generate_private_key("ES256").public_jwk()]}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ({"issuer": "http://id.example.com"}, "https"),
-        ({"issuer": ""}, "issuer"),
-        ({"audience": ""}, "audience"),
-        ({"audience": " orders"}, "audience"),
-        ({"algorithms": []}, "algorithms"),
-        ({"algorithms": ["none"]}, "algorithms"),
-        ({"algorithms": ["ES256", "HS256"]}, "algorithms"),
-        ({"algorithms": "ES256"}, "algorithms"),
-        ({"leeway": -1}, "leeway"),
-        ({"leeway": 301}, "leeway"),
-        ({"introspect": True}, "api_key"),
-        ({"introspect": True, "api_key": ""}, "api_key"),
-        ({"introspect": True, "api_key": "k", "jwks": GOOD_JWKS}, "jwks"),
-        ({"symmetric_secrets": [SECRET], "jwks": GOOD_JWKS}, "symmetric_secrets stand alone"),
-        ({"symmetric_secrets": [SECRET], "algorithms": ["ES256"]}, "symmetric_secrets stand alone"),
-        ({"symmetric_secrets": [SECRET] * 3}, "one secret or"),
-        ({"symmetric_secrets": SECRET}, "list of one"),
-        ({"symmetric_secrets": ["slh_short"]}, "slh_ and 43"),
-        ({"symmetric_secrets": [""]}, "slh_ and 43"),
-        ({"jwks": "{}"}, "jwks"),
-        ({"jwks": "garbage"}, "jwks"),
-        ({"jwks": {"keys": []}}, "empty"),
-        ({"jwks": {"keys": [{"kty": "oct", "k": "AAAA"}]}}, "kty"),
-    ],
-)
-def test_a_wrong_configuration_fails_at_construction_in_a_sentence(arguments: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        Verifier(**{"issuer": "https://id.example.com", "audience": "orders", **arguments})
-
-
-def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE", "SEALRING_API_KEY", "SEALRING_SYMMETRIC_SECRETS"):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ValueError, match="SEALRING_ISSUER and SEALRING_AUDIENCE"):
-        Verifier.from_environment()
-    monkeypatch.setenv("SEALRING_ISSUER", "http://localhost:8700")
-    monkeypatch.setenv("SEALRING_AUDIENCE", "orders")
-    assert Verifier.from_environment().status().revocation.condition == "off"
-    monkeypatch.setenv("SEALRING_API_KEY", "sla_x")
-    status = Verifier.from_environment().status()
-    assert (status.issuer, status.audience) == ("http://localhost:8700", "orders")
-    assert (status.introspects, status.revocation.condition) == (False, "waiting")
-    monkeypatch.setenv("SEALRING_SYMMETRIC_SECRETS", "")
-    assert Verifier.from_environment().status().keys == ()
-    monkeypatch.setenv("SEALRING_SYMMETRIC_SECRETS", f"{SECRET},{NEXT_SECRET}")
-    kids = tuple(parse_symmetric_secret(secret).kid for secret in (SECRET, NEXT_SECRET))
-    assert Verifier.from_environment().status().keys == kids
-    for wrong in (f"{SECRET}, {NEXT_SECRET}", f"{SECRET},", SECRET + "\n"):
-        monkeypatch.setenv("SEALRING_SYMMETRIC_SECRETS", wrong)
-        with pytest.raises(ValueError, match="slh_ and 43"):
-            Verifier.from_environment()
-
-
 def test_status_tells_of_keys_and_of_no_secret(issuer: "LocalIssuer") -> None:
     now = 1000.0
     verifier = Verifier(issuer.url, "orders", api_key="sla_secret", monotonic=lambda: now)
@@ -235,6 +185,10 @@ def test_status_tells_of_keys_and_of_no_secret(issuer: "LocalIssuer") -> None:
     assert (status.freshness, status.keys, status.keys_age_seconds) == ("fresh", ("k1",), 20)
     assert (status.skipped_keys, status.last_error, status.remembered_tokens) == ((), None, 1)
     assert "secret" not in repr(status) + repr(verifier)
+
+
+SECRET = write_symmetric_secret(b"the secret of the tests (32 oct)")
+NEXT_SECRET = write_symmetric_secret(b"the next secret, with 32 octets.")
 
 
 async def test_with_secrets_a_token_under_one_of_them_passes_and_nobody_is_asked_for_keys(

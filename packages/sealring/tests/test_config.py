@@ -143,6 +143,7 @@ def test_a_master_key_inside_the_data_directory_is_refused(key: str) -> None:
         {"password": {"minimum_length": 200, "maximum_length": 100}},
         {"password": {"queue": 0}},
         {"limits": {"failures_per_account": 0}},
+        {"telemetry": {"activity": "stderr"}},
         {"database": "postgresql"},
         {"folder": "/tmp"},  # noqa: S108 -- a name, nothing is written there
         {"data": 5.5, "server": {"port": 1.5}},

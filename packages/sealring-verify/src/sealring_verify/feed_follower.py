@@ -34,7 +34,9 @@ _LONGEST_PAUSE = 15.0
 _CREDENTIAL_PAUSE = 60.0
 _LONGEST_WAIT = 10
 _SNAPSHOT_AGAIN_SECONDS = 60.0
-_KEY_POLICY = JwksPolicy(pause_after_failure=30)
+# The set is young whenever a message names a key that it lacks, so this waits less than for access tokens' keys.
+_KEY_POLICY = JwksPolicy(pause_for_unknown_key=1)
+_KEYS_IN_A_STALENESS = 3
 
 KnowledgeReference = weakref.ref[FeedKnowledge]
 
@@ -150,6 +152,10 @@ class FeedFollower:
         return knowledge.state.position or 0
 
     def _take(self, message: bytes, *, sent: Sent | None) -> bool:
+        # Asked here as well, so that a withdrawn key is not believed for as long as a stream lasts.
+        self._refresh_keys()
+        if self._needs_snapshot:
+            raise FeedGap("a key that signed what is known was withdrawn")
         outcome = self._apply(message, sent=sent)
         if outcome == "gap":
             raise FeedGap("the message does not go on from here")
@@ -166,14 +172,12 @@ class FeedFollower:
 
     def _apply(self, message: bytes, *, sent: Sent | None) -> Outcome:
         knowledge = _held(self._reference)
-        # Asked here as well, so that a withdrawn key is not believed for as long as a stream lasts.
-        self._refresh_keys()
         try:
-            outcome, ack = knowledge.apply(message, keys=self._feed_keys(), sent=sent)
+            outcome, ack = knowledge.apply(message, keys=self._feed_keys(), keys_at=self._keys.fetched_at, sent=sent)
         except MessageRefused as refused:
             if refused.code != "unknown_key" or not self._refresh_keys(unknown_key=True):
                 raise
-            outcome, ack = knowledge.apply(message, keys=self._feed_keys(), sent=sent)
+            outcome, ack = knowledge.apply(message, keys=self._feed_keys(), keys_at=self._keys.fetched_at, sent=sent)
         self._report_if_due(ack=ack)
         return outcome
 
@@ -184,18 +188,30 @@ class FeedFollower:
         return keys
 
     def _refresh_keys(self, *, unknown_key: bool = False) -> bool:
-        now = _held(self._reference).monotonic()
-        if not self._keys.fetch_is_due(unknown_key=unknown_key, policy=_KEY_POLICY, now=now):
+        knowledge = _held(self._reference)
+        now = knowledge.monotonic()
+        if not self._keys_are_due(knowledge, unknown_key=unknown_key, now=now):
             return False
         try:
             self._keys = self._keys.fetched(self._connection.fetch_keys(), policy=_KEY_POLICY, now=now)
         except (FeedFailed, ValueError) as error:
-            self._keys = self._keys.failed(str(error), now=now)
+            # Counted from its end, or a set that nobody answers for would take all of this thread's time.
+            self._keys = self._keys.failed(str(error), now=knowledge.monotonic())
             if self._keys.usable_keys(policy=_KEY_POLICY, now=now) is None:
                 # Nothing works without keys, so the pause is the loop's own.
                 self._keys = JwksState()
                 raise FeedFailed(f"the feed's keys could not be fetched: {error}") from error
+            return True
+        if not knowledge.take_keys(self._feed_keys(), asked_at=now):
+            self._needs_snapshot = True
         return True
+
+    def _keys_are_due(self, knowledge: FeedKnowledge, *, unknown_key: bool, now: float) -> bool:
+        # Whatever Cache-Control allows: a set is believed no longer than a signed head is, and asked for in good time.
+        pause = knowledge.shortest_staleness / _KEYS_IN_A_STALENESS
+        if self._keys.attempted_at is not None and self._keys.fetched_at + pause <= now:
+            return now >= self._keys.attempted_at + min(pause, _KEY_POLICY.pause_after_failure)
+        return self._keys.fetch_is_due(unknown_key=unknown_key, policy=_KEY_POLICY, now=now)
 
     def _pause_after(self, reason: str, *, pause: float | None) -> None:
         _held(self._reference).note_failure(reason)

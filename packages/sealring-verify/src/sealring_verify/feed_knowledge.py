@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from sealring_verify.feed_state import FeedState, Outcome, Sent, take_message
+from sealring_verify.feed_state import FeedState, Outcome, Sent, take_keys, take_message
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.report import Tally
 from sealring_verify.revocation_feed import parse_feed_message
@@ -51,13 +51,23 @@ class FeedKnowledge:
         self._turn = _new_turn()
         self.reachable = self.hopeless = False
 
-    def apply(self, message: bytes, *, keys: KeySet, sent: Sent | None) -> tuple[Outcome, bool]:
+    def take_keys(self, keys: KeySet, *, asked_at: float) -> bool:
+        """Take the feed's key set anew; False: it lacks a key that signed what is known, so a snapshot is needed.
+
+        `asked_at`: monotonic seconds. Only the one thread that writes calls this.
+        """
+        self.state, holds = take_keys(self.state, [key.kid for key in keys.keys], asked_at=asked_at)
+        return holds
+
+    def apply(self, message: bytes, *, keys: KeySet, keys_at: float, sent: Sent | None) -> tuple[Outcome, bool]:
         """Check and apply a message; give what became of it, and whether it asks for a report at once.
 
-        Raises MessageRefused. Only the one thread that writes calls this.
+        `keys_at`: when these keys were asked for. Raises MessageRefused. Only the one thread that writes calls this.
         """
         parsed = parse_feed_message(message, keys=keys, issuer=self.issuer, audience=self.audience)
-        state, outcome = take_message(self.state, parsed, entries=self.entries, sent=sent, now=self.monotonic())
+        state, outcome = take_message(
+            self.state, parsed, entries=self.entries, sent=sent, keys_at=keys_at, now=self.monotonic()
+        )
         # Published after the entries, so that knowledge never looks younger than what is applied of it.
         self.state = state
         if outcome in {"applied", "reopen"}:

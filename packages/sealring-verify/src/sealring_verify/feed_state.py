@@ -4,10 +4,13 @@
        ^                                    │ another history, or a gap: a snapshot is added, nothing forgotten
        └── snapshot after overflow ─────────┘ message of an unknown kind, or overflow: stale at once
 
+Keys are withdrawn as well: knowledge is no fresher than the key set that still has every key under which it was signed.
+
 `now` is monotonic seconds throughout. Age is counted from when a request with a nonce was sent, so neither a stream
 that is held back nor a step of any clock makes knowledge look younger than it is.
 """
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -34,7 +37,9 @@ class Sent(msgspec.Struct, frozen=True):
 class FeedState(msgspec.Struct, frozen=True, kw_only=True):
     """One state of knowledge. `version` changes whenever a token could be judged differently than before.
 
-    `incomplete` says in words why knowledge counts as stale whatever its age.
+    `incomplete` says in words why knowledge counts as stale whatever its age. `signers`: the keys that signed what was
+    applied since the last snapshot; `withdrawn`: those that a later key set lacked. `keys_at`: when the newest set was
+    asked for that has all signers.
     """
 
     position: int | None = None
@@ -46,6 +51,9 @@ class FeedState(msgspec.Struct, frozen=True, kw_only=True):
     max_access_token_lifetime: int | None = None
     version: int = 0
     incomplete: str | None = None
+    signers: frozenset[str] = frozenset()
+    withdrawn: frozenset[str] = frozenset()
+    keys_at: float | None = None
 
     def age(self, now: float) -> float | None:
         """Say how many seconds old the knowledge is at most; None: nothing is known."""
@@ -56,15 +64,38 @@ class FeedState(msgspec.Struct, frozen=True, kw_only=True):
     def is_stale(self, *, max_staleness: float, now: float) -> bool:
         """Say whether this knowledge is too old or too incomplete to let a token pass."""
         age = self.age(now)
-        return age is None or age > max_staleness or self.incomplete is not None
+        if age is None or self.keys_at is None or self.incomplete is not None:
+            return True
+        return max(age, now - self.keys_at) > max_staleness
+
+
+def take_keys(state: FeedState, kids: Collection[str | None], *, asked_at: float) -> tuple[FeedState, bool]:
+    """Take a key set that was fetched. False: it lacks a key that signed what is known, so a snapshot is needed.
+
+    Whoever holds a withdrawn key may have left out entries, under the right positions. So knowledge stays as old as the
+    set before, until a snapshot and then a message with a nonce came under keys that are left.
+    """
+    missing = state.signers.difference(kids)
+    if missing:
+        return msgspec.structs.replace(state, withdrawn=state.withdrawn | missing), False
+    if state.keys_at is None or state.withdrawn:
+        return state, True
+    return msgspec.structs.replace(state, keys_at=asked_at), True
 
 
 def take_message(
-    state: FeedState, message: FeedMessage, *, entries: RevokedEntries, sent: Sent | None, now: float
+    state: FeedState,
+    message: FeedMessage,
+    *,
+    entries: RevokedEntries,
+    sent: Sent | None,
+    keys_at: float,
+    now: float,
 ) -> tuple[FeedState, Outcome]:
     """Apply a checked message to the entries and say what is known afterwards.
 
-    `sent`: the request that it may answer. A message that is not applied leaves state and entries as they were.
+    `sent`: the request that it may answer. `keys_at`: when the key set was asked for under which it was checked. A
+    message that is not applied leaves state and entries as they were.
     """
     snapshot = message.after is None
     answers = sent is not None and message.nonce == sent.nonce
@@ -86,6 +117,7 @@ def take_message(
         incarnation=message.inc,
         max_access_token_lifetime=message.max_access_token_lifetime,
         version=state.version + changed,
+        signers=frozenset({message.kid}) if snapshot else state.signers | {message.kid},
     )
     if snapshot:
         # It may be an old one, so its time says nothing of age; and where it mends what was missing, only a message
@@ -96,6 +128,8 @@ def take_message(
     state = msgspec.structs.replace(state, incomplete=incomplete or state.incomplete)
     if answers and sent is not None:
         anchored = msgspec.structs.replace(state, anchor=sent.at, anchor_time=message.time, latest_time=message.time)
+        if state.signers.isdisjoint(state.withdrawn):
+            anchored = msgspec.structs.replace(anchored, withdrawn=frozenset(), keys_at=keys_at)
         return anchored, "applied"
     return _grow_older(state, message.time, now=now)
 

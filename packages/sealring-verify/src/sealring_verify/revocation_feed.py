@@ -61,7 +61,10 @@ class FeedEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FeedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message whose signature, type, issuer and audience held; `after` None: a snapshot. `time`: milliseconds."""
+    """A message whose signature, type, issuer and audience held; `after` None: a snapshot. `time`: milliseconds.
+
+    `kid`: of the key that signed it; from the header, whatever the payload says.
+    """
 
     iss: _Text
     aud: _Text
@@ -75,6 +78,7 @@ class FeedMessage(msgspec.Struct, frozen=True, kw_only=True):
     previous: _Text | None = None
     nonce: _Text | None = None
     ack: bool = False
+    kid: str = ""
 
 
 _message = msgspec.json.Decoder(FeedMessage)
@@ -108,7 +112,7 @@ def parse_feed_message(message: str | bytes, *, keys: KeySet, issuer: str, audie
         raise MessageRefused("wrong_issuer")
     if parsed.aud != audience:
         raise MessageRefused("wrong_audience")
-    return parsed
+    return msgspec.structs.replace(parsed, kid=jws.header.kid)
 
 
 def entry_id(entry: FeedEntry) -> bytes:

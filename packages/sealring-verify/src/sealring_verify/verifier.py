@@ -2,17 +2,16 @@
 
 import hashlib
 import importlib
-import json
-import os
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Self, TypedDict
+from typing import Self
 
 import msgspec
 
 from sealring_verify.access_token import check_signed_access_token, check_time
 from sealring_verify.claims import AccessToken
 from sealring_verify.errors import (
+    InsufficientScope,
     IntrospectionUnavailable,
     InvalidToken,
     KeysUnavailable,
@@ -27,8 +26,7 @@ from sealring_verify.introspection import (
 )
 from sealring_verify.issuer_keys import IssuerKeys
 from sealring_verify.issuer_metadata import parse_issuer
-from sealring_verify.jose.algorithms import ALGORITHMS
-from sealring_verify.jose.jwks import KeySet, parse_jwks
+from sealring_verify.jose.jwks import KeySet
 from sealring_verify.jwks import Freshness, JwksPolicy
 from sealring_verify.revocation_check import token_ids
 from sealring_verify.revocation_guard import (
@@ -40,8 +38,14 @@ from sealring_verify.revocation_guard import (
 )
 from sealring_verify.symmetric_secret import symmetric_key_set
 from sealring_verify.verified_tokens import VerifiedToken, VerifiedTokens
+from sealring_verify.verifier_options import (
+    checked_algorithms,
+    checked_audience,
+    checked_leeway,
+    options_from_environment,
+    parsed_jwks,
+)
 
-_MAX_LEEWAY = 300
 # Linux stops CLOCK_MONOTONIC while the host is suspended; knowledge that slept must have aged.
 _BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
@@ -63,23 +67,6 @@ class VerifierStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None
     remembered_tokens: int
     revocation: FeedStatus
-
-
-class VerifierOptions(TypedDict, total=False):
-    """What a `Verifier` takes beside issuer and audience."""
-
-    api_key: str | None
-    jwks: Mapping[str, object] | str | bytes | None
-    algorithms: Collection[str] | None
-    symmetric_secrets: Collection[str]
-    leeway: int
-    max_staleness: int
-    on_stale: OnStale
-    feed: FeedChoice
-    reports: bool
-    introspect: bool
-    clock: Callable[[], float]
-    monotonic: Callable[[], float]
 
 
 def seconds_awake_or_asleep() -> float:
@@ -131,11 +118,11 @@ class Verifier:
         monotonic: Callable[[], float] = seconds_awake_or_asleep,
     ) -> None:
         self.issuer = parse_issuer(issuer)
-        self.audience = _checked_audience(audience)
+        self.audience = checked_audience(audience)
         if symmetric_secrets and (jwks is not None or algorithms is not None):
             raise ValueError("symmetric_secrets stand alone: leave jwks and algorithms out")
-        self._algorithms = frozenset({"HS256"}) if symmetric_secrets else _checked_algorithms(algorithms)
-        self._leeway = _checked_leeway(leeway)
+        self._algorithms = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms)
+        self._leeway = checked_leeway(leeway)
         if introspect and not api_key:
             raise ValueError("introspect=True needs api_key, the secret that `sealring apis add` printed")
         if introspect and jwks is not None:
@@ -144,7 +131,7 @@ class Verifier:
         self._introspects = introspect
         self._clock = clock
         self._monotonic = monotonic
-        self._static_keys = symmetric_key_set(symmetric_secrets) if symmetric_secrets else _parsed_jwks(jwks)
+        self._static_keys = symmetric_key_set(symmetric_secrets) if symmetric_secrets else parsed_jwks(jwks)
         if self._static_keys is None or introspect:
             # The HTTP client, 230 ms: not when the package is imported, since a server only signs with it; not at the
             # first request, which would wait; not in a flight, which a fork could cut in the middle of an import.
@@ -170,29 +157,38 @@ class Verifier:
         issuer, audience, options = options_from_environment()
         return cls(issuer, audience, **options)
 
-    def verify(self, token: str, *, client_address: str | None = None) -> AccessToken:
-        """Verify a token. Raises InvalidToken, KeysUnavailable, RevocationUnknown, IntrospectionUnavailable only.
+    def verify(self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None) -> AccessToken:
+        """Verify a token, and that it has all `scopes`.
 
+        Raises InvalidToken, InsufficientScope, KeysUnavailable, RevocationUnknown, IntrospectionUnavailable only.
         `client_address`: the caller's, if it is known, for the report. It may wait for the network, so a coroutine
         awaits `verify_async`.
         """
         use = _Verification(token, client_address)
         try:
             self._judge(use)
+            _check_scopes(use, scopes)
         except TokenRefused as refusal:
             self._guard.note(use.verified, client_address, refusal.code)
             raise
         return self._accepted(use)
 
-    async def verify_async(self, token: str, *, client_address: str | None = None) -> AccessToken:
+    async def verify_async(
+        self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None
+    ) -> AccessToken:
         """Verify a token as `verify` does, without ever blocking the event loop."""
         use = _Verification(token, client_address)
         try:
             await self._judge_async(use)
+            _check_scopes(use, scopes)
         except TokenRefused as refusal:
             self._guard.note(use.verified, client_address, refusal.code)
             raise
         return self._accepted(use)
+
+    def count_refusal(self, refusal: TokenRefused, *, client_address: str | None = None) -> None:
+        """Count, for the report, a request that was refused before there was a token to verify."""
+        self._guard.note(None, client_address, refusal.code)
 
     def status(self) -> VerifierStatus:
         """Say what this verifier knows; it fetches nothing."""
@@ -336,54 +332,11 @@ class Verifier:
             raise InvalidToken("token_inactive")
 
 
-def options_from_environment() -> tuple[str, str, VerifierOptions]:
-    """Read SEALRING_ISSUER, SEALRING_AUDIENCE, SEALRING_API_KEY, and SEALRING_SYMMETRIC_SECRETS, a list with commas.
-
-    ValueError names the variables that are missing.
-    """
-    missing = [name for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE") if not os.environ.get(name)]
-    if missing:
-        raise ValueError(f"set {' and '.join(missing)} in the environment")
-    secrets = os.environ.get("SEALRING_SYMMETRIC_SECRETS")
-    options = VerifierOptions(
-        api_key=os.environ.get("SEALRING_API_KEY") or None, symmetric_secrets=secrets.split(",") if secrets else ()
-    )
-    return os.environ["SEALRING_ISSUER"], os.environ["SEALRING_AUDIENCE"], options
+def _check_scopes(use: "_Verification", scopes: Collection[str]) -> None:
+    if use.verified is not None and not use.verified.access_token.scope.issuperset(scopes):
+        raise InsufficientScope(scopes)
 
 
 def _digest(token: str) -> bytes:
     # Whatever a caller passes on has a digest; what is no ASCII is refused by the check.
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def _checked_audience(audience: str) -> str:
-    if not audience or audience != audience.strip():
-        raise ValueError("audience must be this API's identifier, as `sealring apis list` shows it")
-    return audience
-
-
-def _checked_algorithms(algorithms: Collection[str] | None) -> frozenset[str]:
-    if algorithms is None:
-        return ALGORITHMS
-    if isinstance(algorithms, str) or not algorithms or not ALGORITHMS.issuperset(algorithms):
-        raise ValueError(f"algorithms must be a list of some of: {', '.join(sorted(ALGORITHMS))}")
-    return frozenset(algorithms)
-
-
-def _checked_leeway(leeway: int) -> int:
-    if not 0 <= leeway <= _MAX_LEEWAY:
-        raise ValueError(f"leeway must be between 0 and {_MAX_LEEWAY} seconds")
-    return leeway
-
-
-def _parsed_jwks(jwks: Mapping[str, object] | str | bytes | None) -> KeySet | None:
-    if jwks is None:
-        return None
-    document = json.dumps(jwks) if isinstance(jwks, Mapping) else jwks
-    try:
-        keys = parse_jwks(document if isinstance(document, bytes) else document.encode())
-    except ValueError as error:
-        raise ValueError(f"jwks is not a JWK set: {error}") from None
-    if not keys.keys:
-        raise ValueError(f"jwks holds no key that can be used here: {'; '.join(keys.skipped) or 'it is empty'}")
-    return keys

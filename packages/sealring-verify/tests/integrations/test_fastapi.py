@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,9 @@ from sealring_verify.integrations.fastapi import Verifier
 from sealring_verify.symmetric_secret import parse_symmetric_secret, write_symmetric_secret
 
 if TYPE_CHECKING:
-    from conftest import LocalIssuer
+    from conftest import LocalFeed, LocalIssuer
+
+_KNOWN = {"accepted", "insufficient_scope"}
 
 
 def _application(issuer: "LocalIssuer", *, installed: bool = True, **options: Any) -> FastAPI:  # noqa: ANN401 - passed on as they come
@@ -128,6 +131,35 @@ async def test_without_install_the_same_object_stands_under_detail(issuer: "Loca
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert answer.json()["detail"]["code"] == "token_missing"
+
+
+async def test_a_report_counts_what_the_door_refuses_by_itself(issuer: "LocalIssuer", feed: "LocalFeed") -> None:
+    app = _application(issuer, api_key="sla_k")
+    transport = httpx.ASGITransport(app=app, client=("203.0.113.9", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as browser:
+        narrow = _bearer(issuer.token(scope="orders:read", sid="s1"))
+        statuses = [
+            (await browser.get("/orders", headers=narrow)).status_code,
+            (await browser.get("/orders")).status_code,
+            (await browser.get("/orders", headers={"Authorization": "Basic YTpi"})).status_code,
+            (await browser.get("/orders", headers={"Authorization": "Bearer"})).status_code,
+            (await browser.get("/orders", params={"access_token": "x"})).status_code,
+            (await browser.post("/orders", headers=narrow)).status_code,
+        ]
+        assert statuses == [200, 401, 401, 401, 400, 403]
+        feed.ack = True
+        await asyncio.to_thread(issuer.until, lambda: bool(feed.reports), 3)
+    report = feed.reports[0]
+    assert report["counts"] == {
+        "accepted": 1,
+        "token_missing": 2,
+        "token_malformed": 1,
+        "token_transport": 1,
+        "insufficient_scope": 1,
+    }
+    assert {use[3] for use in report["uses"]} == {"203.0.113.0/24"}
+    # Whose token it was is known where there was one.
+    assert [use[2] is not None for use in report["uses"]] == [use[4] in _KNOWN for use in report["uses"]]
 
 
 def test_the_generated_documentation_shows_a_bearer_scheme_and_its_scopes(issuer: "LocalIssuer") -> None:

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -70,6 +70,12 @@ class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     retention_days: int = 0
 
 
+class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where ordinary acts are told, which are no rows of the audit: nowhere, or on standard output."""
+
+    activity: Literal["off", "stdout"] = "off"
+
+
 class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How keys turn: days that one signs, hours that the next is published before, seconds that a key set is kept."""
 
@@ -97,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     feed: FeedSettings = FeedSettings()
     audit: AuditSettings = AuditSettings()
     keys: KeySettings = KeySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     folder: Path = Path()
 
     def path(self, text: str) -> Path:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from sealring.protocol.caller import Caller
 from sealring.protocol.client import Client
 from sealring.protocol.client_authentication import NoSecret
 from sealring.protocol.errors import OAuthError
@@ -22,10 +23,12 @@ async def grant(site: SimpleNamespace, scope: str = "orders:read", resource: str
     return await grant_client_credentials(
         request,
         await robot(site),
+        Caller(network="127.0.0.0/24", user_agent=None),
         store=house.store,
         signer=house.signer,
         now=house.clock(),
         randomness=house.randomness,
+        activity=None,
     )
 
 

@@ -18,6 +18,7 @@ from sealring.services.key_admin import (
     revoke_key,
     rotate_keys,
 )
+from sealring.services.key_schedule import turn_due_keys
 from sealring.services.report import ReportBoard
 from sealring_verify.revocation_feed import revocation_id
 
@@ -131,3 +132,27 @@ async def test_a_compromise_replaces_every_key_and_ends_everything(site: SimpleN
     assert (await site.refresh(signed_in["refresh_token"])).status_code == 400
     assert await site.inspect(signed_in["access_token"]) == {"active": False}
     assert (await site.sign_in()).status_code == 200
+
+
+@pytest.mark.parametrize("lifetime", [60, 90 * 86_400], ids=["shortened", "lengthened"])
+async def test_no_session_ends_early_when_an_idle_lifetime_changes_about_a_turn_of_mac_keys(
+    site: SimpleNamespace, lifetime: int
+) -> None:
+    async def change_clients() -> None:
+        for client in await site.store.clients.list_all():
+            assert await site.store.clients.replace(replace(client, idle_lifetime=lifetime), read=client, events=[])
+
+    site.now = (await key(site, "pending", "mac")).created_at
+    token = (await site.sign_in()).json()["refresh_token"]
+    desk = replace(site.opened.desk.keys, clock=lambda: site.now)
+    if lifetime == 60:
+        await change_clients()
+    site.pass_time(2)
+    rotated = await rotate_keys(RotateKeys(purpose="mac"), desk=desk, actor="cli:ada")
+    assert isinstance(rotated, KeysRotated)
+    await change_clients()
+    # A second before the session has been idle for the thirty days that it was opened with.
+    site.pass_time(30 * 86_400 - 3)
+    await turn_due_keys(store=desk.store, signer=desk.signer, terms=desk.terms, holder=desk.holder, now=site.now)
+    answer = await site.refresh(token)
+    assert answer.status_code == 200, answer.text

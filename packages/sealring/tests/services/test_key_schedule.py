@@ -1,8 +1,10 @@
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -77,6 +79,26 @@ async def test_an_empty_store_gets_an_active_and_a_waiting_key_of_each_line_and_
     assert len(keys) == len(wanted)
     assert await node.complete() == keys
     assert await node.events() == ["key_added"] * len(wanted)
+
+
+async def test_a_key_that_takes_its_time_stops_nobody_else_meanwhile(node: Node) -> None:
+    forge = node.terms.forge
+
+    class Slow:
+        make_secret = forge.make_secret
+
+        def __call__(self, *arguments: Any, **beside: Any) -> StoredKey:  # noqa: ANN401 -- passed on as they come
+            time.sleep(0.2)
+            return forge(*arguments, **beside)
+
+    node.terms = KeyTerms(forge=Slow())
+    making = asyncio.create_task(node.complete())
+    longest, last = 0.0, time.monotonic()
+    while not making.done():
+        await asyncio.sleep(0.001)
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    assert len(await making) == 2 * len(HOUSE_SCHEDULES)
+    assert longest < 0.15
 
 
 async def test_nodes_that_start_at_once_agree_on_the_same_keys(node: Node) -> None:

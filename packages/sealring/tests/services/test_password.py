@@ -1,9 +1,12 @@
 import asyncio
+import os
 from types import SimpleNamespace
 
 import httpx
 import msgspec
 
+from sealring.credentials.password_hash import PasswordHashParameters
+from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
 
 PASSWORD = "correct horse battery staple"
@@ -79,6 +82,24 @@ async def test_guesses_of_the_current_password_are_limited(site: SimpleNamespace
     _, headers = await site.own_token()
     codes = [code_of(await change(site, headers, current=f"guess {n}"))[1] for n in range(11)]
     assert codes == ["wrong_credentials"] * 10 + ["too_many_attempts"]
+
+
+async def test_a_change_takes_the_places_that_strangers_cannot(site: SimpleNamespace) -> None:
+    token, headers = await site.own_token()
+    # The only place in the queue is kept from strangers.
+    hashing = HashingThreads(
+        parameters=PasswordHashParameters(memory=8, passes=1, lanes=1),
+        threads=1,
+        queue=0,
+        reserved=1,
+        randomness=os.urandom,
+    )
+    site.rehouse(hashing=hashing)
+    assert code_of(await site.sign_in()) == (503, "sign_in_busy")
+    changed = await change(site, headers)
+    assert changed.status_code == 200, changed.text
+    assert code_of(await site.refresh(token)) == (400, "refresh_refused")
+    hashing.close()
 
 
 async def test_of_two_changes_at_once_one_wins(site: SimpleNamespace) -> None:

@@ -14,6 +14,7 @@ from sealring.protocol.errors import OAuthError
 from sealring.protocol.revocation_feed import FeedRequest
 from sealring.services.client_authentication import AuthenticatedApi
 from sealring.services.feed_channel import Push, SignedMessage
+from sealring.services.key_admin import KeysRevoked, RevokeKey, revoke_key
 from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
 from sealring_verify.jose.jwks import parse_jwks
 from sealring_verify.jose.jws import verify_compact
@@ -189,6 +190,21 @@ async def test_closing_the_feed_lets_everybody_go_at_once(site: SimpleNamespace,
     feed.close()
     await asyncio.wait_for(waiting, 5)
     assert isinstance(await feed.stream(reader, START), OAuthError)
+
+
+async def test_no_snapshot_is_kept_whose_key_was_withdrawn(site: SimpleNamespace) -> None:
+    feed, reader = feed_of(site), await reader_of(site)
+    signer, desk = site.opened.house.signer, site.opened.desk.keys
+    before = await feed.snapshot(reader)
+    assert isinstance(before, SignedMessage)
+    keys = parse_jwks(signer.feed_key_set())
+    kid = verify_compact(before.token, keys=keys, algorithms=frozenset({"ES256"})).header.kid
+    assert isinstance(await revoke_key(RevokeKey(kid=str(kid)), desk=desk, actor="cli:root"), KeysRevoked)
+    # Nothing was ended since, and no second has passed.
+    after = await feed.snapshot(reader)
+    assert isinstance(after, SignedMessage)
+    keys = parse_jwks(signer.feed_key_set())
+    assert verify_compact(after.token, keys=keys, algorithms=frozenset({"ES256"})).header.kid != kid
 
 
 async def test_whoever_is_too_far_behind_takes_a_snapshot(site: SimpleNamespace) -> None:

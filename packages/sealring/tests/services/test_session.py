@@ -35,7 +35,7 @@ class CountingHashing:
         self.verified += 1
         return await self.inner.verify(password_hash, prepared)
 
-    async def hash(self, prepared: bytes) -> object:
+    async def hash(self, prepared: bytes, **_: bool) -> object:
         self.hashed += 1
         return await self.inner.hash(prepared)
 

@@ -11,8 +11,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sealring_verify import verifier
 from sealring_verify.bearer import bearer_token, refusal_body, refusal_headers
 from sealring_verify.claims import AccessToken
-from sealring_verify.errors import InsufficientScope, TokenRefused
-from sealring_verify.verifier import VerifierOptions, options_from_environment
+from sealring_verify.errors import TokenRefused
+from sealring_verify.verifier_options import VerifierOptions, options_from_environment
 
 # RFC 6749 §3.3
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -62,17 +62,18 @@ class Verifier:
             request: Request,
             _shown_in_docs: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer, scopes=scopes)],
         ) -> AccessToken:
+            client_address = None if request.client is None else request.client.host
             try:
                 token = bearer_token(
                     request.headers.getlist("authorization"), other_transport="access_token" in request.query_params
                 )
-                client_address = None if request.client is None else request.client.host
-                access_token = await self._core.verify_async(token, client_address=client_address)
-                if not required <= access_token.scope:
-                    raise InsufficientScope(required)
+            except TokenRefused as refusal:
+                self._core.count_refusal(refusal, client_address=client_address)
+                raise RequestRefused(refusal) from None
+            try:
+                return await self._core.verify_async(token, scopes=required, client_address=client_address)
             except TokenRefused as refusal:
                 raise RequestRefused(refusal) from None
-            return access_token
 
         return authorize
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from ipaddress import ip_network
 from typing import Final
 
+import msgspec
 import structlog
 
 from sealring.admin.control_app import build_control_app
@@ -22,7 +23,9 @@ from sealring.compose.upkeep import (
 )
 from sealring.config import Settings, control_socket
 from sealring.protocol.audit_event import AuditEvent
+from sealring.telemetry.activity import ActivityLines
 from sealring.telemetry.logs import configure_logs
+from sealring.telemetry.standard_output import StandardOutput
 from sealring.web.app import WebApp, WebPolicy
 from sealring.web.http_server import CannotListen, ConnectionLimits, HttpServer, Listen, ListenUnix
 
@@ -46,7 +49,10 @@ async def serve_house(
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    async with open_house(settings, demo=demo) as opened, AsyncExitStack() as stack:
+    # The demo's standard output is for people, and its audit nobody's evidence.
+    output = None if demo is not None else StandardOutput()
+    async with open_house(settings, demo=demo) as found, AsyncExitStack() as stack:
+        opened = _telling(found, settings, output, stack)
         for server in _servers(settings, opened, demo=demo):
             try:
                 await server.start()
@@ -57,8 +63,7 @@ async def serve_house(
         for upkeep in (keep_up(opened, retention), keep_keys(opened)):
             stack.callback(asyncio.create_task(upkeep).cancel)
         await _note(opened, "node_started")
-        # The demo's standard output is for people, and its audit nobody's evidence.
-        checkpoints = None if demo is not None else make_checkpoints(opened.desk)
+        checkpoints = None if output is None else make_checkpoints(opened.desk, output)
         checkpointing = asyncio.create_task(keep_checkpoints(checkpoints, settings.audit.checkpoint_seconds))
         stack.callback(checkpointing.cancel)
         if opened.house.halted:
@@ -104,6 +109,16 @@ def _servers(settings: Settings, opened: OpenHouse, *, demo: DemoTerms | None) -
         ),
         HttpServer(build_control_app(opened.desk), listen=ListenUnix(path=socket)),
     )
+
+
+def _telling(opened: OpenHouse, settings: Settings, output: StandardOutput | None, stack: AsyncExitStack) -> OpenHouse:
+    """Let the house tell ordinary acts, where that is wanted."""
+    if output is None or settings.telemetry.activity == "off":
+        return opened
+    activity = ActivityLines(output)
+    # Registered before the servers, so it ends after them, and their last acts are told.
+    stack.push_async_callback(asyncio.to_thread, activity.close)
+    return msgspec.structs.replace(opened, house=msgspec.structs.replace(opened.house, activity=activity))
 
 
 async def _note(opened: OpenHouse, event: str) -> None:

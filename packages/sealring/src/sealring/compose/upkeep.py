@@ -12,6 +12,7 @@ from sealring.services.desk import Desk
 from sealring.services.expiry import forget_expired
 from sealring.services.key_schedule import adopt_keys, turn_due_keys
 from sealring.telemetry.audit_checkpoint import CheckpointLines
+from sealring.telemetry.standard_output import StandardOutput
 
 _BEAT_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.25
@@ -47,14 +48,14 @@ def make_retention(desk: Desk, days: int) -> AuditRetention:
     return AuditRetention(store=desk.store, audit_key=desk.audit_key, clock=desk.clock, days=days)
 
 
-def make_checkpoints(desk: Desk) -> AuditCheckpoints:
+def make_checkpoints(desk: Desk, output: StandardOutput) -> AuditCheckpoints:
     """Make the checkpoints of the audit, written to standard output."""
     return AuditCheckpoints(
         store=desk.store,
         issuer=desk.issuer,
         audit_key=desk.audit_key,
         clock=desk.clock,
-        write=CheckpointLines().write,
+        write=CheckpointLines(output).write,
     )
 
 

@@ -46,10 +46,11 @@ class HashingThreads:
         self._strangers = 0
         self._pool = ThreadPoolExecutor(threads, "hashing")
 
-    async def hash(self, prepared: bytes) -> str | HashingBusy:
+    async def hash(self, prepared: bytes, *, known_device: bool = False) -> str | HashingBusy:
         """Hash a prepared password under today's parameters."""
         return await self._take_turn(
-            lambda: hash_password(prepared, parameters=self._parameters, randomness=self._randomness)
+            lambda: hash_password(prepared, parameters=self._parameters, randomness=self._randomness),
+            known_device=known_device,
         )
 
     async def verify(

@@ -3,6 +3,7 @@
 A seam is a Protocol with two real implementations, or with a test that needs it. May import `protocol`, `credentials`.
 """
 
+from sealring.ports.activity import ActivityStream
 from sealring.ports.clock import (
     Clock,
     ServiceClock,
@@ -60,6 +61,7 @@ from sealring.ports.user import (
 from sealring.protocol.secret import Randomness
 
 __all__ = [
+    "ActivityStream",
     "ApiStore",
     "AuditStore",
     "ClientStore",

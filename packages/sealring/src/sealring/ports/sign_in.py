@@ -15,8 +15,8 @@ class HashingBusy(msgspec.Struct, frozen=True):
 class PasswordHashing(Protocol):
     """Argon2id off the event loop, behind a bounded queue (SECURITY F3)."""
 
-    async def hash(self, prepared: bytes) -> str | HashingBusy:
-        """Hash a prepared password under today's parameters."""
+    async def hash(self, prepared: bytes, *, known_device: bool = False) -> str | HashingBusy:
+        """Hash a prepared password under today's parameters; `known_device` as in `verify`."""
         ...
 
     async def verify(
@@ -24,7 +24,7 @@ class PasswordHashing(Protocol):
     ) -> Match | MatchNeedsRehash | NoMatch | HashingBusy:
         """Check a prepared password; None costs the same time as a hash and never matches.
 
-        `known_device`: may take the places and turns that are kept from strangers.
+        `known_device`, or who holds a session: may take the places and turns that are kept from strangers.
         """
         ...
 

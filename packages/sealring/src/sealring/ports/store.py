@@ -149,6 +149,10 @@ class SessionStore(Protocol):
         """Count live sessions."""
         ...
 
+    async def latest_idle_expiry(self, mac_key_id: int) -> Instant | None:
+        """Say until when sessions may hold a refresh token under a MAC key; it may read every row, so ask seldom."""
+        ...
+
     async def forget_expired(self, *, before: Instant, limit: int) -> int:
         """Delete rows whose absolute lifetime was over `before` an instant.
 
@@ -187,8 +191,13 @@ class ClientStore(Protocol):
         """Delete a client and end its sessions; return sessions ended, None for an unknown client."""
         ...
 
-    async def compromise(self, client: Client, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
-        """Replace a registration, raise the epoch and end its sessions; return how many, None for an unknown client."""
+    async def compromise(
+        self, client: Client, *, read: Client, now: Instant, events: Sequence[AuditEvent]
+    ) -> int | None:
+        """Replace a registration, raise the epoch and end its sessions; return how many.
+
+        None where the client is no longer as it was `read`, and nothing was done.
+        """
         ...
 
     async def raise_epoch(self, client_id: str, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:

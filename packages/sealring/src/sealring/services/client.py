@@ -162,8 +162,8 @@ async def rotate_client_secret(
     made = ClientSecretMade(client_id=client.client_id, client_secret=secret, secrets=len(changed.secret_digests))
     if request.compromised:
         event = _event("client_compromised", client.client_id, actor=actor, now=now)
-        ended = await store.clients.compromise(changed, now=now, events=[event])
-        return refuse("unknown_client") if ended is None else msgspec.structs.replace(made, sessions=ended)
+        ended = await store.clients.compromise(changed, read=client, now=now, events=[event])
+        return refuse("changed_meanwhile") if ended is None else msgspec.structs.replace(made, sessions=ended)
     event = _event("client_secret_rotated", client.client_id, actor=actor, now=now)
     done = await store.clients.replace(changed, read=client, events=[event])
     return made if done else refuse("changed_meanwhile")

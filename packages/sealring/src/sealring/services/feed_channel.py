@@ -26,6 +26,14 @@ class SignedMessage(msgspec.Struct, frozen=True, kw_only=True):
     more: bool = False
 
 
+class KeptSnapshot(msgspec.Struct, frozen=True):
+    """A snapshot that goes to all who ask soon after. `made_at`: seconds of the loop."""
+
+    made_at: float
+    feed_key_set: bytes
+    message: SignedMessage
+
+
 class FeedPlace:
     """A reader that waits for what comes after `position`; without `push` it is woken for it."""
 
@@ -44,7 +52,7 @@ class FeedChannel:
         self.api: Api | None = api
         self.readers = 0
         self.task: asyncio.Task[None] | None = None
-        self.snapshot: tuple[float, SignedMessage] | None = None
+        self.snapshot: KeptSnapshot | None = None
         self.snapshot_lock = asyncio.Lock()
         self.snapshots_given: tuple[float, int] = (0.0, 0)
         self._waiting: set[FeedPlace] = set()

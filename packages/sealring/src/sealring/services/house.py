@@ -4,6 +4,7 @@ import msgspec
 
 from sealring.credentials.password_policy import PasswordPolicy
 from sealring.ports import (
+    ActivityStream,
     Clock,
     PasswordHashing,
     Randomness,
@@ -21,7 +22,7 @@ __all__ = ["House", "StoreUnavailable"]
 
 
 class House(msgspec.Struct, frozen=True, kw_only=True):
-    """The ports in their places.
+    """The ports in their places. `activity`: None where ordinary acts are told to nobody.
 
     `halted`: True where the store is not the one that this node knew (SECURITY A9): no tokens until `recover`.
     """
@@ -39,3 +40,4 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     feed: RevocationFeed
     reports: ReportBoard
     key_set_life: Seconds
+    activity: ActivityStream | None = None

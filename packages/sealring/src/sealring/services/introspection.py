@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
-from sealring.ports import Signer, Store
+from sealring.ports import ActivityStream, Signer, Store
+from sealring.protocol.activity import Activity
 from sealring.protocol.api import Api
+from sealring.protocol.caller import Caller
 from sealring.protocol.client_credentials import is_client_token
 from sealring.protocol.instant import Instant
 from sealring.protocol.scope import scope_text
@@ -11,10 +13,22 @@ from sealring.services.access_token import check_token_of, find_client_behind, f
 from sealring_verify.claims import AccessToken
 
 
-async def introspect_token(token: str, api: Api, *, store: Store, signer: Signer, now: Instant) -> Mapping[str, object]:
+async def introspect_token(
+    token: str,
+    api: Api,
+    caller: Caller,
+    *,
+    store: Store,
+    signer: Signer,
+    now: Instant,
+    activity: ActivityStream | None,
+) -> Mapping[str, object]:
     """Say what a token is worth now; anything but a live token of this API is exactly `{"active": false}`."""
     claims = check_token_of(api, token, signer=signer, now=now)
-    if claims is None or not await _lives(claims, api, store=store, now=now):
+    active = claims is not None and await _lives(claims, api, store=store, now=now)
+    if activity is not None:
+        activity.tell(_answered(claims, api, caller, active=active, now=now))
+    if claims is None or not active:
         return {"active": False}
     answer = {
         "active": True,
@@ -35,3 +49,19 @@ async def _lives(claims: AccessToken, api: Api, *, store: Store, now: Instant) -
     if is_client_token(claims):
         return await find_client_behind(claims, api, store=store, now=now) is not None
     return await find_session_of(claims, store=store, now=now) is not None
+
+
+def _answered(claims: AccessToken | None, api: Api, caller: Caller, *, active: bool, now: Instant) -> Activity:
+    refusal = "token_refused" if claims is None else "session_ended"
+    return Activity(
+        event="introspection_answered",
+        at=now,
+        outcome="active" if active else "inactive",
+        code=None if active else refusal,
+        sub=None if claims is None else claims.sub,
+        client_id=None if claims is None else claims.client_id,
+        sid=None if claims is None else claims.sid,
+        api=api.identifier,
+        network=caller.network,
+        country=caller.country,
+    )

@@ -23,7 +23,15 @@ from sealring.protocol.key_schedule import (
 )
 from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring.services.acknowledgement import ApiKnowledge, Readers
-from sealring.services.key_schedule import KeyTerms, adopt_keys, forge_key, key_event, key_policy, turn_due_keys
+from sealring.services.key_schedule import (
+    KeyTerms,
+    adopt_keys,
+    forge_key,
+    keep_for_sessions,
+    key_event,
+    key_policy,
+    turn_due_keys,
+)
 
 _TRIES: Final = 8
 
@@ -134,12 +142,12 @@ async def rotate_keys(request: RotateKeys, *, desk: KeyDesk, actor: str) -> Keys
         turn = decide_turn(stock.keys, schedule, force=request.force, now=now, policy=policy)
         if isinstance(turn, KeyNotReady):
             return _refuse_turn(turn, schedule, now=now)
-        rows = tuple(key for key in (turn.retiring, turn.activated) if key is not None)
+        retiring = await keep_for_sessions(turn.retiring, store=desk.store)
+        rows = tuple(key for key in (retiring, turn.activated) if key is not None)
         events = [key_event("key_activated", turn.activated, actor=actor, now=now)]
         change = KeyChange(version=stock.version, keys=rows)
         if await desk.store.keys.change(change, now=now, events=events) is not None:
             await _settle(desk, now=now)
-            retiring = turn.retiring
             return KeysRotated(
                 kid=turn.activated.kid,
                 retiring=None if retiring is None else retiring.kid,

@@ -1,5 +1,6 @@
 """Keys that turn by themselves: what is due is done by one node at a time (SECURITY C1)."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final
 
@@ -114,6 +115,19 @@ def forge_key(
             return key
 
 
+async def keep_for_sessions(retiring: StoredKey | None, *, store: Store) -> StoredKey | None:
+    """Let a retiring MAC key stay for whoever may still hold a token under it.
+
+    The longest idle lifetime of today says too little where a client's was shortened: sessions keep the one they have.
+    """
+    if retiring is None or retiring.mac_key_id is None or retiring.leaves_at is None:
+        return retiring
+    latest = await store.sessions.latest_idle_expiry(retiring.mac_key_id)
+    if latest is None or latest <= retiring.leaves_at:
+        return retiring
+    return msgspec.structs.replace(retiring, leaves_at=latest)
+
+
 async def _due(stock: KeyStock, *, store: Store, terms: KeyTerms, now: Instant) -> tuple[KeyStep, ...]:
     policy = await key_policy(store=store, terms=terms, now=now)
     lines = [access_token_schedule(api) for api in await store.apis.list_all()]
@@ -128,10 +142,12 @@ async def _perform(steps: Iterable[KeyStep], stock: KeyStock, *, store: Store, t
     for step in steps:
         match step:
             case MakeKey(schedule=schedule, state=state):
-                made = forge_key(schedule, state, [*stock.keys, *rows], terms=terms, now=now)
+                # In a thread: the primes of an RSA key take from a tenth of a second to seconds.
+                made = await asyncio.to_thread(forge_key, schedule, state, [*stock.keys, *rows], terms=terms, now=now)
                 rows.append(made)
                 events.append(key_event("key_added", made, actor=_ACTOR, now=now))
-            case TurnKey(activated=activated, retiring=retiring):
+            case TurnKey(activated=activated):
+                retiring = await keep_for_sessions(step.retiring, store=store)
                 rows += [activated] if retiring is None else [retiring, activated]
                 events.append(key_event("key_activated", activated, actor=_ACTOR, now=now))
             case RetireKey(retired=retired):

@@ -6,6 +6,7 @@ import msgspec
 
 from sealring.credentials.password_policy import PasswordPolicy, PasswordRefused, judge_password
 from sealring.ports import (
+    ActivityStream,
     HashingBusy,
     MacKey,
     PasswordHashing,
@@ -26,6 +27,7 @@ from sealring.protocol.session import PasswordChangeRequest
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, UserCredentials, subject_of
 from sealring.services.access_token import Bearer, make_access_token
+from sealring.services.activity import access_token_issued
 from sealring.services.session import WEIGHED, OpenedFamily, open_family, prove_password, with_refresh_token
 
 
@@ -41,6 +43,7 @@ async def change_password(
     policy: PasswordPolicy,
     now: Instant,
     randomness: Randomness,
+    activity: ActivityStream | None,
 ) -> TokenResponse | OAuthError:
     """Set a new password after checking the old one; answer with new tokens for the session that asked.
 
@@ -56,7 +59,7 @@ async def change_password(
     judged = judge_password(request.new_password.reveal(), policy=policy, second_factor=False, login_names=login_names)
     if isinstance(judged, PasswordRefused):
         return refuse("password_refused", description=judged.sentence)
-    fresh = await hashing.hash(judged.prepared)
+    fresh = await hashing.hash(judged.prepared, known_device=True)
     if isinstance(fresh, HashingBusy):
         return refuse("sign_in_busy", retry_after=1)
     family, mac_key = open_family(now=now, randomness=randomness), signer.current_mac_key()
@@ -82,7 +85,15 @@ async def change_password(
     if epoch is None:
         return refuse("wrong_credentials")  # another change, or the end of this session, came first
     changed = msgspec.structs.replace(proven.user, epoch=epoch)
-    return await answer(bearer, client, changed, family)
+    answered = await answer(bearer, client, changed, family)
+    if activity is not None and not isinstance(answered, OAuthError):
+        told = bearer.session
+        activity.tell(
+            access_token_issued(
+                caller, sub=told.sub, client_id=told.client_id, sid=told.sid, api=told.resource, now=now
+            )
+        )
+    return answered
 
 
 async def _prove_old_password(
@@ -103,6 +114,7 @@ async def _prove_old_password(
         login_names[0],
         request.current_password.reveal(),
         caller,
+        signed_in=True,
         store=store,
         hashing=hashing,
         limit=limit,

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-from sealring.ports import Randomness, ServiceClock, SessionGrant, Signer, Store
+from sealring.ports import ActivityStream, Randomness, ServiceClock, SessionGrant, Signer, Store
 from sealring.protocol.access_token import SessionFacts
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.caller import Caller
@@ -41,6 +41,7 @@ from sealring.protocol.session import RefreshRequest
 from sealring.protocol.token_request import RefreshTokenRequest
 from sealring.protocol.token_response import TokenResponse
 from sealring.services.access_token import make_access_token
+from sealring.services.activity import access_token_issued, refresh_refused
 
 # Two holders of one family can move the row between our reading and our writing, but not for ever.
 _TRIES: Final = 16
@@ -78,6 +79,7 @@ async def redeem_refresh_token(
     now: Instant,
     service_clock: ServiceClock,
     randomness: Randomness,
+    activity: ActivityStream | None,
 ) -> TokenResponse | OAuthError:
     """Give the successor of a refresh token with a new access token (RFC 6749 §6).
 
@@ -86,31 +88,25 @@ async def redeem_refresh_token(
     """
     token = find_authentic_token(request.refresh_token.reveal(), signer=signer)
     if token is None or not client.refresh:
-        return refuse_refresh_token(randomness)
+        refusal = refuse_refresh_token(randomness)
+        if activity is not None:
+            activity.tell(refresh_refused(refusal, client.client_id, caller, now=now))
+        return refusal
     attempt = _attempt(request, token, client, caller, now=now)
-    grant: SessionGrant | OAuthError | None = None
-    for _ in range(_TRIES):
-        if attempt.impossible is None:
-            grant = await store.sessions.advance(
-                attempt.presented,
-                mac_key_id=signer.current_mac_key().mac_key_id,
-                idle_lifetime=client.idle_lifetime,
-                now=now,
-                service_now=service_clock(),
-            )
-        if grant is None:
-            grant = await _explain(attempt, store=store, service_clock=service_clock, randomness=randomness)
-        if grant is not None:
-            break
-    if grant is None:
-        return refuse("store_unavailable", retry_after=1)
+    advanced, grant = await _find_grant(
+        attempt, store=store, signer=signer, service_clock=service_clock, randomness=randomness
+    )
     if isinstance(grant, OAuthError):
+        if activity is not None:
+            activity.tell(refresh_refused(grant, client.client_id, caller, now=now))
         return grant
     answer = await _answer(attempt, grant, store=store, signer=signer, randomness=randomness)
     if isinstance(answer, OAuthError) and grant.generation == token.generation + 1:
         # API, client or user were changed so that no access token fits. The client keeps the token that it has; left
         # rotated, its next try would look like a theft.
         await store.sessions.retreat(grant, mac_key_id=token.mac_key_id)
+    if activity is not None:
+        _tell(activity, attempt, grant, answer, advanced=advanced)
     return answer
 
 
@@ -155,6 +151,27 @@ def _attempt(
         user_agent=caller.user_agent,
     )
     return _Attempt(token=token, presented=presented, client=client, caller=caller, impossible=impossible, now=now)
+
+
+async def _find_grant(
+    attempt: _Attempt, *, store: Store, signer: Signer, service_clock: ServiceClock, randomness: Randomness
+) -> tuple[bool, SessionGrant | OAuthError]:
+    """Rotate, repeat or refuse; the first of the two says whether the row advanced."""
+    for _ in range(_TRIES):
+        if attempt.impossible is None:
+            grant = await store.sessions.advance(
+                attempt.presented,
+                mac_key_id=signer.current_mac_key().mac_key_id,
+                idle_lifetime=attempt.client.idle_lifetime,
+                now=attempt.now,
+                service_now=service_clock(),
+            )
+            if grant is not None:
+                return True, grant
+        explained = await _explain(attempt, store=store, service_clock=service_clock, randomness=randomness)
+        if explained is not None:
+            return False, explained
+    return False, refuse("store_unavailable", retry_after=1)
 
 
 async def _explain(
@@ -258,6 +275,26 @@ def _successor(token: RefreshToken, grant: SessionGrant, *, signer: Signer) -> s
         secret=token.secret,
         generation=grant.generation,
     )
+
+
+def _tell(
+    stream: ActivityStream,
+    attempt: _Attempt,
+    grant: SessionGrant,
+    answer: TokenResponse | OAuthError,
+    *,
+    advanced: bool,
+) -> None:
+    client, caller, now = attempt.client, attempt.caller, attempt.now
+    sub, api = grant.subject.sub, attempt.presented.resource or grant.resource
+    if isinstance(answer, OAuthError):
+        refused = refresh_refused(answer, client.client_id, caller, now=now)
+        stream.tell(msgspec.structs.replace(refused, sub=sub, sid=grant.sid, api=api))
+        return
+    issued = access_token_issued(caller, sub=sub, client_id=client.client_id, sid=grant.sid, api=api, now=now)
+    if advanced:  # a repeat is an event of the audit
+        stream.tell(msgspec.structs.replace(issued, event="refresh_rotated"))
+    stream.tell(issued)
 
 
 def _event(

@@ -19,7 +19,7 @@ from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.revocation_feed import FeedRequest, FeedTerms, page_message, snapshot_message
 from sealring.services.client_authentication import AuthenticatedApi
-from sealring.services.feed_channel import FeedChannel, FeedPlace, Push, SignedMessage
+from sealring.services.feed_channel import FeedChannel, FeedPlace, KeptSnapshot, Push, SignedMessage
 
 _SNAPSHOT_SECONDS: Final = 1.0
 _log = structlog.get_logger()
@@ -80,11 +80,14 @@ class RevocationFeed:
         channel.snapshots_given = (since, given + 1)
         async with channel.snapshot_lock:
             head = await self._store.revocations.head()
-            kept = channel.snapshot
-            if kept is not None and (kept[1].number == head.number or now - kept[0] < _SNAPSHOT_SECONDS):
-                return kept[1]
-            channel.snapshot = (asyncio.get_running_loop().time(), await self._make_snapshot(reader.api))
-            return channel.snapshot[1]
+            kept, key_set = channel.snapshot, self._signer.feed_key_set()
+            # What a key signed that has left since is believed by nobody, however little happened.
+            holds = kept is not None and kept.feed_key_set == key_set
+            if kept and holds and (kept.message.number == head.number or now - kept.made_at < _SNAPSHOT_SECONDS):
+                return kept.message
+            made_at = asyncio.get_running_loop().time()
+            channel.snapshot = KeptSnapshot(made_at, key_set, await self._make_snapshot(reader.api))
+            return channel.snapshot.message
 
     async def message_after(self, reader: AuthenticatedApi, request: FeedRequest) -> SignedMessage | OAuthError:
         """Give what follows a position: at once where there is something, else when there is, or after `wait`."""

@@ -8,6 +8,7 @@ from sealring.credentials.login_name import LoginNameRefused, parse_login_name
 from sealring.credentials.password_hash import MatchNeedsRehash, NoMatch
 from sealring.credentials.password_policy import PasswordRefused, prepare_password
 from sealring.ports import (
+    ActivityStream,
     HashingBusy,
     MacKey,
     NewSession,
@@ -33,6 +34,7 @@ from sealring.protocol.session import AssertedSessionRequest, MfaRequired, Passw
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, UserCredentials, next_epoch, subject_of
 from sealring.services.access_token import make_access_token
+from sealring.services.activity import access_token_issued
 
 WEIGHED: Final = frozenset({"wrong_credentials", "account_disabled"})
 """Codes of attempts at a password that were weighed: each is an event."""
@@ -81,6 +83,7 @@ async def sign_in(
     limit: SignInLimit,
     now: Instant,
     randomness: Randomness,
+    activity: ActivityStream | None,
 ) -> TokenResponse | MfaRequired | OAuthError:
     """Sign a person in with name and password, and open a session of `client`.
 
@@ -115,6 +118,7 @@ async def sign_in(
     opened = await _open(terms, client, caller, event=event, store=store, signer=signer, now=now, randomness=randomness)
     if isinstance(opened, OAuthError):
         return opened
+    _tell(activity, opened, terms, client, caller=caller, now=now)
     # The same device keeps its id, and with it its failures.
     device_id = _find_device(presented, proven.user.sub, now=now) or randomness(DEVICE_ID_OCTETS)
     return _with_device_token(opened, proven.user.sub, device_id, signer=signer, now=now)
@@ -129,6 +133,7 @@ async def assert_session(
     signer: Signer,
     now: Instant,
     randomness: Randomness,
+    activity: ActivityStream | None,
 ) -> TokenResponse | OAuthError:
     """Open a session for a subject that a trusted back-end names; it needs the permission `sessions:create`."""
     if "sessions:create" not in client.permissions:
@@ -155,7 +160,9 @@ async def assert_session(
         api=target[1],
     )
     event = _event("session_asserted", client, caller, now=now, sub=user.sub)
-    return await _open(terms, client, caller, event=event, store=store, signer=signer, now=now, randomness=randomness)
+    opened = await _open(terms, client, caller, event=event, store=store, signer=signer, now=now, randomness=randomness)
+    _tell(activity, opened, terms, client, caller=caller, now=now)
+    return opened
 
 
 async def prove_password(
@@ -164,6 +171,7 @@ async def prove_password(
     caller: Caller,
     *,
     presented: DevicePresented | None = None,
+    signed_in: bool = False,
     store: Store,
     hashing: PasswordHashing,
     limit: SignInLimit,
@@ -172,6 +180,7 @@ async def prove_password(
     """Check name and password: an unknown name costs the same time and gets the same words (SECURITY A10).
 
     `presented`: a device token; one of this very account keeps its place in the queue and its own count of failures.
+    `signed_in`: the caller holds a live session of the account, and keeps its place as well.
     """
     name = parse_login_name(login_name)
     if isinstance(name, LoginNameRefused):
@@ -187,7 +196,7 @@ async def prove_password(
         NoMatch()
         if isinstance(prepared, PasswordRefused)
         else await hashing.verify(
-            None if known is None else known.password_hash, prepared, known_device=device is not None
+            None if known is None else known.password_hash, prepared, known_device=signed_in or device is not None
         )
     )
     if isinstance(verdict, HashingBusy):
@@ -289,6 +298,21 @@ async def _open(
         # A password change, a disabling or a deletion came in between: whatever was proven is worth nothing now.
         return refuse("wrong_credentials")
     return with_refresh_token(response, family, mac_key=mac_key, signer=signer) if client.refresh else response
+
+
+def _tell(
+    stream: ActivityStream | None,
+    opened: TokenResponse | OAuthError,
+    terms: SessionTerms,
+    client: Client,
+    *,
+    caller: Caller,
+    now: Instant,
+) -> None:
+    if stream is not None and isinstance(opened, TokenResponse):
+        sub, api = terms.user.sub, terms.api.identifier
+        issued = access_token_issued(caller, sub=sub, client_id=client.client_id, sid=opened.sid, api=api, now=now)
+        stream.tell(issued)
 
 
 def open_family(*, now: Instant, randomness: Randomness) -> OpenedFamily:

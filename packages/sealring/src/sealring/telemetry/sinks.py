@@ -20,6 +20,8 @@ _INVISIBLE: Final = frozenset(
 
 def encode_for_terminal(text: str) -> str:
     r"""Make text safe to print: no escape sequence, no line of its own, nothing that runs backwards."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(map(_shown, text))
 
 

@@ -87,6 +87,28 @@ async def test_disabling_a_client_raises_its_epoch_and_ends_its_sessions_for_goo
     assert (await shop.state.identity()).feed_number == 1
 
 
+async def test_a_compromised_client_is_replaced_only_as_it_was_read(
+    shop: Store, open_session: OpenSession, recorded: Recorded
+) -> None:
+    await open_session()
+    read = await shop.clients.find("shop")
+    assert read is not None
+    renamed = msgspec.structs.replace(read, name="Renamed meanwhile")
+    assert await shop.clients.replace(renamed, read=read, events=[])
+    safe = msgspec.structs.replace(read, secret_digests=(b"n" * 32,))
+    assert await shop.clients.compromise(safe, read=read, now=Instant(3000), events=[EVENT]) is None
+    # Nothing was done: neither was the other change lost nor a session ended.
+    assert await shop.clients.find("shop") == renamed
+    assert await shop.sessions.count_live(sub=None, now=Instant(3000)) == 1
+    assert (await shop.state.identity()).feed_number == 0
+    safe = msgspec.structs.replace(renamed, secret_digests=(b"n" * 32,))
+    assert await shop.clients.compromise(safe, read=renamed, now=Instant(3000), events=[EVENT]) == 1
+    after = await shop.clients.find("shop")
+    assert after is not None
+    assert (after.name, after.secret_digests, after.epoch > read.epoch) == (renamed.name, safe.secret_digests, True)
+    assert await recorded() == [EVENT]
+
+
 async def test_a_deleted_client_is_gone_with_its_sessions(shop: Store, open_session: OpenSession) -> None:
     session = await open_session()
     assert await shop.clients.delete("shop", now=Instant(3000), events=[]) == 1

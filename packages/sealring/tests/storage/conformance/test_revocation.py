@@ -110,7 +110,7 @@ async def test_a_client_that_is_ended_is_told_to_every_api(feed: Store, open_ses
         assert await feed.clients.delete("shop", now=NOW, events=[]) == 1
     else:
         changed = msgspec.structs.replace(client, secret_digests=(b"d" * 32,))
-        assert await feed.clients.compromise(changed, now=NOW, events=[]) == 1
+        assert await feed.clients.compromise(changed, read=client, now=NOW, events=[]) == 1
         after = await feed.clients.find("shop")
         assert after is not None
         assert (after.secret_digests, after.epoch > client.epoch) == ((b"d" * 32,), True)

@@ -659,3 +659,16 @@ async def test_a_successor_that_a_repeat_handed_out_is_not_taken_back(store: Sto
     assert grant is not None
     assert not await store.sessions.retreat(grant, mac_key_id=0)
     assert (await family_of(store, session)).generation == 1
+
+
+async def test_a_mac_key_is_asked_for_until_the_last_live_session_under_it_is_idle_for_too_long(
+    shop: Store, open_session: OpenSession
+) -> None:
+    assert await shop.sessions.latest_idle_expiry(0) is None
+    await open_session(1, idle_expires_at=Instant(5000))
+    await open_session(2, idle_expires_at=Instant(9000), absolute_expires_at=Instant(8000))
+    await open_session(3, idle_expires_at=Instant(99_000), mac_key_id=1)
+    await open_session(4, idle_expires_at=Instant(70_000))
+    await shop.sessions.end("sid-4", reason="logged_out", now=Instant(2000), events=[])
+    assert await shop.sessions.latest_idle_expiry(0) == 8000
+    assert await shop.sessions.latest_idle_expiry(1) == 99_000

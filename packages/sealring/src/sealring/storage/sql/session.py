@@ -108,6 +108,10 @@ LIST_LIVE_OF_SUBJECT = _SEE + " sub = :sub AND" + _LIVES + " ORDER BY key DESC L
 COUNT_LIVE = "SELECT count(*) FROM sessions WHERE" + _LIVES
 COUNT_LIVE_OF_SUBJECT = "SELECT count(*) FROM sessions WHERE sub = :sub AND" + _LIVES
 
+LATEST_IDLE_EXPIRY = """
+SELECT max(min(idle_expires_at, absolute_expires_at)) FROM sessions WHERE mac_key_id = :mac_key_id AND ended_at IS NULL
+"""
+
 FORGET_EXPIRED = """
 DELETE FROM sessions WHERE key IN (
   SELECT key FROM sessions WHERE absolute_expires_at <= :before ORDER BY absolute_expires_at LIMIT :limit)

@@ -42,9 +42,7 @@ class SqliteClients:
         row = _row(client)
 
         def act(connection: apsw.Connection, journal: Journal) -> bool:
-            # Compared as records, not as texts: a row that an older version wrote lacks members that have defaults.
-            present = connection.execute(sql.FIND_CLIENT, row).fetchone()
-            if present is None or _client(*present) != read:
+            if _find(connection, client.client_id) != read:
                 return False
             connection.execute(sql.REPLACE_CLIENT, row).fetchall()
             journal.record(events)
@@ -64,8 +62,10 @@ class SqliteClients:
         """Delete a client and end its sessions; None for an unknown client."""
         return await self._end_with(sql.DELETE_CLIENT, client_id, reason="client_deleted", now=now, events=events)
 
-    async def compromise(self, client: Client, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
-        """Replace a registration, raise the epoch and end the sessions; None for an unknown client."""
+    async def compromise(
+        self, client: Client, *, read: Client, now: Instant, events: Sequence[AuditEvent]
+    ) -> int | None:
+        """Replace a registration, raise the epoch and end the sessions; None where it is not as it was `read`."""
         return await self._end_with(
             sql.COMPROMISE_CLIENT,
             client.client_id,
@@ -73,6 +73,7 @@ class SqliteClients:
             now=now,
             events=events,
             row=_row(client),
+            read=read,
         )
 
     async def raise_epoch(self, client_id: str, *, now: Instant, events: Sequence[AuditEvent]) -> int | None:
@@ -103,10 +104,13 @@ class SqliteClients:
         now: Instant,
         events: Sequence[AuditEvent],
         row: Mapping[str, Any] = MappingProxyType({}),
+        read: Client | None = None,
     ) -> int | None:
         values = {**row, "client_id": client_id, "now": now, "reason": reason}
 
         def act(connection: apsw.Connection, journal: Journal) -> int | None:
+            if read is not None and _find(connection, client_id) != read:
+                return None
             # The sessions first, while they still stand under the client's old epoch.
             ended = len(connection.execute(session_sql.END_SESSIONS_OF_CLIENT, values).fetchall())
             epoch = connection.execute(statement, values).get
@@ -118,6 +122,12 @@ class SqliteClients:
 
         ended: int | None = await self._database.act(act, key=client_id)
         return ended
+
+
+def _find(connection: apsw.Connection, client_id: str) -> Client | None:
+    # Compared as records, not as texts: a row that an older version wrote lacks members that have defaults.
+    present = connection.execute(sql.FIND_CLIENT, {"client_id": client_id}).fetchone()
+    return None if present is None else _client(*present)
 
 
 def _row(client: Client) -> dict[str, Any]:

@@ -161,6 +161,14 @@ class SqliteSessions:
         row = self._database.read(statement, {"sub": sub, "now": now})
         return int(row[0]) if row is not None else 0
 
+    async def latest_idle_expiry(self, mac_key_id: int) -> Instant | None:
+        """Say until when sessions may hold a refresh token under a MAC key."""
+        values = {"mac_key_id": mac_key_id}
+        latest: Instant | None = await self._database.read_apart(
+            lambda connection: connection.execute(sql.LATEST_IDLE_EXPIRY, values).get
+        )
+        return latest
+
     async def forget_expired(self, *, before: Instant, limit: int) -> int:
         """Delete rows whose absolute lifetime was over `before` an instant."""
 

@@ -21,6 +21,13 @@ async def post_introspect(request: Request, house: House) -> Answer:
         return refusal_answer(asking)
     if "token" not in form:
         return refusal_answer(refuse("missing_parameter", description="Send the token to introspect as `token`."))
-    return json_answer(
-        await introspect_token(form["token"], asking.api, store=house.store, signer=house.signer, now=house.clock())
+    answer = await introspect_token(
+        form["token"],
+        asking.api,
+        request.caller,
+        store=house.store,
+        signer=house.signer,
+        now=house.clock(),
+        activity=house.activity,
     )
+    return json_answer(answer)

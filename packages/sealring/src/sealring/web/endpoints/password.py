@@ -30,5 +30,6 @@ async def put_password(request: Request, house: House) -> Answer:
         policy=house.password_policy,
         now=house.clock(),
         randomness=house.randomness,
+        activity=house.activity,
     )
     return refusal_answer(outcome) if isinstance(outcome, OAuthError) else json_answer(outcome)

@@ -44,6 +44,7 @@ async def post_session(request: Request, house: House) -> Answer:
             limit=house.limit,
             now=now,
             randomness=house.randomness,
+            activity=house.activity,
         )
     else:
         outcome = await assert_session(
@@ -54,6 +55,7 @@ async def post_session(request: Request, house: House) -> Answer:
             signer=house.signer,
             now=now,
             randomness=house.randomness,
+            activity=house.activity,
         )
     match outcome:
         case OAuthError():
@@ -84,6 +86,7 @@ async def post_session_refresh(request: Request, house: House) -> Answer:
         now=house.clock(),
         service_clock=house.service_clock,
         randomness=house.randomness,
+        activity=house.activity,
     )
     return refusal_answer(outcome) if isinstance(outcome, OAuthError) else json_answer(outcome)
 

@@ -48,15 +48,18 @@ async def _grant(message: TokenRequest, client: Client, request: Request, house:
                 now=house.clock(),
                 service_clock=house.service_clock,
                 randomness=house.randomness,
+                activity=house.activity,
             )
         case ClientCredentialsRequest():
             return await grant_client_credentials(
                 message,
                 client,
+                request.caller,
                 store=house.store,
                 signer=house.signer,
                 now=house.clock(),
                 randomness=house.randomness,
+                activity=house.activity,
             )
         case _:
             assert_never(message)

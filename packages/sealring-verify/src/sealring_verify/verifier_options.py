@@ -1,0 +1,81 @@
+"""What a verifier can be told, by its caller or by the environment, and what of it makes no sense."""
+
+import json
+import os
+from collections.abc import Callable, Collection, Mapping
+from typing import TypedDict
+
+from sealring_verify.jose.algorithms import ALGORITHMS
+from sealring_verify.jose.jwks import KeySet, parse_jwks
+from sealring_verify.revocation_guard import FeedChoice, OnStale
+
+_MAX_LEEWAY = 300
+
+
+class VerifierOptions(TypedDict, total=False):
+    """What a `Verifier` takes beside issuer and audience."""
+
+    api_key: str | None
+    jwks: Mapping[str, object] | str | bytes | None
+    algorithms: Collection[str] | None
+    symmetric_secrets: Collection[str]
+    leeway: int
+    max_staleness: int
+    on_stale: OnStale
+    feed: FeedChoice
+    reports: bool
+    introspect: bool
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+def options_from_environment() -> tuple[str, str, VerifierOptions]:
+    """Read SEALRING_ISSUER, SEALRING_AUDIENCE, SEALRING_API_KEY, and SEALRING_SYMMETRIC_SECRETS, a list with commas.
+
+    ValueError names the variables that are missing.
+    """
+    missing = [name for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE") if not os.environ.get(name)]
+    if missing:
+        raise ValueError(f"set {' and '.join(missing)} in the environment")
+    secrets = os.environ.get("SEALRING_SYMMETRIC_SECRETS")
+    options = VerifierOptions(
+        api_key=os.environ.get("SEALRING_API_KEY") or None, symmetric_secrets=secrets.split(",") if secrets else ()
+    )
+    return os.environ["SEALRING_ISSUER"], os.environ["SEALRING_AUDIENCE"], options
+
+
+def checked_audience(audience: str) -> str:
+    """Return an API's identifier. ValueError for one that is empty or has spaces around it."""
+    if not audience or audience != audience.strip():
+        raise ValueError("audience must be this API's identifier, as `sealring apis list` shows it")
+    return audience
+
+
+def checked_algorithms(algorithms: Collection[str] | None) -> frozenset[str]:
+    """Return the asymmetric algorithms that are meant: all of them where none are named. ValueError for others."""
+    if algorithms is None:
+        return ALGORITHMS
+    if isinstance(algorithms, str) or not algorithms or not ALGORITHMS.issuperset(algorithms):
+        raise ValueError(f"algorithms must be a list of some of: {', '.join(sorted(ALGORITHMS))}")
+    return frozenset(algorithms)
+
+
+def checked_leeway(leeway: int) -> int:
+    """Return a leeway of 0 to 300 seconds. ValueError for another."""
+    if not 0 <= leeway <= _MAX_LEEWAY:
+        raise ValueError(f"leeway must be between 0 and {_MAX_LEEWAY} seconds")
+    return leeway
+
+
+def parsed_jwks(jwks: Mapping[str, object] | str | bytes | None) -> KeySet | None:
+    """Read a key set that was given in place of fetching one. ValueError where nothing of it can be used."""
+    if jwks is None:
+        return None
+    document = json.dumps(jwks) if isinstance(jwks, Mapping) else jwks
+    try:
+        keys = parse_jwks(document if isinstance(document, bytes) else document.encode())
+    except ValueError as error:
+        raise ValueError(f"jwks is not a JWK set: {error}") from None
+    if not keys.keys:
+        raise ValueError(f"jwks holds no key that can be used here: {'; '.join(keys.skipped) or 'it is empty'}")
+    return keys
