@@ -12,7 +12,18 @@ from sealring.protocol.api_registration import ApiChange, ApiRegistration
 from sealring.protocol.client_registration import ClientChange, ClientRegistration
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
-from sealring.services import administrator, api, audit, client, key_admin, revocation, session_admin, store_state, user
+from sealring.services import (
+    administrator,
+    api,
+    audit,
+    client,
+    key_admin,
+    revocation,
+    session_admin,
+    store_state,
+    token_admin,
+    user,
+)
 from sealring.services.acknowledgement import perform_and_wait
 from sealring.services.desk import Desk
 
@@ -197,6 +208,18 @@ _SESSIONS: Final = {
 }
 
 _TOKENS: Final = {
+    "tokens.issue": _act(
+        token_admin.IssueToken,
+        lambda request, desk, actor: token_admin.issue_token(
+            request,
+            store=desk.store,
+            signer=desk.signer,
+            clock=desk.clock,
+            randomness=desk.randomness,
+            actor=actor,
+            halted=desk.halted,
+        ),
+    ),
     "tokens.revoke": _ending(
         revocation.RevokeToken,
         lambda request, desk, actor: revocation.revoke_token(

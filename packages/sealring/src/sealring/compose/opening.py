@@ -199,6 +199,7 @@ def _desk_of(house: House, settings: Settings, *, audit_key: bytes, terms: KeyTe
             store=house.store, signer=house.signer, terms=terms, clock=house.clock, holder=os.urandom(8).hex()
         ),
         readers=Readers(feed=house.feed, reports=house.reports),
+        halted=house.halted,
     )
 
 
