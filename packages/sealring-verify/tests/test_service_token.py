@@ -46,8 +46,9 @@ class LocalApi:
                 authorization = self.headers.get("Authorization")
                 api.seen.append(authorization)
                 good = authorization in {f"Bearer {token}" for token in api.good}
-                self.send_response(307 if api.moved else 200 if good else api.refusal)
-                if api.moved:
+                moved = api.moved and self.path != "/done"
+                self.send_response(303 if moved else 200 if good else api.refusal)
+                if moved:
                     self.send_header("Location", api.moved)
                 elif not good:
                     self.send_header("WWW-Authenticate", api.challenge)
@@ -158,6 +159,7 @@ def test_a_body_that_is_gone_is_not_sent_again(
     answer = httpx.post(api.url, content=content, headers={"Content-Length": "4"}, auth=service_token)
     assert answer.status_code == 401
     assert len(api.seen) == len(issuer.token_requests) == 1
+    assert httpx.get(api.url, auth=service_token).status_code == 200
 
 
 def test_a_redirect_elsewhere_takes_no_token_along(
@@ -169,6 +171,15 @@ def test_a_redirect_elsewhere_takes_no_token_along(
     assert answer.status_code == 401
     assert (api.seen, elsewhere.seen) == (["Bearer t1"], [None])
     assert service_token.token() == "t1"
+
+
+def test_what_was_done_before_a_redirect_is_not_done_twice(service_token: ServiceToken, api: LocalApi) -> None:
+    api.moved, api.good = f"{api.url}/done", {"t2"}
+    answer = httpx.post(api.url, content=b"lamp", auth=service_token, follow_redirects=True)
+    assert answer.status_code == 401
+    assert api.bodies == [b"lamp"]
+    # The next call has another token.
+    assert httpx.get(f"{api.url}/done", auth=service_token).status_code == 200
 
 
 def test_a_redirect_that_is_followed_by_hand_takes_no_token_along(
@@ -255,7 +266,7 @@ def test_from_environment_reads_who_the_service_is_and_nothing_else(monkeypatch:
     monkeypatch.setenv("SEALRING_ISSUER", "https://id.example.com")
     monkeypatch.setenv("SEALRING_CLIENT_SECRET", SECRET)
     monkeypatch.setenv("SEALRING_AUDIENCE", "reports-api")
-    made = ServiceToken.from_environment("orders", "orders:read")
+    made = ServiceToken.from_environment("orders", "orders:read", origins=["https://orders.example.com"])
     assert (made.issuer, made.client_id, made.audience) == ("https://id.example.com", "reports", "orders")
 
 

@@ -219,3 +219,19 @@ def test_a_child_has_its_own_flight_and_lock(supply: TokenSupply, issuer: "Local
     finally:
         release.set()
         parent.join()
+
+
+def test_a_process_that_can_start_no_thread_goes_on_with_its_token(
+    supply: TokenSupply, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supply.obtain()
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    hand.now += 540
+    assert supply.obtain() == "t1"
+    hand.now += 60
+    with pytest.raises(TokenUnavailable, match="issuer_unreachable"):
+        supply.obtain()

@@ -50,7 +50,7 @@ class ServiceToken(httpx.Auth):
         return f"ServiceToken(issuer={self.issuer!r}, client_id={self.client_id!r}, audience={self.audience!r})"
 
     @classmethod
-    def from_environment(cls, audience: str, scope: str) -> Self:
+    def from_environment(cls, audience: str, scope: str, *, origins: Collection[str] = ()) -> Self:
         """Make one from SEALRING_ISSUER, SEALRING_CLIENT_ID and SEALRING_CLIENT_SECRET; the code says what it calls.
 
         SEALRING_AUDIENCE has no say: it names what the service itself is.
@@ -60,7 +60,7 @@ class ServiceToken(httpx.Auth):
         if missing:
             raise ValueError(f"set {' and '.join(missing)} in the environment")
         issuer, client_id, client_secret = (os.environ[name] for name in names)
-        return cls(issuer, client_id, client_secret, audience, scope)
+        return cls(issuer, client_id, client_secret, audience, scope, origins=origins)
 
     def token(self) -> str:
         """Give a living token, for a client that is not httpx. Raises TokenUnavailable.
@@ -78,9 +78,9 @@ class ServiceToken(httpx.Auth):
         self._refuse_foreign_origin(request.url)
         token = self._supply.obtain()
         response = yield _with_token(request, token)
-        if self._may_repeat(request, response, token):
+        if _refuses(response, token):
             self._supply.drop(token)
-            another = self._supply.obtain()
+            another = self._supply.obtain() if _can_repeat(request, response) else token
             if another != token:
                 yield _with_token(request, another)
 
@@ -89,18 +89,11 @@ class ServiceToken(httpx.Auth):
         self._refuse_foreign_origin(request.url)
         token = await self._supply.obtain_async()
         response = yield _with_token(request, token)
-        if self._may_repeat(request, response, token):
+        if _refuses(response, token):
             self._supply.drop(token)
-            another = await self._supply.obtain_async()
+            another = await self._supply.obtain_async() if _can_repeat(request, response) else token
             if another != token:
                 yield _with_token(request, another)
-
-    def _may_repeat(self, request: httpx.Request, response: httpx.Response, token: str) -> bool:
-        refused = response.status_code == 401 and asks_for_another_token(response.headers.get_list("www-authenticate"))
-        # After a redirect elsewhere, where the token did not go, a 401 says nothing about it. A body that is read from
-        # a file or a generator is gone; the caller sees the 401 and may send it anew.
-        asked = response.request.headers.get("Authorization") == f"Bearer {token}"
-        return refused and asked and isinstance(request.stream, httpx.ByteStream)
 
     def _refuse_foreign_origin(self, url: httpx.URL) -> None:
         if not self._origins:
@@ -122,6 +115,19 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+def _refuses(response: httpx.Response, token: str) -> bool:
+    # After a redirect elsewhere, where the token did not go, a 401 says nothing about it.
+    carried = response.request.headers.get("Authorization") == f"Bearer {token}"
+    challenges = response.headers.get_list("www-authenticate")
+    return carried and response.status_code == 401 and asks_for_another_token(challenges)
+
+
+def _can_repeat(request: httpx.Request, response: httpx.Response) -> bool:
+    # A body from a file or a generator is gone. And what was answered by a redirect may have been done (303): only the
+    # request that was itself refused is sent again. Otherwise the caller sees the 401, and the next call does better.
+    return response.request is request and isinstance(request.stream, httpx.ByteStream)
 
 
 def _with_token(request: httpx.Request, token: str) -> httpx.Request:

@@ -96,7 +96,11 @@ class TokenSupply:
             return
         flight: Flight = Future()
         flight.set_running_or_notify_cancel()
-        threading.Thread(target=self._fly, args=(flight, now), name="sealring-token", daemon=True).start()
+        try:
+            threading.Thread(target=self._fly, args=(flight, now), name="sealring-token", daemon=True).start()
+        except RuntimeError:
+            # The process is ending, or has no thread left: no reason to refuse a call that has its token.
+            return
         self._flight, self._flight_began = flight, now
 
     def _fly(self, flight: Flight, asked_at: float) -> None:
