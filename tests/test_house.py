@@ -28,7 +28,13 @@ UNMIRRORED: dict[str, str] = {
     "sealring/storage/sqlite/revocation_writer.py": "every end that the conformance suite makes is written by it",
 }
 LARGE_DATA: dict[str, str] = {}
-ENVIRONMENT_READERS = ("sealring/config", "sealring/cli/", "sealring/demo/", "sealring_verify/verifier_options.py")
+ENVIRONMENT_READERS = (
+    "sealring/config",
+    "sealring/cli/",
+    "sealring/demo/",
+    "sealring_verify/verifier_options.py",
+    "sealring_verify/service_token.py",
+)
 CLOCKS_AND_DICE = {"os.urandom", "datetime.now", "datetime.utcnow", "date.today", "uuid.uuid1", "uuid.uuid4"}
 LOCKED_HOSTS = {"pypi.org", "files.pythonhosted.org", "registry.npmjs.org"}
 VERIFY_NEEDS = {"cryptography", "msgspec", "httpx"}

@@ -6,11 +6,16 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import pytest
+import uvicorn
+
+from sealring_verify import ServiceToken
 
 if TYPE_CHECKING:
     from conftest import Installation
@@ -93,6 +98,50 @@ async def test_a_program_works_in_its_own_name_as_the_page_shows(installation: "
     assert json.loads(await shell(introspect, variables)) == {"active": False}
     with pytest.raises(AssertionError, match="client_authentication_failed"):
         await shell(getting, {"CLIENT_SECRET": "slc_wrong"})
+
+
+async def test_a_service_calls_another_as_the_page_shows(
+    installation: "Installation", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = "call-another-service.md"
+    await installation.furnish()
+    await installation.start()
+    (registering,) = blocks(page, installation.issuer, "console")
+    added = await installation.run(*shlex.split(registering)[2:])
+    secret = re.search(r"slc_\S+", added.out)
+    assert secret is not None, added.err
+    monkeypatch.setenv("SEALRING_ISSUER", installation.issuer)
+    monkeypatch.setenv("SEALRING_CLIENT_ID", "reports")
+    monkeypatch.setenv("SEALRING_CLIENT_SECRET", secret[0])
+    calling, bare, failing = blocks(page, installation.issuer)
+    async with listen_for_orders(installation.issuer) as api:
+        called = run(calling.replace("https://orders.example.com", api))
+        with called["orders"]:
+            assert await asyncio.to_thread(called["open_orders"]) == ["the lamp of reports"]
+        headers = await asyncio.to_thread(run(bare)["headers"])
+        assert headers["Authorization"].startswith("Bearer eyJ")
+        fetch = run(failing)["fetch"]
+        wrong = ServiceToken(installation.issuer, "reports", "slc_wrong", "orders", "orders:read")
+        assert await asyncio.to_thread(fetch, f"{api}/orders", wrong) is None
+        good = ServiceToken.from_environment("orders", "orders:read")
+        assert (await asyncio.to_thread(fetch, f"{api}/orders", good)).status_code == 200
+
+
+@asynccontextmanager
+async def listen_for_orders(issuer: str) -> AsyncIterator[str]:
+    """Serve the API of the page that protects one, on this machine."""
+    app = run(blocks("protect-your-api.md", issuer)[0])["app"]
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(10):
+        while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it
+            await asyncio.sleep(0.01)
+    host, port = server.servers[0].sockets[0].getsockname()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        await serving
 
 
 async def shell(command: str, variables: dict[str, str]) -> str:

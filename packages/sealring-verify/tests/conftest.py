@@ -57,6 +57,8 @@ class LocalIssuer:
         self.faults: dict[str, Callable[[], Reply]] = {}
         self.feed: LocalFeed | None = None
         self.introspections: list[tuple[str | None, bytes]] = []
+        self.token_requests: list[tuple[str | None, bytes]] = []
+        self.expires_in = 600
         self.active = True
         self.cache_control = "max-age=300"
         self.key = generate_private_key("ES256", kid="k1")
@@ -69,6 +71,7 @@ class LocalIssuer:
             "issuer": self.url,
             "jwks_uri": f"{self.url}/jwks",
             "introspection_endpoint": f"{self.url}/introspect",
+            "token_endpoint": f"{self.url}/token",
         }
 
     def start(self, port: int) -> None:
@@ -98,6 +101,14 @@ class LocalIssuer:
         if path.endswith("/introspect"):
             self.introspections.append((authorization, body))
             return 200, {"Content-Type": "application/json"}, json.dumps({"active": self.active}).encode()
+        if path.endswith("/token"):
+            self.token_requests.append((authorization, body))
+            answer = {
+                "access_token": f"t{len(self.token_requests)}",
+                "token_type": "Bearer",
+                "expires_in": self.expires_in,
+            }
+            return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
         return 404, {}, b""
 
     def delay_once(self, path: str, seconds: float) -> None:

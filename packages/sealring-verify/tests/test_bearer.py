@@ -1,6 +1,6 @@
 import pytest
 
-from sealring_verify.bearer import bearer_token, challenge, refusal_body, refusal_headers
+from sealring_verify.bearer import asks_for_another_token, bearer_token, challenge, refusal_body, refusal_headers
 from sealring_verify.errors import (
     InsufficientScope,
     InvalidRequest,
@@ -67,3 +67,33 @@ def test_the_body_is_flat_and_has_error_description_and_code() -> None:
         "code": "token_expired",
     }
     assert refusal_body(InsufficientScope({"a"}))["scope"] == "a"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        'Bearer error="invalid_token"',
+        "bearer error=invalid_token",
+        'Bearer realm="orders", error = "invalid_token", error_description="The token has expired."',
+        'Basic realm="x", Bearer realm="orders", error="invalid_token"',
+        'BEARER ERROR="invalid_token"',
+    ],
+)
+def test_a_challenge_that_refuses_the_token_asks_for_another(value: str) -> None:
+    assert asks_for_another_token(["Basic", value])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        ["Bearer"],
+        ['Bearer error="insufficient_scope"'],
+        ['Bearer error="invalid_token_or_so"'],
+        ['Bearer my_error="invalid_token"'],
+        ['DPoP error="invalid_token"'],
+        ["Bearer", 'DPoP error="invalid_token"'],
+    ],
+)
+def test_another_challenge_does_not(values: list[str]) -> None:
+    assert not asks_for_another_token(values)

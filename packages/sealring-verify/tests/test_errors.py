@@ -7,6 +7,7 @@ import pytest
 import sealring_verify
 from sealring_verify.errors import (
     CODES,
+    UNAVAILABLE_CODES,
     InsufficientScope,
     IntrospectionUnavailable,
     InvalidRequest,
@@ -14,6 +15,7 @@ from sealring_verify.errors import (
     IssuerUnavailable,
     KeysUnavailable,
     TokenRefused,
+    TokenUnavailable,
 )
 
 EVERY = [
@@ -66,5 +68,15 @@ def test_every_code_is_raised_somewhere_and_every_raised_code_is_in_the_table() 
     source = Path(sealring_verify.__file__).parent
     text = "".join(path.read_text() for path in source.rglob("*.py") if path.name != "errors.py")
     text += (source / "errors.py").read_text().partition("class TokenRefused")[2]
-    raised = set(re.findall(r"\b(?:InvalidToken|InvalidRequest|\w+Unavailable|__init__)\(\s*\"(\w+)\"", text))
+    raised = set(re.findall(r"\b(?:InvalidToken|InvalidRequest|(?!Token)\w+Unavailable|__init__)\(\s*\"(\w+)\"", text))
     assert raised == set(CODES)
+
+
+@pytest.mark.parametrize("code", UNAVAILABLE_CODES)
+def test_a_token_that_could_not_be_had_says_why_and_when_to_try_again(code: str) -> None:
+    unavailable = TokenUnavailable(code, retry_after=4)
+    assert str(unavailable) == f"{code}: {UNAVAILABLE_CODES[code]}"
+    copied = pickle.loads(pickle.dumps(unavailable))  # noqa: S301 - our own
+    assert (copied.code, copied.message, copied.retry_after) == (code, unavailable.message, 4)
+    source = Path(sealring_verify.__file__).parent
+    assert any(f'"{code}"' in path.read_text() for path in source.rglob("*.py") if path.name != "errors.py")

@@ -4,8 +4,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sealring_verify import fetch
+from sealring_verify.client_credentials import client_credentials_request
 from sealring_verify.errors import IntrospectionUnavailable
-from sealring_verify.fetch import FetchFailed, ask_introspection, ask_introspection_async, fetch_jwks, fetch_metadata
+from sealring_verify.fetch import (
+    FetchFailed,
+    MetadataRefused,
+    ask_introspection,
+    ask_introspection_async,
+    ask_token_endpoint,
+    fetch_jwks,
+    fetch_metadata,
+)
 from sealring_verify.introspection import introspection_request
 
 if TYPE_CHECKING:
@@ -115,3 +124,26 @@ def test_metadata_alone_asks_for_no_keys(issuer: "LocalIssuer") -> None:
     issuer.faults[issuer.metadata_path] = lambda: (404, {}, b"{}")
     with pytest.raises(FetchFailed, match="404"):
         fetch_metadata(issuer.url)
+
+
+def test_metadata_that_does_not_come_and_metadata_that_is_refused_are_two_things(issuer: "LocalIssuer") -> None:
+    assert fetch_metadata(issuer.url).token_endpoint == f"{issuer.url}/token"
+    issuer.faults[issuer.metadata_path] = lambda: (503, {}, b"")
+    with pytest.raises(FetchFailed, match="503"):
+        fetch_metadata(issuer.url)
+    issuer.faults[issuer.metadata_path] = lambda: (200, {}, b'{"issuer":"https://evil.example"}')
+    with pytest.raises(MetadataRefused, match="another issuer"):
+        fetch_metadata(issuer.url)
+
+
+def test_a_token_request_that_gets_no_answer_names_no_cause(issuer: "LocalIssuer") -> None:
+    request = client_credentials_request(client_id="c", client_secret="slc_geheim", audience="orders", scope="x")
+    assert ask_token_endpoint(f"{issuer.url}/token", request).status == 200
+    issuer.stop()
+    try:
+        with pytest.raises(FetchFailed, match="ConnectError") as failed:
+            ask_token_endpoint(f"{issuer.url}/token", request)
+    finally:
+        issuer.start(issuer.port)
+    # The cause would hold the request, and the request the secret.
+    assert failed.value.__cause__ is failed.value.__context__ is None

@@ -108,3 +108,13 @@ def test_metadata_that_leads_elsewhere_is_refused(change: dict[str, object]) -> 
 def test_metadata_that_is_no_object_is_refused(document: bytes) -> None:
     with pytest.raises(ValueError, match=r"JSON|twice"):
         parse_metadata(document, issuer=ISSUER)
+
+
+def test_metadata_leads_to_the_token_endpoint_on_the_issuers_own_origin() -> None:
+    document = {"issuer": ISSUER, "jwks_uri": "https://id.example.com/jwks"}
+    assert parse_metadata(json.dumps(document).encode(), issuer=ISSUER).token_endpoint is None
+    document["token_endpoint"] = "https://id.example.com/auth/token"
+    assert parse_metadata(json.dumps(document).encode(), issuer=ISSUER).token_endpoint == document["token_endpoint"]
+    document["token_endpoint"] = "https://evil.example/token"
+    with pytest.raises(ValueError, match="another origin"):
+        parse_metadata(json.dumps(document).encode(), issuer=ISSUER)

@@ -33,3 +33,10 @@ def test_the_second_block_verifies_anywhere(issuer: "LocalIssuer", capsys: pytes
     assert subject_of(issuer.token(scope="orders:write")) is None
     assert subject_of(issuer.token(exp=1000)) is None
     assert capsys.readouterr().out == "401 token_expired The token has expired.\n"
+
+
+def test_the_third_block_calls_another_service(issuer: "LocalIssuer") -> None:
+    names = _run(_BLOCKS[2], issuer)
+    with names["orders"] as orders:
+        assert orders.get(f"{issuer.url}/orders").status_code == 404  # no API, but it was called with a token
+    assert names["service_token"].token() == "t1"

@@ -1,5 +1,6 @@
 """Bearer tokens in HTTP (RFC 6750), pure: how one arrives, and how a refusal is answered."""
 
+import re
 from collections.abc import Sequence
 
 from sealring_verify.errors import (
@@ -11,6 +12,9 @@ from sealring_verify.errors import (
 )
 
 _ERRORS = {400: "invalid_request", 401: "invalid_token", 403: "insufficient_scope", 503: "temporarily_unavailable"}
+
+# Several challenges may share a header (RFC 9110 §11.6.1), so the scheme need not stand first.
+_INVALID_TOKEN = re.compile(r'(?:^|[\s,])bearer\s(?:.*[\s,])?error\s*=\s*"?invalid_token(?:"|[\s,]|$)', re.IGNORECASE)
 
 
 def bearer_token(authorization: Sequence[str], *, other_transport: bool) -> str:
@@ -41,6 +45,11 @@ def challenge(refusal: TokenRefused) -> str | None:
     if isinstance(refusal, InsufficientScope):
         parts.append(f'scope="{" ".join(refusal.required)}"')
     return "Bearer " + ", ".join(parts)
+
+
+def asks_for_another_token(challenges: Sequence[str]) -> bool:
+    """Say whether an API's WWW-Authenticate headers refuse the token itself (RFC 6750 §3.1 `invalid_token`)."""
+    return any(_INVALID_TOKEN.search(challenge) for challenge in challenges)
 
 
 def refusal_headers(refusal: TokenRefused) -> dict[str, str]:

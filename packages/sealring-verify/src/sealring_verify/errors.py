@@ -1,4 +1,4 @@
-"""Every reason for which a token is refused.
+"""Every reason for which a token is refused, or none can be had.
 
     TokenRefused                    code, claim, message; `status` is the HTTP status to answer
     ├── InvalidRequest         400  the token came by a way that is not allowed
@@ -9,7 +9,10 @@
         ├── IntrospectionUnavailable
         └── RevocationUnknown
 
-`CODES` is the one table of codes. A code never changes its meaning. No message ever holds the token or a part of it.
+    TokenUnavailable                code, message: a service got no token to call with; `retry_after` in seconds
+
+`CODES` is the one table of codes of refused tokens, `UNAVAILABLE_CODES` that of tokens that could not be had. A code
+never changes its meaning. No message ever holds the token or a part of it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -48,6 +51,20 @@ CODES: Mapping[str, str] = MappingProxyType(
         "keys_unavailable": "The issuer's keys could not be fetched, and none that are fresh enough are held.",
         "introspection_unavailable": "The issuer could not be asked whether the token is still active.",
         "revocation_unknown": "It is not known, or was not for too long, which tokens the issuer has ended.",
+    }
+)
+
+UNAVAILABLE_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "issuer_unreachable": "The issuer could not be asked for a token, or was too busy to give one.",
+        "token_endpoint_unknown": "The issuer's metadata is not its own, or names no token endpoint.",
+        "client_authentication_failed": "The issuer does not know this client, or its secret is wrong.",
+        "scope_refused": "The client may not ask for that scope.",
+        "audience_refused": "The issuer has no such API for this client and scope.",
+        "token_request_refused": "The issuer gives this client no token of its own.",
+        "token_response_invalid": "The issuer's answer is not a bearer token with a lifetime.",
+        "scope_not_granted": "The issuer granted less than was asked for.",
+        "foreign_origin": "The request goes to another place than the API that the token is for.",
     }
 )
 
@@ -122,3 +139,20 @@ class RevocationUnknown(IssuerUnavailable):
     def __init__(self, message: str | None = None, retry_after: int = 5) -> None:
         super().__init__("revocation_unknown", message, retry_after)
         self.args = (message, retry_after)
+
+
+class TokenUnavailable(Exception):  # noqa: N818 - it reads as what happened, and is public
+    """A service has no token to call with. `code` is a key of `UNAVAILABLE_CODES`.
+
+    `message` is a sentence for the operator that holds neither secret nor token; after `retry_after` seconds another
+    attempt may help.
+    """
+
+    def __init__(self, code: str, message: str | None = None, retry_after: int = 1) -> None:
+        super().__init__(code, message, retry_after)
+        self.code = code
+        self.message = message or UNAVAILABLE_CODES[code]
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"

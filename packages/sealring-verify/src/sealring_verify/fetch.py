@@ -1,4 +1,4 @@
-"""The only sockets of a verifier: bounded in size and time, no redirects, no proxy or netrc from the environment."""
+"""The only sockets of this package: bounded in size and time, no redirects, no proxy or netrc from the environment."""
 
 import asyncio
 import functools
@@ -8,6 +8,7 @@ import time
 import httpx
 import msgspec
 
+from sealring_verify.client_credentials import ClientCredentialsRequest
 from sealring_verify.errors import IntrospectionUnavailable
 from sealring_verify.introspection import IntrospectionRequest
 from sealring_verify.issuer_metadata import IssuerMetadata, metadata_url, parse_metadata
@@ -24,6 +25,10 @@ FAILURES = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 
 class FetchFailed(Exception):  # noqa: N818 - it reads as what happened
     """The issuer gave no usable document; the text says why, for the operator."""
+
+
+class MetadataRefused(Exception):  # noqa: N818 - it reads as what happened
+    """The metadata is not that issuer's, or makes no sense; the text says why, for the operator."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,12 +51,28 @@ def fetch_jwks(issuer: str) -> FetchedJwks:
 
 
 def fetch_metadata(issuer: str) -> IssuerMetadata:
-    """Fetch an issuer's metadata alone. Raises FetchFailed and nothing else."""
+    """Fetch an issuer's metadata. Raises FetchFailed where none comes, MetadataRefused where it cannot be used."""
+    url = metadata_url(issuer)
     try:
         with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
-            return parse_metadata(_get(client, metadata_url(issuer)).body, issuer=issuer)
+            document = _get(client, url).body
     except FAILURES as error:
-        raise FetchFailed(f"{type(error).__name__}: {error}") from error
+        raise FetchFailed(f"{url} could not be read ({type(error).__name__})") from error
+    try:
+        return parse_metadata(document, issuer=issuer)
+    except ValueError as error:
+        raise MetadataRefused(str(error)) from error
+
+
+def ask_token_endpoint(url: str, request: ClientCredentialsRequest) -> Answer:
+    """Ask a token endpoint. Raises FetchFailed, which names no cause: it would hold the request and its secret."""
+    headers = {"Authorization": request.authorization, "Content-Type": "application/x-www-form-urlencoded"}
+    try:
+        with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
+            return _send(client, client.build_request("POST", url, content=request.body, headers=headers))
+    except FAILURES as error:
+        failure = type(error).__name__
+    raise FetchFailed(f"{url} could not be asked ({failure})")
 
 
 def ask_introspection(question: IntrospectionRequest) -> Answer:

@@ -97,7 +97,12 @@ class IssuerKeys:
         self._flight, self._flight_began = flight, now
 
     def _fly(self, flight: Flight) -> None:
-        from sealring_verify.fetch import FetchFailed, fetch_jwks, fetch_metadata  # noqa: PLC0415 - see Verifier.__init__
+        from sealring_verify.fetch import (  # noqa: PLC0415 - see Verifier.__init__
+            FetchFailed,
+            MetadataRefused,
+            fetch_jwks,
+            fetch_metadata,
+        )
 
         state = self.state.failed("the fetch ended without an answer", now=self._monotonic())
         try:
@@ -106,7 +111,7 @@ class IssuerKeys:
             else:
                 answer = fetch_jwks(self.issuer)
             state = self.state.fetched(answer, policy=self.policy, now=self._monotonic())
-        except (FetchFailed, ValueError) as error:
+        except (FetchFailed, MetadataRefused, ValueError) as error:
             state = self.state.failed(str(error), now=self._monotonic())
         finally:
             with self._lock:

@@ -10,12 +10,13 @@ from sealring_verify.jose.json_object import parse_json_object
 
 
 class IssuerMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an issuer answers: its keys, introspection and revocation feed if it has them; all on its own origin."""
+    """Where an issuer answers: its keys, and what else it has of these endpoints; all on its own origin."""
 
     jwks_uri: str
     introspection_endpoint: str | None
     revocation_endpoint: str | None = None
     revocation_jwks_uri: str | None = None
+    token_endpoint: str | None = None
 
 
 def parse_issuer(issuer: str) -> str:
@@ -55,8 +56,9 @@ def parse_metadata(document: bytes, *, issuer: str) -> IssuerMetadata:
     endpoint = _optional_url(members, "introspection_endpoint")
     revocation_endpoint = _optional_url(members, "sealring_revocation_endpoint")
     revocation_jwks_uri = _optional_url(members, "sealring_revocation_jwks_uri")
-    for url in (jwks_uri, endpoint, revocation_endpoint, revocation_jwks_uri):
-        # Keys, and the API's own secret, go no further than the origin that the configuration trusts.
+    token_endpoint = _optional_url(members, "token_endpoint")
+    for url in (jwks_uri, endpoint, revocation_endpoint, revocation_jwks_uri, token_endpoint):
+        # Keys, and secrets of APIs and clients, go no further than the origin that the configuration trusts.
         if url is not None and _origin(urlsplit(url)) != _origin(urlsplit(issuer)):
             raise ValueError("the metadata sends to another origin than the issuer's")
     return IssuerMetadata(
@@ -64,6 +66,7 @@ def parse_metadata(document: bytes, *, issuer: str) -> IssuerMetadata:
         introspection_endpoint=endpoint,
         revocation_endpoint=revocation_endpoint,
         revocation_jwks_uri=revocation_jwks_uri,
+        token_endpoint=token_endpoint,
     )
 
 

@@ -23,6 +23,7 @@ from sealring.services import (
     session_admin,
     store_state,
     symmetric_secret,
+    token_admin,
     user,
 )
 from sealring.services.acknowledgement import perform_and_wait
@@ -209,6 +210,18 @@ _SESSIONS: Final = {
 }
 
 _TOKENS: Final = {
+    "tokens.issue": _act(
+        token_admin.IssueToken,
+        lambda request, desk, actor: token_admin.issue_token(
+            request,
+            store=desk.store,
+            signer=desk.signer,
+            clock=desk.clock,
+            randomness=desk.randomness,
+            actor=actor,
+            halted=desk.halted,
+        ),
+    ),
     "tokens.revoke": _ending(
         revocation.RevokeToken,
         lambda request, desk, actor: revocation.revoke_token(

@@ -182,6 +182,7 @@ def _desk_of(house: House, settings: Settings, *, unlocked: UnlockedStore, terms
             data_folder=settings.path(settings.data),
         ),
         readers=Readers(feed=house.feed, reports=house.reports),
+        halted=house.halted,
     )
 
 

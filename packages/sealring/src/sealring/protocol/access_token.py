@@ -77,12 +77,15 @@ PERSONAL_CLAIMS = frozenset(
 
 
 class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session tells its access tokens. `claims`: from a trusted back-end, beside the user's own."""
+    """What a session tells its access tokens. `claims`: from a trusted back-end, beside the user's own.
+
+    `auth_time`: None where nobody signed in, so that no API takes the token for a fresh log-in (RFC 9470).
+    """
 
     sid: str
     client_id: str
     client_epoch: int
-    auth_time: Instant
+    auth_time: Instant | None
     amr: tuple[str, ...]
     claims: Mapping[str, object]
 
@@ -118,9 +121,10 @@ def access_token_payload(
         "sid": session.sid,
         "sub_epoch": subject.epoch,
         "client_epoch": session.client_epoch,
-        "auth_time": numeric_date(session.auth_time),
         "amr": session.amr,
     }
+    if session.auth_time is not None:
+        claims["auth_time"] = numeric_date(session.auth_time)
     for name in api.claims:
         if name == "roles":
             claims["roles"] = subject.roles

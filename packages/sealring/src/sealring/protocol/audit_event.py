@@ -67,6 +67,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "client_deleted": "A client was deleted; its sessions ended.",
         "client_secret_rotated": "A client got a new secret.",
         "client_compromised": "A client's secrets were replaced at once; its sessions and tokens ended.",
+        "token_issued": "The operator issued an access token by hand.",
         "token_revoked": "One access token was ended by the operator or by its client.",
         "token_revocation_refused": "A client asked to end a live token of another client, which ended nothing.",
         "api_added": "An API was registered.",

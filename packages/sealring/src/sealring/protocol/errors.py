@@ -111,6 +111,10 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "unknown_client": _Meaning("invalid_request", 404, "There is no such client."),
         "unknown_api": _Meaning("invalid_request", 404, "There is no such API."),
         "unknown_act": _Meaning("invalid_request", 404, "There is no such act."),
+        "client_disabled": _Meaning("invalid_request", 409, "This client is disabled."),
+        "issuer_api_refused": _Meaning(
+            "invalid_request", 400, "Tokens of the issuer's own API are for people who signed in, and for nobody else."
+        ),
         "ambiguous_user": _Meaning("invalid_request", 400, "That is a subject and somebody else's login name."),
         "still_in_use": _Meaning("invalid_request", 409, "Something else still refers to it: change that first."),
         "changed_meanwhile": _Meaning(

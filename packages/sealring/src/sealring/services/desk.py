@@ -22,6 +22,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     `audit_key`: 32 octets, under which the audit's chains are made. `key_folder`: where the master key lies, and no
     copy may. `readers`: who reads the revocation feed, None where no server runs. `remember`: writes down outside of
     the store which one it is; None while a server runs, whose keys are bound to the incarnation that it opened.
+    `halted`: True where the store is not the one that this node knew (SECURITY A9).
     """
 
     store: Store
@@ -36,6 +37,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     key_folder: Path | None = None
     readers: Readers | None = None
     remember: Remember | None = None
+    halted: bool = False
 
     def __repr__(self) -> str:
         return f"Desk(issuer={self.issuer!r}, …)"

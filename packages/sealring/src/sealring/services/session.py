@@ -292,7 +292,7 @@ async def _open(
     family = open_family(now=now, randomness=randomness)
     # Read once: the keys may turn between the row and the token.
     mac_key = signer.current_mac_key()
-    session = _new_session(terms, client, caller, sid=sid, family=family, mac_key=mac_key, now=now)
+    session = new_session(terms, client, caller, sid=sid, family=family, mac_key=mac_key, now=now)
     opened = msgspec.structs.replace(event, sid=sid, api=terms.api.identifier)
     if not await store.sessions.create(session, now=now, events=[opened]):
         # A password change, a disabling or a deletion came in between: whatever was proven is worth nothing now.
@@ -335,7 +335,7 @@ def with_refresh_token(
     return msgspec.structs.replace(response, refresh_token=token)
 
 
-def _new_session(
+def new_session(
     terms: SessionTerms,
     client: Client,
     caller: Caller,
@@ -345,6 +345,7 @@ def _new_session(
     mac_key: MacKey,
     now: Instant,
 ) -> NewSession:
+    """Lay out the row of a session of `client`; without refresh tokens it lasts as long as one access token."""
     # Without a refresh token a session is over when its only access token is.
     idle = client.idle_lifetime if client.refresh else terms.api.access_token_lifetime
     absolute = client.absolute_lifetime if client.refresh else terms.api.access_token_lifetime
