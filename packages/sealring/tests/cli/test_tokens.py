@@ -1,4 +1,6 @@
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -68,6 +70,14 @@ def test_without_a_reason_a_client_or_a_scope_nothing_is_issued(furnished: Run) 
     refused = furnished(*ISSUE, "--client", "site", "--json")
     assert refused.exit_status == 1
     assert "grant_not_registered" in refused.out + refused.err
+
+
+def test_over_a_store_that_was_rolled_back_nothing_is_issued(furnished: Run) -> None:
+    memory = Path("secrets/master.key.incarnation")
+    memory.write_text(json.dumps(json.loads(memory.read_text()) | {"feed_number": 1000}))
+    refused = furnished(*ISSUE, "--client", "robot")
+    assert (refused.exit_status, refused.out) == (3, "")
+    assert "sealring recover" in refused.err
 
 
 def test_beside_a_running_server_an_api_takes_the_token_until_its_session_ends(server: Any, run_beside: Run) -> None:  # noqa: ANN401 -- of conftest.py
