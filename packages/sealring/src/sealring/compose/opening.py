@@ -35,8 +35,9 @@ from sealring.signing.master_key import (
     write_master_key,
 )
 from sealring.signing.sealing import derive
-from sealring.storage.sqlite.database import StoreProblem, open_database
+from sealring.storage.sqlite.database import open_database
 from sealring.storage.sqlite.store import SqliteStore
+from sealring.storage.store_problem import StoreProblem
 from sealring.web.routes import Methods
 
 _Held = TypeVar("_Held")

@@ -14,8 +14,9 @@ from sealring.ports import StoreUnavailable
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.audit_verification import AuditVerification
 from sealring.storage.sqlite.audit_event import SqliteAudit
-from sealring.storage.sqlite.database import SqliteDatabase, StoreProblem, open_database
+from sealring.storage.sqlite.database import SqliteDatabase, open_database
 from sealring.storage.sqlite.store import SqliteStore
+from sealring.storage.store_problem import StoreProblem
 
 EVENT = AuditEvent(event="sign_in", at=1000, actor="user:ada")
 OPEN = """
@@ -23,8 +24,9 @@ import asyncio, os, sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from sealring.protocol.audit_event import AuditEvent
-from sealring.storage.sqlite.database import StoreProblem, open_database
+from sealring.storage.sqlite.database import open_database
 from sealring.storage.sqlite.store import SqliteStore
+from sealring.storage.store_problem import StoreProblem
 
 def opened(writer):
     database = open_database(Path(sys.argv[1]), audit_key=b"k" * 32, writer=writer, randomness=os.urandom, demo=False)

@@ -11,9 +11,10 @@ import pytest
 
 from sealring.ports import StoreUnavailable
 from sealring.protocol.audit_event import AuditEvent
+from sealring.storage.journal import Journal
 from sealring.storage.sqlite.audit_event import SqliteAudit
 from sealring.storage.sqlite.database import SqliteDatabase
-from sealring.storage.sqlite.group_commit import Act, Journal
+from sealring.storage.sqlite.group_commit import Act
 
 EVENT = AuditEvent(event="user_changed", at=1000, actor="cli:test")
 

@@ -6,45 +6,19 @@ again, down to single acts, so that only the guilty one fails: among 256 acts it
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
 
 import apsw
-import msgspec
 
 from sealring.ports import StoreUnavailable
-from sealring.protocol.audit_event import AuditEvent
-from sealring.protocol.revocation import Revocation
+from sealring.storage.journal import Journal
 from sealring.storage.sqlite.audit_writer import AuditWriter
 from sealring.storage.sqlite.revocation_writer import write_revocations
 
 _LARGEST_BATCH: Final = 256
-
-
-class Journal:
-    """What an act leaves behind besides its rows: audit events, and what the revocation feed must tell."""
-
-    __slots__ = ("events", "revocations")
-
-    def __init__(self) -> None:
-        self.events: list[AuditEvent] = []
-        self.revocations: list[Revocation] = []
-
-    def record(self, events: Sequence[AuditEvent]) -> None:
-        """Add events to the chain, in the commit of this act."""
-        self.events.extend(events)
-
-    def erase_personal(self, sub: str) -> None:
-        """Leave the personal part out of what this commit records of a subject so far."""
-        self.events = [
-            msgspec.structs.replace(event, personal={}) if event.sub == sub else event for event in self.events
-        ]
-
-    def revoke(self, revocations: Iterable[Revocation]) -> None:
-        """Add what this act ended to the feed, in its commit."""
-        self.revocations.extend(revocations)
 
 
 Act = Callable[[apsw.Connection, Journal], Any]
