@@ -1,0 +1,67 @@
+"""What the store knows about itself, on PostgreSQL."""
+
+from collections.abc import Sequence
+
+from sealring.ports import StoreIdentity
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.instant import Instant, ServiceInstant
+from sealring.storage.journal import Journal
+from sealring.storage.postgresql.database import PostgresqlDatabase
+from sealring.storage.postgresql.session import end_everything
+from sealring.storage.postgresql.transaction import Transaction
+from sealring.storage.sql import audit_event as audit_sql
+from sealring.storage.sql import store_state as sql
+
+
+class PostgresqlState:
+    """`ports.StateStore` on PostgreSQL."""
+
+    def __init__(self, database: PostgresqlDatabase) -> None:
+        self._database = database
+
+    async def identity(self) -> StoreIdentity:
+        """Read the store's identity."""
+        incarnation, feed_number, service_clock, demo = await self._database.read(sql.FIND_STATE, {})
+        return StoreIdentity(
+            incarnation=incarnation, feed_number=feed_number, service_now=service_clock, demo=bool(demo)
+        )
+
+    async def beat(self, service_now: ServiceInstant) -> None:
+        """Move the kept service clock forward; never back."""
+
+        async def act(transaction: Transaction, _journal: Journal) -> None:
+            await transaction.change(sql.BEAT, {"service_now": service_now})
+
+        await self._database.act(act)
+
+    async def recover(self, incarnation: bytes, *, now: Instant, events: Sequence[AuditEvent]) -> int:
+        """Begin a new incarnation: raise all epochs, end all sessions; return how many lived."""
+
+        async def act(transaction: Transaction, journal: Journal) -> int:
+            ended = await end_everything(transaction, journal, reason="store_recovered", now=now)
+            # In the order in which others take them: the head of the feed lies in this row.
+            await transaction.one(audit_sql.LOCK_POSITION)
+            await transaction.change(sql.REPLACE_INCARNATION, {"incarnation": incarnation})
+            journal.record(events)
+            return ended
+
+        return int(await self._database.act(act))
+
+    async def copy_to(self, path: str) -> str | None:
+        """Say which tool writes a copy: PostgreSQL's own."""
+        return f"A PostgreSQL database is copied by its own tool: pg_dump --format=custom --file={path} DATABASE."
+
+    async def former_issuer(self) -> str | None:
+        """Name the issuer under which the store was served last, as its registration tells."""
+        row = await self._database.read(sql.FIND_FORMER_ISSUER, {})
+        return None if row is None else str(row[0])
+
+    async def destroy_keys(self, *, events: Sequence[AuditEvent]) -> None:
+        """Destroy all signing, MAC and feed keys and all administrator links."""
+
+        async def act(transaction: Transaction, journal: Journal) -> None:
+            await transaction.change(sql.DESTROY_KEYS)
+            await transaction.change(sql.DESTROY_LINKS)
+            journal.record(events)
+
+        await self._database.act(act)
