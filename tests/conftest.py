@@ -1,6 +1,7 @@
 """A real server in a process of its own: its folder, settings, master key and port, killed and started at will."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -34,8 +36,9 @@ READY_SECONDS = 20
 class Installation:
     """A folder with settings and a master key, and the server over it while one runs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, database: str = "sqlite") -> None:
         self.folder = folder
+        self.database = database
         self.port = free_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.configuration = folder / "sealring.toml"
@@ -47,7 +50,7 @@ class Installation:
     def configure(self, server: str = "", rest: str = "") -> None:
         """Write the settings anew; `server`: more lines of the table [server]."""
         self.configuration.write_text(
-            f'issuer = "{self.issuer}"\n{rest}\n[server]\nport = {self.port}\n{server}\n'
+            f'issuer = "{self.issuer}"\ndatabase = "{self.database}"\n{rest}\n[server]\nport = {self.port}\n{server}\n'
             "[password]\nmemory = 8\npasses = 1\nlanes = 1\n"
         )
 
@@ -223,9 +226,35 @@ def free_port() -> int:
 
 
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+def database(request: pytest.FixtureRequest) -> str:
+    """Say where an installation's data lies: in a file, or where a test asks for it in a fresh PostgreSQL database."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return "sqlite"
+    server = request.getfixturevalue("postgresql_server")
+    name = f"installation_{next(numbers)}"
+    asyncio.run(execute(server.url(), f"CREATE DATABASE {name}"))
+    return str(server.url(name))
+
+
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+numbers = itertools.count(1)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that says so on both engines."""
+    if metafunc.definition.get_closest_marker("both_engines") is not None:
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+async def installation(tmp_path: Path, database: str) -> AsyncIterator[Installation]:
     """An installation with settings, a master key and nothing else; its server is killed at the end."""
-    made = Installation(tmp_path)
+    made = Installation(tmp_path, database=database)
     yield made
     if made.process is not None:
         await made.kill()

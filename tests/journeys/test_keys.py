@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sealring_verify import InvalidToken, TokenRefused, Verifier
 from sealring_verify.jwks import JwksPolicy
 
@@ -55,6 +57,7 @@ class Traffic:
                 self.refusals.append(refusal.code)
 
 
+@pytest.mark.both_engines
 async def test_two_rotations_under_traffic_refuse_nobody(installation: "Installation") -> None:
     installation.configure(rest="keys.key_set_seconds = 1")
     await installation.furnish()

@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -40,6 +40,9 @@ from sealring.storage.sqlite.store import SqliteStore
 from sealring.storage.store_problem import StoreProblem
 from sealring.web.routes import Methods
 
+if TYPE_CHECKING:
+    from sealring.storage.postgresql.store import PostgresqlStore
+
 _Held = TypeVar("_Held")
 
 
@@ -72,7 +75,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             raise ComposeProblem(master_key.sentence)
         clock = wall_clock if demo is None else OffsetClock(demo.clock_offset_file)
         audit_key = derive(master_key.reveal(), "audit")
-        store = open_store(settings.path(settings.data) / "sealring.db", audit_key=audit_key, demo=demo is not None)
+        store = await _open_store(settings, audit_key=audit_key, demo=demo is not None)
         stack.push_async_callback(store.close)
         identity = await store.state.identity()
         if identity.demo and demo is None:
@@ -153,6 +156,20 @@ def open_store(path: Path, *, audit_key: bytes, demo: bool) -> SqliteStore:
     if isinstance(database, StoreProblem):
         raise ComposeProblem(database.sentence)
     return SqliteStore(database)
+
+
+async def _open_store(settings: Settings, *, audit_key: bytes, demo: bool) -> "SqliteStore | PostgresqlStore":
+    if settings.database == "sqlite":
+        return open_store(settings.path(settings.data) / "sealring.db", audit_key=audit_key, demo=demo)
+    # Here, for those who have it: whoever serves a file need not load a driver of databases.
+    from sealring.storage.postgresql.database import open_database as open_postgresql  # noqa: PLC0415 -- as said
+    from sealring.storage.postgresql.store import PostgresqlStore  # noqa: PLC0415 -- as said
+
+    writer = os.urandom(8).hex()
+    database = await open_postgresql(
+        settings.database, audit_key=audit_key, writer=writer, randomness=os.urandom, demo=demo
+    )
+    return PostgresqlStore(held(database))
 
 
 def _is_rolled_back(identity: StoreIdentity, remembered: IncarnationFile) -> bool:

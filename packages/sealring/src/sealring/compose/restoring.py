@@ -23,6 +23,11 @@ async def restore_house(settings: Settings, copy: Path, *, as_copy: bool, actor:
 
     All is done on a staged file, and one rename ends it. Raises ComposeProblem: the old store is in its place then.
     """
+    if settings.database != "sqlite":
+        raise ComposeProblem(
+            "A PostgreSQL database is restored by its own tool: stop every node, run pg_restore, and then "
+            "`sealring recover`."
+        )
     master_key = load_master_key(settings.path(settings.master_key_file))
     if isinstance(master_key, MasterKeyProblem):
         raise ComposeProblem(master_key.sentence)
