@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -40,7 +41,8 @@ class Installation:
         self.folder = folder
         self.database = database
         self.port = free_port()
-        self.issuer = f"http://127.0.0.1:{self.port}"
+        self.host = f"127.0.0.1:{self.port}"
+        self.issuer = f"http://{self.host}"
         self.configuration = folder / "sealring.toml"
         self.clock_offset = folder / "clock_offset"
         self.process: asyncio.subprocess.Process | None = None
@@ -53,6 +55,14 @@ class Installation:
             f'issuer = "{self.issuer}"\ndatabase = "{self.database}"\n{rest}\n[server]\nport = {self.port}\n{server}\n'
             "[password]\nmemory = 8\npasses = 1\nlanes = 1\n"
         )
+
+    def second_node(self, folder: Path) -> "Installation":
+        """Set up another node over the same database, as it would stand behind the same proxy."""
+        node = Installation(folder, database=self.database)
+        node.host, node.issuer = self.host, self.issuer
+        node.configure()
+        shutil.copyfile(self.folder / "secrets" / "master.key", folder / "secrets" / "master.key")
+        return node
 
     def settings(self) -> Settings:
         settings = load_settings(self.configuration, environment={})
@@ -98,7 +108,8 @@ class Installation:
         await self.wait_until_ready()
 
     async def wait_until_ready(self) -> None:
-        async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=self.issuer) as client:
+        address = f"http://127.0.0.1:{self.port}"
+        async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=address) as client:
             while True:
                 assert self.process is not None
                 assert self.process.returncode is None, self.log()
@@ -156,7 +167,7 @@ class Installation:
         body = json.dumps(message).encode()
         credentials = b64encode(f"shop:{CLIENT_SECRET}".encode()).decode()
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nAuthorization: Basic {credentials}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {self.host}\r\nAuthorization: Basic {credentials}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)

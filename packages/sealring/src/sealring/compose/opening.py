@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -16,7 +16,7 @@ from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.ports import Clock, Store, StoreIdentity
 from sealring.protocol.api import SESSIONS_SCOPE, Api
 from sealring.protocol.audit_event import AuditEvent
-from sealring.protocol.instant import Seconds
+from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.services.acknowledgement import Readers
 from sealring.services.desk import Desk
@@ -43,6 +43,7 @@ from sealring.web.routes import Methods
 if TYPE_CHECKING:
     from sealring.storage.postgresql.store import PostgresqlStore
 
+_MOST_DIFFERENCE: Final = 1000  # milliseconds
 _Held = TypeVar("_Held")
 
 
@@ -90,7 +91,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
         keyring = await open_keys(
             store, settings, terms=terms, master_key=master_key, incarnation=identity.incarnation, clock=clock
         )
-        service_clock = ServiceClockReading(identity.service_now)
+        service_clock = ServiceClockReading(identity.service_now, shared=settings.database != "sqlite")
         house = House(
             issuer=settings.issuer,
             store=store,
@@ -169,7 +170,27 @@ async def _open_store(settings: Settings, *, audit_key: bytes, demo: bool) -> "S
     database = await open_postgresql(
         settings.database, audit_key=audit_key, writer=writer, randomness=os.urandom, demo=demo
     )
-    return PostgresqlStore(held(database))
+    store = PostgresqlStore(held(database))
+    before = wall_clock()
+    problem = clock_problem(await store.state.clock(), before=before, after=wall_clock())
+    if problem is not None:
+        await store.close()
+        raise ComposeProblem(problem)
+    return store
+
+
+def clock_problem(database: Instant, *, before: Instant, after: Instant) -> str | None:
+    """Say that this machine's clock is not the database's. `before`, `after`: readings around that of the `database`.
+
+    Nodes judge by their own clocks what others wrote by theirs: expiry, and since when something has ended.
+    """
+    difference = max(database - after, before - database)
+    if difference <= _MOST_DIFFERENCE:
+        return None
+    return (
+        f"The clocks of this machine and of the database's are {difference / 1000:.1f} s apart, and more than one is "
+        "too much: let both follow the same time servers (NTP)."
+    )
 
 
 def _is_rolled_back(identity: StoreIdentity, remembered: IncarnationFile) -> bool:

@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from sealring.ports import StoreUnavailable
-from sealring.protocol.audit_chain import EMPTY_CHAIN, ChainHead
+from sealring.protocol.audit_chain import ChainHead
 from sealring.storage.act_queue import ActQueue
 from sealring.storage.journal import Journal
 from sealring.storage.postgresql.audit_writer import AuditWriter
@@ -134,7 +134,7 @@ class GroupCommit:
             # Resolved by reading, never by trying again: what was recorded stands in the chain or does not. An act that
             # records nothing is one that its caller may repeat.
             await self._ready()
-            if head in {before, EMPTY_CHAIN} or self._audit.head != head:
+            if head == before or self._audit.head != head:
                 raise StoreUnavailable("the connection to the database was lost in COMMIT") from problem
         except BaseException:
             self._drop(connection)

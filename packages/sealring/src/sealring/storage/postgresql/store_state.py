@@ -26,6 +26,11 @@ class PostgresqlState:
             incarnation=incarnation, feed_number=feed_number, service_now=service_clock, demo=bool(demo)
         )
 
+    async def clock(self) -> Instant:
+        """Read the wall clock of the database's machine."""
+        (now,) = await self._database.read(sql.FIND_CLOCK)
+        return Instant(now)
+
     async def beat(self, service_now: ServiceInstant) -> None:
         """Move the kept service clock forward; never back."""
 
