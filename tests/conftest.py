@@ -1,8 +1,10 @@
 """A real server in a process of its own: its folder, settings, master key and port, killed and started at will."""
 
 import asyncio
+import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -14,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -34,10 +37,12 @@ READY_SECONDS = 20
 class Installation:
     """A folder with settings and a master key, and the server over it while one runs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, database: str = "sqlite") -> None:
         self.folder = folder
+        self.database = database
         self.port = free_port()
-        self.issuer = f"http://127.0.0.1:{self.port}"
+        self.host = f"127.0.0.1:{self.port}"
+        self.issuer = f"http://{self.host}"
         self.configuration = folder / "sealring.toml"
         self.clock_offset = folder / "clock_offset"
         self.process: asyncio.subprocess.Process | None = None
@@ -47,9 +52,17 @@ class Installation:
     def configure(self, server: str = "", rest: str = "") -> None:
         """Write the settings anew; `server`: more lines of the table [server]."""
         self.configuration.write_text(
-            f'issuer = "{self.issuer}"\n{rest}\n[server]\nport = {self.port}\n{server}\n'
+            f'issuer = "{self.issuer}"\ndatabase = "{self.database}"\n{rest}\n[server]\nport = {self.port}\n{server}\n'
             "[password]\nmemory = 8\npasses = 1\nlanes = 1\n"
         )
+
+    def second_node(self, folder: Path) -> "Installation":
+        """Set up another node over the same database, as it would stand behind the same proxy."""
+        node = Installation(folder, database=self.database)
+        node.host, node.issuer = self.host, self.issuer
+        node.configure()
+        shutil.copyfile(self.folder / "secrets" / "master.key", folder / "secrets" / "master.key")
+        return node
 
     def settings(self) -> Settings:
         settings = load_settings(self.configuration, environment={})
@@ -99,7 +112,8 @@ class Installation:
         await self.wait_until_ready(ready)
 
     async def wait_until_ready(self, status: int = 200) -> None:
-        async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=self.issuer) as client:
+        address = f"http://127.0.0.1:{self.port}"
+        async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=address) as client:
             while True:
                 assert self.process is not None
                 assert self.process.returncode is None, self.log()
@@ -157,7 +171,7 @@ class Installation:
         body = json.dumps(message).encode()
         credentials = b64encode(f"shop:{CLIENT_SECRET}".encode()).decode()
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nAuthorization: Basic {credentials}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {self.host}\r\nAuthorization: Basic {credentials}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -227,9 +241,35 @@ def free_port() -> int:
 
 
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+def database(request: pytest.FixtureRequest) -> str:
+    """Say where an installation's data lies: in a file, or where a test asks for it in a fresh PostgreSQL database."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return "sqlite"
+    server = request.getfixturevalue("postgresql_server")
+    name = f"installation_{next(numbers)}"
+    asyncio.run(execute(server.url(), f"CREATE DATABASE {name}"))
+    return str(server.url(name))
+
+
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+numbers = itertools.count(1)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that says so on both engines."""
+    if metafunc.definition.get_closest_marker("both_engines") is not None:
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+async def installation(tmp_path: Path, database: str) -> AsyncIterator[Installation]:
     """An installation with settings, a master key and nothing else; its server is killed at the end."""
-    made = Installation(tmp_path)
+    made = Installation(tmp_path, database=database)
     yield made
     if made.process is not None:
         await made.kill()

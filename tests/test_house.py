@@ -24,7 +24,14 @@ UNMIRRORED: dict[str, str] = {
         f"sealring/storage/sqlite/{noun}.py": "the conformance suite of tests/storage asks it by its port"
         for noun in STORED_NOUNS
     },
-    "sealring/storage/sqlite/api_row.py": "read by every test that asks for an API",
+    "sealring/storage/rows/": "the conformance suite writes and reads each of them",
+    "sealring/storage/journal.py": "the conformance suite asks for the events and ends that acts left in it",
+    **{
+        f"sealring/storage/postgresql/{noun}.py": "the conformance suite of tests/storage asks it by its port"
+        for noun in STORED_NOUNS
+    },
+    "sealring/storage/postgresql/audit_writer.py": "the conformance suite and two nodes at once record by it",
+    "sealring/storage/postgresql/revocation_writer.py": "as above, for what they end",
     "sealring/storage/sqlite/revocation_writer.py": "every end that the conformance suite makes is written by it",
 }
 LARGE_DATA: dict[str, str] = {}

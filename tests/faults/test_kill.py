@@ -52,6 +52,7 @@ async def interrupted(installation: "Installation", *, movable_clock: bool = Fal
     return tokens
 
 
+@pytest.mark.both_engines
 async def test_every_client_goes_on_after_a_kill_in_the_middle_of_200_refreshes(installation: "Installation") -> None:
     tokens = await interrupted(installation)
     await installation.start()
@@ -79,6 +80,7 @@ async def test_every_client_goes_on_after_three_kills_in_a_row(installation: "In
     await go_on_twice(installation, tokens)
 
 
+@pytest.mark.both_engines
 async def test_a_token_two_generations_old_is_reuse_after_a_kill_too(installation: "Installation") -> None:
     await installation.furnish()
     await installation.start()

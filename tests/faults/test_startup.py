@@ -69,3 +69,11 @@ async def test_the_master_key_of_another_installation_is_said(installation: "Ins
     key.unlink()
     write_master_key(key, generate_master_key(randomness=lambda size: b"\1" * size))
     assert "master key" in (await refused(installation)).lower()
+
+
+async def test_a_database_that_is_not_there_is_said_without_its_password(installation: "Installation") -> None:
+    installation.database = "postgresql://ada:pw_of_ada@127.0.0.1:1/sealring"
+    installation.configure()
+    said = await refused(installation)
+    assert "The database sealring on 127.0.0.1:1 cannot be reached" in said
+    assert "pw_of_ada" not in said

@@ -85,6 +85,7 @@ async def test_clients_and_apis_while_others_refresh(busy: "Installation") -> No
     await done(busy, "apis", "delete", "stock")
 
 
+@pytest.mark.both_engines
 async def test_sessions_and_audit_while_others_refresh(busy: "Installation") -> None:
     tokens = [(await busy.sign_in(2)).refresh_token for _ in range(3)]
     listed = (await done(busy, "sessions", "list", "--user", "user-2"))["sessions"]
@@ -100,6 +101,7 @@ async def test_sessions_and_audit_while_others_refresh(busy: "Installation") -> 
     assert (await done(busy, "audit", "verify", "--anchor", str(anchor)))["holds"] is True
 
 
+@pytest.mark.both_engines
 async def test_ending_all_sessions_ends_those_under_load_too(installation: "Installation") -> None:
     await installation.furnish()
     await installation.start()

@@ -37,6 +37,7 @@ def run(*programs: str) -> dict[str, Any]:
     return names
 
 
+@pytest.mark.both_engines
 async def test_a_back_end_signs_in_and_refreshes_as_the_page_shows(installation: "Installation") -> None:
     await installation.furnish()
     await installation.start()

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 from sealring_verify import InvalidToken, TokenRefused, Verifier
 from sealring_verify.jwks import JwksPolicy
@@ -57,6 +58,7 @@ class Traffic:
                 self.refusals.append(refusal.code)
 
 
+@pytest.mark.both_engines
 async def test_two_rotations_under_traffic_refuse_nobody(installation: "Installation") -> None:
     installation.configure(rest="keys.key_set_seconds = 1")
     await installation.furnish()

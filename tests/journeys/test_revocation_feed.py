@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 if TYPE_CHECKING:
     from conftest import Installation
@@ -41,6 +42,7 @@ async def reading(installation: "Installation", after: int = 0) -> AsyncIterator
         yield messages(answer)
 
 
+@pytest.mark.both_engines
 async def test_an_end_is_on_the_stream_within_a_second_and_checkpoints_follow(installation: "Installation") -> None:
     await installation.furnish()
     await installation.start()
@@ -81,6 +83,7 @@ async def test_a_hundred_streams_end_first_and_quickly_when_the_server_stops(ins
     await asyncio.wait_for(asyncio.gather(*followers), timeout=5)
 
 
+@pytest.mark.both_engines
 async def test_a_restarted_server_goes_on_where_its_readers_were(installation: "Installation") -> None:
     await installation.furnish()
     await installation.start()

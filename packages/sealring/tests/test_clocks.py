@@ -38,3 +38,11 @@ def test_without_a_number_in_the_file_the_demos_clock_is_the_walls(tmp_path: Pat
     assert abs(OffsetClock(file)() - wall_clock()) < 1000
     file.write_text("soon")
     assert abs(OffsetClock(file)() - wall_clock()) < 1000
+
+
+def test_the_service_clock_catches_up_with_another_nodes_and_never_goes_back() -> None:
+    clock = ServiceClockReading(ServiceInstant(5000))
+    clock.catch_up(ServiceInstant(4000))
+    assert 5000 <= clock() < 6000
+    clock.catch_up(ServiceInstant(90_000))
+    assert 90_000 <= clock() < 91_000

@@ -4,6 +4,7 @@ import shutil
 import socket
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import apsw
@@ -12,7 +13,11 @@ import pytest
 import structlog
 
 from sealring import compose, config
+from sealring.clocks import ServiceClockReading
+from sealring.compose.unlocking import clock_problem
+from sealring.compose.upkeep import _keep_service_clock
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.instant import Instant, ServiceInstant
 from sealring.services.audit import VerifyAudit, verify_audit
 from sealring.services.master_key import KeysRewrapped, RewrapKeys, rewrap_keys
 from sealring.services.store_state import recover_store
@@ -289,3 +294,34 @@ async def test_a_known_device_signs_in_through_a_flood_of_strangers(
         await serving
     finally:
         structlog.configure(**before)
+
+
+@pytest.mark.parametrize(
+    ("database", "apart"),
+    [(10_000, None), (11_050, None), (9_000, None), (11_051, "1.0 s"), (8_999, "1.0 s"), (70_050, "60.0 s")],
+)
+def test_a_clock_that_is_over_a_second_from_the_databases_is_told(database: int, apart: str | None) -> None:
+    problem = clock_problem(Instant(database), before=Instant(10_000), after=Instant(10_050))
+    assert (problem is None) is (apart is None)
+    assert problem is None or f"are {apart} apart" in problem
+
+
+async def test_nodes_of_one_store_tell_each_other_how_far_the_service_clock_has_come() -> None:
+    kept: list[int] = [0]
+
+    class State:
+        async def beat(self, service_now: int) -> None:
+            kept.append(max(kept[-1], service_now))
+
+        async def identity(self) -> SimpleNamespace:
+            return SimpleNamespace(service_now=kept[-1])
+
+    house = SimpleNamespace(store=SimpleNamespace(state=State()))
+    ahead, behind = (ServiceClockReading(ServiceInstant(reading), shared=True) for reading in (500_000, 0))
+    for clock in (ahead, behind):
+        # Neither was ever used: a node that nobody asks keeps it all the same.
+        await _keep_service_clock(SimpleNamespace(house=house, service_clock=clock))
+    assert 500_000 <= behind() < 501_000
+    alone = ServiceClockReading(ServiceInstant(900_000))
+    await _keep_service_clock(SimpleNamespace(house=house, service_clock=alone))
+    assert kept[-1] < 501_000

@@ -145,6 +145,7 @@ def test_a_master_key_inside_the_data_directory_is_refused(key: str) -> None:
         {"limits": {"failures_per_account": 0}},
         {"telemetry": {"activity": "stderr"}},
         {"database": "postgresql"},
+        {"database": "mysql://ada@localhost/x"},
         {"folder": "/tmp"},  # noqa: S108 -- a name, nothing is written there
         {"data": 5.5, "server": {"port": 1.5}},
     ],
@@ -157,3 +158,11 @@ def test_nothing_reads_the_real_environment(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("SEALRING_SURPRISE", "1")
     assert "SEALRING_SURPRISE" in os.environ
     assert isinstance(load(tmp_path, f'issuer = "{ISSUER}"'), Settings)
+
+
+def test_the_password_of_a_database_is_never_repeated() -> None:
+    served = made(database="postgresql://ada:pw_of_ada@db/sealring")
+    assert isinstance(served, Settings)
+    assert served.database == "postgresql://ada:pw_of_ada@db/sealring"
+    assert "pw_of_ada" not in repr(served)
+    assert "pw_of_ada" not in sentence(made(database="mysql://ada:pw_of_ada@db/sealring"))

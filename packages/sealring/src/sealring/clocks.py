@@ -38,11 +38,12 @@ class OffsetClock:
 class ServiceClockReading:
     """The service clock of this node: what the store kept at the start, and monotonic time since.
 
-    It stands still while no node serves and ignores steps of the wall clock.
+    It stands still while no node serves and ignores steps of the wall clock. `shared`: other nodes go by it too.
     """
 
-    def __init__(self, kept: ServiceInstant) -> None:
+    def __init__(self, kept: ServiceInstant, *, shared: bool = False) -> None:
         self._kept = kept
+        self._shared = shared
         self._started = time.monotonic()
         self._last_read = self._started - _REST
 
@@ -55,6 +56,14 @@ class ServiceClockReading:
         """Tell it without counting as a use."""
         return ServiceInstant(self._kept + int((time.monotonic() - self._started) * 1000))
 
+    def catch_up(self, kept: ServiceInstant) -> None:
+        """Go forward to what the store has kept since, by another node; never back."""
+        self._kept = ServiceInstant(self._kept + max(0, kept - self.peek()))
+
     def is_in_use(self) -> bool:
-        """Say whether it was read in the last two minutes: longer than any grace window, so then it must be kept."""
-        return time.monotonic() - self._last_read < _REST
+        """Say whether it must be kept: read in the last two minutes, longer than any grace window, or shared.
+
+        Nodes always tell each other how far it has come, or a repeat at another node of a token that this one rotated
+        would look old, and end its session.
+        """
+        return self._shared or time.monotonic() - self._last_read < _REST

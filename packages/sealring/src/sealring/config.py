@@ -17,6 +17,7 @@ from sealring.protocol.discovery import issuer_problem
 
 CONFIGURATION_FILE: Final = "sealring.toml"
 _PREFIX: Final = "SEALRING_"
+_POSTGRESQL: Final = ("postgresql://", "postgres://")
 # Read by the verifier in the same environment, or by this module itself; no settings of the server.
 _NOT_SETTINGS: Final = frozenset({"SEALRING_CONFIG", "SEALRING_AUDIENCE", "SEALRING_API_KEY"})
 
@@ -87,8 +88,8 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. Paths are taken from the folder of the configuration file.
 
-    `database`: `sqlite` (a file in `data`). `incarnation_file`: what is remembered of the store outside of it, beside
-    the master key where none is named. `run`: where the control socket lies.
+    `database`: `sqlite` (a file in `data`), or the URL of a PostgreSQL database. `incarnation_file`: what is remembered
+    of the store outside of it, beside the master key where none is named. `run`: where the control socket lies.
     """
 
     issuer: str
@@ -105,6 +106,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     keys: KeySettings = KeySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     folder: Path = Path()
+
+    def __repr__(self) -> str:
+        """Leave out all values: the database's URL may hold a password."""
+        return f"Settings(issuer={self.issuer!r}, …)"
 
     def path(self, text: str) -> Path:
         """Return a path of the settings, relative ones taken from the configuration file's folder."""
@@ -193,8 +198,9 @@ def _problem(settings: Settings) -> SettingsProblem | None:
     issuer = issuer_problem(settings.issuer)
     if issuer is not None:
         return SettingsProblem(issuer.sentence)
-    if settings.database != "sqlite":
-        return SettingsProblem(f'database = {settings.database!r}: only "sqlite" is served by this version.')
+    if settings.database != "sqlite" and not settings.database.startswith(_POSTGRESQL):
+        # Not repeated: it may hold a password.
+        return SettingsProblem('database is "sqlite" or "postgresql://USER@HOST:PORT/DATABASE", nothing else.')
     data, master_key = settings.path(settings.data).resolve(), settings.path(settings.master_key_file).resolve()
     if data in master_key.parents:
         return SettingsProblem(

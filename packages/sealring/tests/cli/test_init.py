@@ -70,7 +70,11 @@ def test_empty_answers_are_the_defaults(run: Run) -> None:
     [
         (("--issuer", "http://auth.example.com"), "plain HTTP"),
         (("--issuer", "ftp://auth.example.com"), "issuer"),
-        (("--database", "postgresql"), "yet"),
+        (("--database", "postgresql"), "postgresql://USER@HOST:PORT/DATABASE"),
+        (("--database", "mysql://x"), "postgresql://USER@HOST:PORT/DATABASE"),
+        (("--database", "postgresql://[::1/x"), "postgresql://USER@HOST:PORT/DATABASE"),
+        (("--database", "postgresql://ada:pw@db/x"), "without its password"),
+        (("--database", "postgresql://db/x?user=ada&password=pw"), "without its password"),
         (("--api", "two words"), "plain name"),
         (("--master-key-file", "./data/master.key"), "inside the data directory"),
     ],
@@ -100,3 +104,11 @@ def test_a_data_folder_that_cannot_be_made_leaves_no_key_behind(run: Run) -> Non
     assert not Path("secrets/master.key").exists()
     assert not Path("sealring.toml").exists()
     assert run("init", "--yes").exit_status == 0
+
+
+def test_a_database_that_is_not_there_leaves_no_key_behind(run: Run) -> None:
+    ran = run("init", "--yes", "--database", "postgresql://ada@127.0.0.1:1/sealring")
+    assert ran.exit_status == 2
+    assert "The database sealring on 127.0.0.1:1 cannot be reached" in ran.err
+    assert not Path("secrets/master.key").exists()
+    assert not Path("sealring.toml").exists()

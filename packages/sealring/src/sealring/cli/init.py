@@ -18,15 +18,20 @@ from sealring.protocol.errors import OAuthError
 from sealring.protocol.instant import Instant
 
 _PORT: Final = 8700
-_NO_POSTGRESQL: Final = "PostgreSQL is not served by this version yet: choose sqlite. The data can move later."
+_NO_DATABASE: Final = "A database is sqlite or postgresql://USER@HOST:PORT/DATABASE, nothing else."
+_NO_PASSWORD: Final = (
+    "Others can read what a command is told, so name the database without its password: write the password into a file "
+    "that PGPASSFILE names, or into `database` in sealring.toml later."
+)
 
 
 class _Plan(NamedTuple):
-    """What the questions gave. `api`: None for none yet; `users`: self or asserted."""
+    """What the questions gave. `api`: None for none yet; `users`: self or asserted; `database`: sqlite or a URL."""
 
     api: str | None
     issuer: str
     users: str
+    database: str
     client_id: str
 
 
@@ -38,7 +43,7 @@ def _describe(parser: ArgumentParser) -> None:
         choices=("self", "asserted"),
         help="self: they sign in with user name or e-mail; asserted: your own back-end has checked them",
     )
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), help="where the data lies")
+    parser.add_argument("--database", metavar="DATABASE", help="sqlite, or the URL of a PostgreSQL database")
     parser.add_argument("--client", default="site", metavar="ID", help="id of your site's client (default: site)")
     parser.add_argument("--master-key-file", default="./secrets/master.key", metavar="FILE")
     parser.add_argument("--data", default="./data", metavar="FOLDER")
@@ -83,16 +88,33 @@ def _plan(options: Namespace) -> _Plan:
             "3. Who are your users? self: they sign in here; asserted: your own back-end has checked them",
             default="self",
         )
-        database = options.database or ask("4. Which database? sqlite or postgresql", default="sqlite")
-    if database != "sqlite":
-        raise CommandProblem(_NO_POSTGRESQL if database == "postgresql" else f"There is no database {database!r}.")
+        database = options.database or ask("4. Which database? sqlite, or postgresql://…", default="sqlite")
+    _check_database(database)
     if users not in {"self", "asserted"}:
         raise CommandProblem(f"Users are self or asserted, not {users!r}.")
-    return _Plan(None if api == "nothing yet" else api, issuer, users, options.client)
+    return _Plan(None if api == "nothing yet" else api, issuer, users, database, options.client)
+
+
+def _check_database(database: str) -> None:
+    if database == "sqlite":
+        return
+    try:
+        parts = urlsplit(database)
+    except ValueError:
+        raise CommandProblem(_NO_DATABASE) from None
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise CommandProblem(_NO_DATABASE)
+    if parts.password is not None or "password=" in parts.query:
+        raise CommandProblem(_NO_PASSWORD)
 
 
 def _settings(plan: _Plan, options: Namespace, *, file: Path) -> Settings:
-    written = {"issuer": plan.issuer, "data": options.data, "master_key_file": options.master_key_file}
+    written = {
+        "issuer": plan.issuer,
+        "database": plan.database,
+        "data": options.data,
+        "master_key_file": options.master_key_file,
+    }
     settings = make_settings(written, folder=file.absolute().parent, source=str(file))
     if isinstance(settings, SettingsProblem):
         raise CommandProblem(settings.sentence)
@@ -119,11 +141,13 @@ async def _make_store(plan: _Plan, settings: Settings) -> dict[str, Any]:
         make_master_key(settings)
     except ComposeProblem as problem:
         raise CommandProblem(str(problem)) from problem
+    opened = False
     try:
         async with open_store(settings) as control:
+            opened = True
             return await _register(plan, control)
     except CommandProblem:
-        if not settings.path(settings.data).exists():
+        if not opened and not settings.path(settings.data).exists():
             # Nothing was sealed under the key yet, and left behind it would stop the next try.
             settings.path(settings.master_key_file).unlink()
         raise
@@ -153,7 +177,7 @@ def _toml(plan: _Plan, options: Namespace) -> str:
     port = urlsplit(plan.issuer).port if is_loopback(plan.issuer) else None
     return f"""# Sealring's settings. docs/reference/settings.md lists them all; an unknown key stops the start.
 issuer = {json.dumps(plan.issuer)}
-database = "sqlite"
+database = {json.dumps(plan.database)}
 data = {json.dumps(options.data)}
 # Without this key the database opens nowhere. Keep a copy, apart from the backups of the data.
 master_key_file = {json.dumps(options.master_key_file)}

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from sealring.admin.control_app import ControlApp, build_control_app
 from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock
 from sealring.compose.problem import ComposeProblem
-from sealring.compose.unlocking import UnlockedStore, master_key_path, open_store_file, unlock_store
+from sealring.compose.unlocking import UnlockedStore, master_key_path, open_locked_store, unlock_store
 from sealring.config import Settings, hash_parameters, password_policy, reserved_places
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
@@ -32,7 +32,6 @@ from sealring.signing.master_key import MasterKeyProblem, generate_master_key, l
 from sealring.signing.master_key_change import MasterKeyBook
 from sealring.signing.master_key_file import MasterKeyFile, next_file
 from sealring.signing.unsealing import KeyringProblem
-from sealring.storage.sqlite.store_state import read_identity
 from sealring.web.routes import Methods
 from sealring_verify.verified_tokens import VerifiedTokens
 
@@ -67,7 +66,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
         await _register_issuer(store, settings.issuer, clock=clock)
         terms = key_terms(settings, master_key=unlocked.master_key)
         keyring = await open_keys(unlocked, settings, terms=terms, incarnation=identity.incarnation, clock=clock)
-        service_clock = ServiceClockReading(identity.service_now)
+        service_clock = ServiceClockReading(identity.service_now, shared=settings.database != "sqlite")
         house = House(
             issuer=settings.issuer,
             store=store,
@@ -120,15 +119,15 @@ async def _unlock(stack: AsyncExitStack, settings: Settings, *, demo: bool, cloc
     master_key = load_master_key(master_key_path(settings))
     if isinstance(master_key, MasterKeyProblem) and not next_file(master_key_path(settings)).exists():
         raise ComposeProblem(master_key.sentence)
-    file = open_store_file(settings.path(settings.data) / "sealring.db", demo=demo)
-    unlocking = stack.enter_context(ExitStack())
-    unlocking.callback(file.close)
-    if read_identity(file).demo and not demo:
-        raise ComposeProblem(
-            "This is the demo's database: its users are not yours. Run `sealring init` in another folder."
-        )
-    unlocked = await unlock_store(file, settings, clock=clock)
-    unlocking.pop_all()
+    async with AsyncExitStack() as unlocking:
+        locked = await open_locked_store(settings, demo=demo)
+        unlocking.push_async_callback(locked.close)
+        if (await locked.identity()).demo and not demo:
+            raise ComposeProblem(
+                "This is the demo's database: its users are not yours. Run `sealring init` in another folder."
+            )
+        unlocked = await unlock_store(locked, settings, clock=clock)
+        unlocking.pop_all()
     stack.push_async_callback(unlocked.store.close)
     return unlocked
 

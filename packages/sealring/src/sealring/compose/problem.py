@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from sealring.storage.sqlite.database import StoreProblem
+from sealring.storage.store_problem import StoreProblem
 
 _Held = TypeVar("_Held")
 

@@ -16,7 +16,7 @@ from sealring.compose.unlocking import (
     open_store_file,
 )
 from sealring.config import Settings
-from sealring.ports import StoreIdentity
+from sealring.ports import KeyStock, StoreIdentity
 from sealring.protocol.standing_key import StandingKey
 from sealring.services.master_key import change_event
 from sealring.services.store_state import StoreRestored, find_copy_problem, restore_store
@@ -25,10 +25,8 @@ from sealring.signing.master_key import MasterKeyProblem, load_master_key
 from sealring.signing.master_key_change import reseal_stock
 from sealring.signing.master_key_file import MasterKeyFile, stock_sealing_ids
 from sealring.signing.standing_key import copy_standing_keys
-from sealring.storage.sqlite.database import DatabaseFile, take_lock
+from sealring.storage.sqlite.database import take_lock
 from sealring.storage.sqlite.database_copy import put_in_place, stage_copy
-from sealring.storage.sqlite.key import read_key_stock
-from sealring.storage.sqlite.store_state import read_former_issuer, read_identity
 
 
 async def restore_house(settings: Settings, copy: Path, *, as_copy: bool, actor: str) -> tuple[StoreRestored, Path]:
@@ -36,6 +34,11 @@ async def restore_house(settings: Settings, copy: Path, *, as_copy: bool, actor:
 
     All is done on a staged file, and one rename ends it. Raises ComposeProblem: the old store is in its place then.
     """
+    if settings.database != "sqlite":
+        raise ComposeProblem(
+            "A PostgreSQL database is restored by its own tool: stop every node, run pg_restore, and then "
+            "`sealring recover`."
+        )
     path = master_key_path(settings)
     key = load_master_key(path)
     if isinstance(key, MasterKeyProblem):
@@ -59,21 +62,21 @@ async def _restore_staged(
     staged: Path, settings: Settings, *, master_key: MasterKeyFile, as_copy: bool, actor: str
 ) -> tuple[StoreRestored, StoreIdentity]:
     async with AsyncExitStack() as stack:
-        file = open_store_file(staged, demo=False)
-        reading = stack.enter_context(ExitStack())
-        reading.callback(file.close)
-        former, identity = read_former_issuer(file), read_identity(file)
+        locked = open_store_file(staged, demo=False)
+        reading = await stack.enter_async_context(AsyncExitStack())
+        reading.push_async_callback(locked.close)
+        former, identity = await locked.former_issuer(), await locked.identity()
         problem = find_copy_problem(demo=identity.demo, former=former, issuer=settings.issuer, as_copy=as_copy)
         if problem is not None:
             raise ComposeProblem(problem)
         standing: tuple[StandingKey, ...] = ()
         if as_copy:
-            standing = _copied_standing_keys(file, settings, master_key=master_key, former=former)
+            standing = _copied_standing_keys(await locked.key_stock(), settings, master_key=master_key, former=former)
             secrets = open_secrets(standing, master_key=master_key, issuer=settings.issuer)
         else:
-            master_key.look_among_former(stock_sealing_ids(read_key_stock(file)))
-            secrets = find_standing_keys(file, master_key=master_key, issuer=settings.issuer)
-        unlocked = UnlockedStore(store=begin_store(file, secrets), master_key=master_key, standing=secrets)
+            master_key.look_among_former(stock_sealing_ids(await locked.key_stock()))
+            secrets = await find_standing_keys(locked, master_key=master_key, issuer=settings.issuer)
+        unlocked = UnlockedStore(store=begin_store(locked, secrets), master_key=master_key, standing=secrets)
         reading.pop_all()
         stack.push_async_callback(unlocked.store.close)
         if not as_copy:
@@ -91,10 +94,10 @@ async def _restore_staged(
 
 
 def _copied_standing_keys(
-    file: DatabaseFile, settings: Settings, *, master_key: MasterKeyFile, former: str | None
+    stock: KeyStock, settings: Settings, *, master_key: MasterKeyFile, former: str | None
 ) -> tuple[StandingKey, ...]:
     return copy_standing_keys(
-        read_key_stock(file),
+        stock,
         master_key=master_key,
         former_issuer=settings.issuer if former is None else former,
         issuer=settings.issuer,

@@ -29,8 +29,7 @@ async def keep_up(opened: OpenHouse, retention: AuditRetention) -> None:
         await asyncio.sleep(_BEAT_SECONDS)
         beats += 1
         try:
-            if opened.service_clock.is_in_use():
-                await opened.house.store.state.beat(opened.service_clock.peek())
+            await _keep_service_clock(opened)
             await remember_store(opened)
             if beats % _FORGET_EVERY == 0:
                 await forget_expired(store=opened.house.store, now=opened.house.clock(), limit=_FORGET_AT_ONCE)
@@ -41,6 +40,13 @@ async def keep_up(opened: OpenHouse, retention: AuditRetention) -> None:
             # A later beat tries again; a request that needs the store says so itself.
             more = False
             _log.exception("upkeep_failed")
+
+
+async def _keep_service_clock(opened: OpenHouse) -> None:
+    state, clock = opened.house.store.state, opened.service_clock
+    if clock.is_in_use():
+        await state.beat(clock.peek())
+        clock.catch_up((await state.identity()).service_now)
 
 
 def make_retention(desk: Desk, days: int) -> AuditRetention:

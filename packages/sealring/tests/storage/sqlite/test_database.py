@@ -15,9 +15,10 @@ from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.audit_verification import AuditVerification
 from sealring.protocol.standing_key import StandingKey
 from sealring.storage.sqlite.audit_event import SqliteAudit
-from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase, StoreProblem, open_database, open_file
+from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase, open_database, open_file
 from sealring.storage.sqlite.key import add_standing_keys, read_key_stock
 from sealring.storage.sqlite.store import SqliteStore
+from sealring.storage.store_problem import StoreProblem
 
 EVENT = AuditEvent(event="sign_in", at=1000, actor="user:ada")
 OPEN = """
@@ -25,8 +26,9 @@ import asyncio, os, sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from sealring.protocol.audit_event import AuditEvent
-from sealring.storage.sqlite.database import StoreProblem, open_database
+from sealring.storage.sqlite.database import open_database
 from sealring.storage.sqlite.store import SqliteStore
+from sealring.storage.store_problem import StoreProblem
 
 def opened(writer):
     database = open_database(Path(sys.argv[1]), audit_key=b"k" * 32, writer=writer, randomness=os.urandom, demo=False)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import apsw
 
-from sealring.storage.sqlite.database import StoreProblem
 from sealring.storage.sqlite.database_copy import put_in_place, stage_copy, write_copy
+from sealring.storage.store_problem import StoreProblem
 
 
 def make(path: Path, *values: int) -> apsw.Connection:

@@ -11,9 +11,10 @@ import pytest
 
 from sealring.ports import StoreUnavailable
 from sealring.protocol.audit_event import AuditEvent
+from sealring.storage.journal import Journal
 from sealring.storage.sqlite.audit_event import SqliteAudit
 from sealring.storage.sqlite.database import SqliteDatabase
-from sealring.storage.sqlite.group_commit import Act, Journal
+from sealring.storage.sqlite.group_commit import Act
 
 EVENT = AuditEvent(event="user_changed", at=1000, actor="cli:test")
 
@@ -300,7 +301,7 @@ async def test_a_runner_cancelled_in_the_middle_of_a_commit_tells_what_it_commit
     acts = [asyncio.ensure_future(database.act(note(f"{number}"))) for number in range(5)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    running = database._group._running
+    running = database._group._queue._running
     assert running is not None
     running.cancel()
     assert await settle(*acts) == ["0", "1", "2", "3", "4"]
@@ -311,8 +312,8 @@ async def test_a_runner_cancelled_in_the_middle_of_a_commit_tells_what_it_commit
 async def test_a_runner_cancelled_before_it_began_leaves_nobody_waiting(database: SqliteDatabase) -> None:
     act = asyncio.ensure_future(database.act(note("lost")))
     await asyncio.sleep(0)
-    assert database._group._running is not None
-    database._group._running.cancel()
+    assert database._group._queue._running is not None
+    database._group._queue._running.cancel()
     (result,) = await settle(act)
     assert isinstance(result, StoreUnavailable)
     assert await settle(database.act(note("next"))) == ["next"]

@@ -55,13 +55,7 @@ ORDER BY sequence LIMIT :limit"""
 )
 FIND_NEWEST = "SELECT max(position) FROM audit_events"
 FIND_CLOSING = "SELECT writer, last_sequence, link_mac, events, at, mac FROM audit_closings WHERE writer = :writer"
-# The newest position stays taken, since the next one is made from it, and readers go on after a position.
-FIND_OLD_WRITER = (
-    _WRITERS_WITH_LINKS
-    + """
-SELECT writers.writer FROM writers
-WHERE writers.writer IS NOT NULL
-  AND writers.writer NOT IN (SELECT broken.value FROM json_each(:without) AS broken)
+_HAS_OLD_LINK = """
   AND NOT EXISTS (
     SELECT 1 FROM audit_events
     WHERE audit_events.writer = writers.writer
@@ -69,6 +63,14 @@ WHERE writers.writer IS NOT NULL
       AND (audit_events.at >= :before OR audit_events.position >= :newest))
 LIMIT 1
 """
+# The newest position stays taken, since the next one is made from it, and readers go on after a position.
+FIND_OLD_WRITER = (
+    _WRITERS_WITH_LINKS
+    + """
+SELECT writers.writer FROM writers
+WHERE writers.writer IS NOT NULL
+  AND writers.writer NOT IN (SELECT broken.value FROM json_each(:without) AS broken)"""
+    + _HAS_OLD_LINK
 )
 """A writer whose first link has no event that is young or the newest of all."""
 REPLACE_CLOSING = """
@@ -81,3 +83,20 @@ WHERE audit_closings.mac = :previous
 """
 REMOVE_EVENTS = "DELETE FROM audit_events WHERE writer = :writer AND sequence <= :last_sequence"
 REMOVE_LINKS = "DELETE FROM audit_links WHERE writer = :writer AND last_sequence <= :last_sequence"
+
+# PostgreSQL: positions are taken from one row, which is held to COMMIT.
+MOVE_POSITION = "UPDATE audit_head SET position = position + :count RETURNING position"
+LOCK_POSITION = "SELECT position FROM audit_head FOR UPDATE"
+ADD_EVENT_AT = """
+INSERT INTO audit_events (position, writer, sequence, at, event, outcome, code, actor, sub, client_id, sid, api,
+  network, country, error_id, details, personal, salt, personal_digest)
+VALUES (:position, :writer, :sequence, :at, :event, :outcome, :code, :actor, :sub, :client_id, :sid, :api,
+  :network, :country, :error_id, :details, :personal, :salt, :personal_digest)
+"""
+FIND_OLD_WRITER_BUT = (
+    _WRITERS_WITH_LINKS
+    + """
+SELECT writers.writer FROM writers
+WHERE writers.writer IS NOT NULL AND writers.writer <> ALL (CAST(:without AS TEXT[]))"""
+    + _HAS_OLD_LINK
+)

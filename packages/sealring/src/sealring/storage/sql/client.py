@@ -5,7 +5,8 @@ No client has the id of a person, deleted ones included: an access token's `sub`
 
 # ruff: noqa: S608 -- what is joined here are this file's own constants; every value is a parameter
 
-_RAISED_EPOCH = " epoch = CASE WHEN epoch + 1 > :now / 1000 THEN epoch + 1 ELSE :now / 1000 END"
+_SECONDS = "CAST(:now AS BIGINT) / 1000"
+_RAISED_EPOCH = " epoch = CASE WHEN epoch + 1 > " + _SECONDS + " THEN epoch + 1 ELSE " + _SECONDS + " END"
 _SEE = "SELECT registration, epoch, disabled_at, created_at FROM clients WHERE deleted_at IS NULL"
 _IF_LIVE_RETURNING_EPOCH = " WHERE client_id = :client_id AND deleted_at IS NULL RETURNING epoch"
 _IF_KNOWN = " WHERE client_id = :client_id AND deleted_at IS NULL RETURNING client_id"
@@ -31,4 +32,12 @@ RAISE_ALL_CLIENT_EPOCHS = "UPDATE clients SET" + _RAISED_EPOCH + " RETURNING cli
 FIND_ORIGIN = """
 SELECT 1 FROM clients, json_each(clients.registration, '$.origins') AS origin
 WHERE origin.value = :origin AND clients.disabled_at IS NULL AND clients.deleted_at IS NULL LIMIT 1
+"""
+
+# PostgreSQL:
+LOCK_CLIENT = "SELECT client_id FROM clients WHERE client_id = :client_id FOR UPDATE"
+FIND_ORIGIN_IN_JSON = """
+SELECT 1 FROM clients WHERE disabled_at IS NULL AND deleted_at IS NULL AND EXISTS (
+  SELECT 1 FROM json_array_elements_text(CAST(registration AS JSON) -> 'origins') AS origin (value)
+  WHERE origin.value = :origin) LIMIT 1
 """

@@ -30,3 +30,6 @@ FORGET_REVOCATIONS = """
 DELETE FROM revocations WHERE number IN (
   SELECT number FROM revocations WHERE until <= :before ORDER BY until LIMIT :limit)
 """
+
+# PostgreSQL:
+LOCK_HEAD = "SELECT incarnation, feed_number, feed_digest FROM store_state FOR UPDATE"

@@ -5,7 +5,8 @@
 _SEE = "SELECT sub, username, email, roles, claims, administrator, demo, epoch, disabled_at, created_at"
 _USER = _SEE + " FROM users WHERE"
 _CREDENTIALS = _SEE + ", password_hash FROM users WHERE"
-_RAISED_EPOCH = " epoch = CASE WHEN epoch + 1 > :now / 1000 THEN epoch + 1 ELSE :now / 1000 END"
+_SECONDS = "CAST(:now AS BIGINT) / 1000"
+_RAISED_EPOCH = " epoch = CASE WHEN epoch + 1 > " + _SECONDS + " THEN epoch + 1 ELSE " + _SECONDS + " END"
 _IF_LIVE_RETURNING_EPOCH = " WHERE sub = :sub AND deleted_at IS NULL RETURNING epoch"
 _IF_KNOWN = " WHERE sub = :sub AND deleted_at IS NULL RETURNING sub"
 
@@ -29,7 +30,8 @@ RAISE_EPOCH = "UPDATE users SET" + _RAISED_EPOCH + " WHERE sub = :sub RETURNING 
 RAISE_ALL_EPOCHS = "UPDATE users SET" + _RAISED_EPOCH
 STILL_PROVEN = """
 SELECT epoch FROM users
-WHERE sub = :sub AND deleted_at IS NULL AND (:proven_epoch IS NULL OR epoch = :proven_epoch AND disabled_at IS NULL)
+WHERE sub = :sub AND deleted_at IS NULL
+  AND (CAST(:proven_epoch AS BIGINT) IS NULL OR epoch = :proven_epoch AND disabled_at IS NULL)
 """
 SET_PASSWORD = "UPDATE users SET password_hash = :password_hash," + _RAISED_EPOCH + " WHERE sub = :sub RETURNING epoch"
 REHASH_PASSWORD = """
@@ -51,3 +53,12 @@ ERASE_PERSONAL_EVENTS = "UPDATE audit_events SET personal = NULL, salt = NULL WH
 ADD_LINK = "INSERT INTO administrator_links (digest, expires_at) VALUES (:digest, :expires_at)"
 FIND_LINK = "SELECT digest FROM administrator_links WHERE digest = :digest AND spent_at IS NULL AND expires_at > :now"
 SPEND_LINK = "UPDATE administrator_links SET spent_at = :now WHERE digest = :digest"
+
+# PostgreSQL has more than one writer: whoever decides on what it read holds it.
+# What ADD_USER and ADD_CLIENT look for in the other table is not there yet while another node adds it.
+LOCK_NAMES = "SELECT id FROM name_lock FOR UPDATE"
+LOCK_USER = "SELECT sub FROM users WHERE sub = :sub FOR UPDATE"
+# Whoever raises an epoch waits for log-ins that were proven under it, and knows then which APIs their tokens name.
+LOCK_PROVEN = "SELECT sub FROM users WHERE sub = ANY (:subs) ORDER BY sub FOR SHARE"
+LOCK_ALL_USERS = "SELECT count(*) FROM (SELECT sub FROM users ORDER BY sub FOR UPDATE) AS held"
+LOCK_LINK = "SELECT digest FROM administrator_links WHERE digest = :digest FOR UPDATE"

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import apsw
-import msgspec
 
 from sealring.protocol.api import Api
 from sealring.protocol.audit_event import AuditEvent
+from sealring.storage.journal import Journal
+from sealring.storage.rows.api import api_of, api_row
 from sealring.storage.sql import api as sql
-from sealring.storage.sqlite.api_row import api_of
 from sealring.storage.sqlite.database import SqliteDatabase
-from sealring.storage.sqlite.group_commit import Journal
 
 
 class SqliteApis:
@@ -22,7 +21,7 @@ class SqliteApis:
 
     async def add(self, api: Api, *, events: Sequence[AuditEvent]) -> bool:
         """Register an API; False where the identifier is taken."""
-        return await self._change(sql.ADD_API, _row(api), events=events)
+        return await self._change(sql.ADD_API, api_row(api), events=events)
 
     async def find(self, identifier: str) -> Api | None:
         """Read an API."""
@@ -35,7 +34,7 @@ class SqliteApis:
 
     async def replace(self, api: Api, *, read: Api, events: Sequence[AuditEvent]) -> bool:
         """Replace an API's registration; False where it is no longer as it was `read`."""
-        row = _row(api)
+        row = api_row(api)
 
         def act(connection: apsw.Connection, journal: Journal) -> bool:
             # Compared as records, not as texts: a row that an older version wrote lacks members that have defaults.
@@ -60,8 +59,3 @@ class SqliteApis:
             return True
 
         return bool(await self._database.act(act, key=values["identifier"]))
-
-
-def _row(api: Api) -> dict[str, Any]:
-    registration = msgspec.json.encode(api, order="sorted").decode()
-    return {"identifier": api.identifier, "registration": registration, "created_at": api.created_at}

@@ -1,18 +1,19 @@
 """The audit chain on SQLite, for reading; acts write it themselves, through their journal."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import apsw
 import msgspec
 
-from sealring.protocol.audit_chain import AuditLink, AuditRow, ChainHead
+from sealring.protocol.audit_chain import AuditLink, ChainHead
 from sealring.protocol.audit_event import AuditEvent, RecordedEvent
 from sealring.protocol.audit_retention import AuditClosing, AuditPart
 from sealring.protocol.instant import Instant, Seconds
+from sealring.storage.journal import Journal
+from sealring.storage.rows.audit_event import audit_row_of, recorded_of
 from sealring.storage.sql import audit_event as sql
 from sealring.storage.sqlite.database import SqliteDatabase
-from sealring.storage.sqlite.group_commit import Journal
 
 # Also rows below a chain's beginning are to be found: somebody may have put them there.
 _BELOW_ALL: Final = -(2**63)
@@ -46,7 +47,7 @@ class SqliteAudit:
             rows = self._database.read_all(sql.LIST_LAST_EVENTS, {"limit": limit})
         else:
             rows = self._database.read_all(sql.LIST_EVENTS, {"after": after, "limit": limit})
-        return tuple((int(row[0]), _recorded(_audit_row(row[1:]))) for row in rows)
+        return tuple((int(row[0]), recorded_of(audit_row_of(row[1:]))) for row in rows)
 
     async def heads(self) -> Mapping[str, ChainHead]:
         """Read how far each writer's chain has come, by its last link or its closing alone."""
@@ -123,30 +124,6 @@ def _read_part(connection: apsw.Connection, writer: str, *, after: int, limit: i
     return AuditPart(
         writer=writer,
         closing=None if closing is None else AuditClosing(**dict(zip(_CLOSING_COLUMNS, closing, strict=True))),
-        rows=tuple(_audit_row(row[1:]) for row in rows),
+        rows=tuple(audit_row_of(row[1:]) for row in rows),
         links=tuple(links),
     )
-
-
-def _audit_row(row: Any) -> AuditRow:  # noqa: ANN401 -- a row
-    return AuditRow(**dict(zip(AuditRow.__struct_fields__, row, strict=True)))
-
-
-def _recorded(row: AuditRow) -> RecordedEvent:
-    event = AuditEvent(
-        event=row.event,
-        at=row.at,
-        actor=row.actor,
-        outcome=row.outcome,
-        code=row.code,
-        sub=row.sub,
-        client_id=row.client_id,
-        sid=row.sid,
-        api=row.api,
-        network=row.network,
-        country=row.country,
-        error_id=row.error_id,
-        details=msgspec.json.decode(row.details, type=dict[str, str | int]),
-        personal={} if row.personal is None else msgspec.json.decode(row.personal, type=dict[str, str]),
-    )
-    return RecordedEvent(writer=row.writer, sequence=row.sequence, event=event)

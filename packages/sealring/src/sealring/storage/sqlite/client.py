@@ -1,21 +1,20 @@
 """Clients on SQLite."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 import apsw
-import msgspec
 
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.client import Client
 from sealring.protocol.instant import Instant
+from sealring.storage.journal import Journal
+from sealring.storage.rows.client import client_of, client_row
+from sealring.storage.rows.revocation import revocation_of_client
 from sealring.storage.sql import client as sql
 from sealring.storage.sql import session as session_sql
 from sealring.storage.sqlite.database import SqliteDatabase
-from sealring.storage.sqlite.group_commit import Journal
-from sealring.storage.sqlite.session import client_revocation
 
 
 class SqliteClients:
@@ -26,20 +25,20 @@ class SqliteClients:
 
     async def add(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
         """Register a client; False where a client or a person has the id."""
-        return await self._change(sql.ADD_CLIENT, _row(client), events=events)
+        return await self._change(sql.ADD_CLIENT, client_row(client), events=events)
 
     async def find(self, client_id: str) -> Client | None:
         """Read a client."""
         row = self._database.read(sql.FIND_CLIENT, {"client_id": client_id})
-        return None if row is None else _client(*row)
+        return None if row is None else client_of(*row)
 
     async def list_all(self) -> tuple[Client, ...]:
         """List all clients."""
-        return tuple(_client(*row) for row in self._database.read_all(sql.LIST_CLIENTS, {}))
+        return tuple(client_of(*row) for row in self._database.read_all(sql.LIST_CLIENTS, {}))
 
     async def replace(self, client: Client, *, read: Client, events: Sequence[AuditEvent]) -> bool:
         """Replace everything but epoch, state and birth; False where the client is no longer as it was `read`."""
-        row = _row(client)
+        row = client_row(client)
 
         def act(connection: apsw.Connection, journal: Journal) -> bool:
             if _find(connection, client.client_id) != read:
@@ -72,7 +71,7 @@ class SqliteClients:
             reason="client_compromised",
             now=now,
             events=events,
-            row=_row(client),
+            row=client_row(client),
             read=read,
         )
 
@@ -116,7 +115,7 @@ class SqliteClients:
             epoch = connection.execute(statement, values).get
             if epoch is None:
                 return None
-            journal.revoke([client_revocation(client_id, epoch=epoch, now=now)])
+            journal.revoke([revocation_of_client(client_id, epoch=epoch, now=now)])
             journal.record(events)
             return ended
 
@@ -127,20 +126,4 @@ class SqliteClients:
 def _find(connection: apsw.Connection, client_id: str) -> Client | None:
     # Compared as records, not as texts: a row that an older version wrote lacks members that have defaults.
     present = connection.execute(sql.FIND_CLIENT, {"client_id": client_id}).fetchone()
-    return None if present is None else _client(*present)
-
-
-def _row(client: Client) -> dict[str, Any]:
-    return {
-        "client_id": client.client_id,
-        "registration": msgspec.json.encode(client, order="sorted").decode(),
-        "epoch": client.epoch,
-        "created_at": client.created_at,
-    }
-
-
-# The registration is the same text from one request to the next, so it is decoded once.
-@lru_cache(maxsize=1024)
-def _client(registration: str, epoch: int, disabled_at: Instant | None, created_at: Instant) -> Client:
-    client = msgspec.json.decode(registration, type=Client)
-    return msgspec.structs.replace(client, epoch=epoch, disabled_at=disabled_at, created_at=created_at)
+    return None if present is None else client_of(*present)

@@ -8,22 +8,16 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import apsw
-import msgspec
 
 from sealring.ports import StoreUnavailable
 from sealring.protocol.secret import Randomness
 from sealring.storage.migrations.apply import apply_migrations
 from sealring.storage.sqlite.audit_writer import AuditWriter
 from sealring.storage.sqlite.group_commit import Act, GroupCommit
+from sealring.storage.store_problem import StoreProblem
 
 _PAGE_CACHE_KIB: Final = 64 * 1024
 _Values = Mapping[str, Any]
-
-
-class StoreProblem(msgspec.Struct, frozen=True):
-    """Why a store cannot be opened, as a sentence for the operator that says what to do."""
-
-    sentence: str
 
 
 class DatabaseFile:

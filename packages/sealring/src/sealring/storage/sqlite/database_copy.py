@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-from sealring.storage.sqlite.database import StoreProblem
+from sealring.storage.store_problem import StoreProblem
 
 _OURS: Final = """
 SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('migrations', 'store_state', 'users', 'sessions')

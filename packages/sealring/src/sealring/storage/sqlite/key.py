@@ -9,14 +9,16 @@ import msgspec
 from sealring.ports import KeyChange, KeyStock
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
-from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.revocation import Revocation
 from sealring.protocol.standing_key import StandingKey
+from sealring.storage.journal import Journal
+from sealring.storage.rows.key import key_of, key_row
+from sealring.storage.rows.revocation import revocation_of_session
 from sealring.storage.sql import key as sql
 from sealring.storage.sql import session as session_sql
-from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase, StoreProblem
-from sealring.storage.sqlite.group_commit import Journal
+from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase
 from sealring.storage.sqlite.session import raise_all_epochs
+from sealring.storage.store_problem import StoreProblem
 
 _REASON: Final = "key_withdrawn"
 _MOST_ENTRIES: Final = 1000
@@ -43,7 +45,7 @@ class SqliteKeys:
             if connection.execute(sql.RAISE_VERSION, {"version": change.version}).get is None:
                 return None
             for key in change.keys:
-                connection.execute(sql.WRITE_KEY, _row(key))
+                connection.execute(sql.WRITE_KEY, key_row(key))
             for standing in change.standing:
                 connection.execute(sql.WRITE_STANDING_KEY, msgspec.structs.asdict(standing))
             journal.revoke([Revocation(kind="kid", value=kid, at=now) for kid in change.withdrawn])
@@ -65,7 +67,7 @@ def read_key_stock(database: SqliteDatabase | DatabaseFile) -> KeyStock:
     standing = database.read_all(sql.LIST_STANDING_KEYS, {})
     return KeyStock(
         version=version,
-        keys=tuple(_key(row) for row in database.read_all(sql.LIST_KEYS, {})),
+        keys=tuple(key_of(row) for row in database.read_all(sql.LIST_KEYS, {})),
         standing=tuple(StandingKey(purpose=purpose, sealed=sealed) for purpose, sealed in standing),
     )
 
@@ -92,12 +94,7 @@ def _end_sessions_of(connection: apsw.Connection, journal: Journal, mac_key_ids:
     if len(ended) > _MOST_ENTRIES:
         # Entries by the thousand would crowd the feed out (SECURITY B5): epochs say it in one entry a client.
         return len(ended) + _end_everything(connection, journal, now=now)
-    journal.revoke(
-        [
-            Revocation(kind="sid", value=sid, at=now, audiences=msgspec.json.decode(resources, type=frozenset[str]))
-            for sid, resources in ended
-        ]
-    )
+    journal.revoke([revocation_of_session(sid, resources, now=now) for sid, resources in ended])
     return len(ended)
 
 
@@ -105,26 +102,3 @@ def _end_everything(connection: apsw.Connection, journal: Journal, *, now: Insta
     ended = len(connection.execute(session_sql.END_ALL_SESSIONS, {"now": now, "reason": _REASON}).fetchall())
     raise_all_epochs(connection, journal, now=now)
     return ended
-
-
-def _row(key: StoredKey) -> dict[str, Any]:
-    row = msgspec.structs.asdict(key)
-    row["public_jwk"] = None if key.public_jwk is None else key.public_jwk.decode()
-    return row
-
-
-def _key(row: Sequence[Any]) -> StoredKey:
-    kid, purpose, alg, state, mac_key_id, sealed, public_jwk, created_at, api, activated_at, leaves_at = row
-    return StoredKey(
-        kid=kid,
-        purpose=purpose,
-        alg=alg,
-        state=state,
-        mac_key_id=mac_key_id,
-        sealed=sealed,
-        public_jwk=None if public_jwk is None else public_jwk.encode(),
-        created_at=created_at,
-        api=api,
-        activated_at=activated_at,
-        leaves_at=leaves_at,
-    )

@@ -3,9 +3,9 @@
 import apsw
 
 from sealring.protocol.instant import Instant
+from sealring.storage.journal import Journal
 from sealring.storage.sql import lease as sql
 from sealring.storage.sqlite.database import SqliteDatabase
-from sealring.storage.sqlite.group_commit import Journal
 
 
 class SqliteLeases:

@@ -1,8 +1,7 @@
 """The revocation feed on SQLite."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import apsw
 import msgspec
@@ -10,10 +9,11 @@ import msgspec
 from sealring.ports import FeedGap, FeedHead, FeedPage, FeedSnapshot
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
-from sealring.protocol.revocation import FIRST_DIGEST, FeedEntry, Revocation
+from sealring.protocol.revocation import FIRST_DIGEST, Revocation
+from sealring.storage.journal import Journal
+from sealring.storage.rows.revocation import entries_of, head_of
 from sealring.storage.sql import revocation as sql
 from sealring.storage.sqlite.database import SqliteDatabase
-from sealring.storage.sqlite.group_commit import Journal
 from sealring_verify.revocation_feed import revocation_id
 
 
@@ -25,7 +25,7 @@ class SqliteRevocations:
 
     async def head(self) -> FeedHead:
         """Say how far the feed has come."""
-        return _head(self._database.read(sql.FIND_HEAD, {}))
+        return head_of(self._database.read(sql.FIND_HEAD, {}))
 
     async def read_after(self, after: int, *, audience: str, now: Instant, limit: int) -> FeedPage | FeedGap:
         """Read what follows a position, at most `limit` entries."""
@@ -34,7 +34,7 @@ class SqliteRevocations:
         if previous is None:
             return FeedGap()
         values = {"after": after, "number": head.number, "audience": audience, "now": now, "limit": limit}
-        entries = _entries(self._database.read_all(sql.LIST_AFTER, values))
+        entries = entries_of(self._database.read_all(sql.LIST_AFTER, values))
         if len(entries) == limit:
             last = entries[-1].number
             head = msgspec.structs.replace(head, number=last, digest=self._digest_at(last, head) or head.digest)
@@ -45,8 +45,8 @@ class SqliteRevocations:
 
         def read(connection: apsw.Connection) -> FeedSnapshot:
             with connection:  # one view of the head and the rows
-                head = _head(connection.execute(sql.FIND_HEAD).fetchone())
-                entries = _entries(connection.execute(sql.LIST_LIVE, {"audience": audience, "now": now}))
+                head = head_of(connection.execute(sql.FIND_HEAD).fetchone())
+                entries = entries_of(connection.execute(sql.LIST_LIVE, {"audience": audience, "now": now}))
             return FeedSnapshot(head=head, entries=entries)
 
         snapshot: FeedSnapshot = await self._database.read_apart(read)
@@ -101,14 +101,3 @@ class SqliteRevocations:
             return FIRST_DIGEST
         row = None if number > head.number else self._database.read(sql.FIND_DIGEST, {"number": number})
         return None if row is None else bytes(row[0])
-
-
-def _head(row: Any) -> FeedHead:  # noqa: ANN401 -- a row
-    return FeedHead(incarnation=row[0], number=row[1], digest=row[2])
-
-
-def _entries(rows: Iterable[Any]) -> tuple[FeedEntry, ...]:
-    return tuple(
-        FeedEntry(number=number, kind=kind, id=name, audience=audience, epoch=epoch, at=at, until=until)
-        for number, kind, name, audience, epoch, at, until in rows
-    )

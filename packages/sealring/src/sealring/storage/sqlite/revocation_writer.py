@@ -7,9 +7,9 @@ import apsw
 import msgspec
 
 from sealring.protocol.revocation import Revocation, extend_digest, feed_entries
+from sealring.storage.rows.api import api_of
 from sealring.storage.sql import api as api_sql
 from sealring.storage.sql import revocation as sql
-from sealring.storage.sqlite.api_row import api_of
 
 
 def write_revocations(connection: apsw.Connection, revocations: Sequence[Revocation]) -> None:

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import apsw
-import msgspec
 
 from sealring.ports import NewSession, Session, SessionGrant
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, Seconds, ServiceInstant
 from sealring.protocol.refresh_token import PresentedRefreshToken, RefreshFamily
 from sealring.protocol.revocation import Revocation
-from sealring.protocol.user import Subject
+from sealring.storage.journal import Journal
+from sealring.storage.rows.revocation import revocation_of_client, revocation_of_session, revocation_of_subject
+from sealring.storage.rows.session import family_of, grant_of, session_of, session_row, words
 from sealring.storage.sql import client as client_sql
 from sealring.storage.sql import session as sql
 from sealring.storage.sql import user as user_sql
 from sealring.storage.sqlite.database import SqliteDatabase
-from sealring.storage.sqlite.group_commit import Journal
 
 
 class SqliteSessions:
@@ -66,7 +66,7 @@ class SqliteSessions:
             return connection.execute(sql.ADVANCE_FAMILY, values).get
 
         row = await self._database.act(act, key=presented.key)
-        return None if row is None else _grant(row)
+        return None if row is None else grant_of(row)
 
     async def retreat(self, grant: SessionGrant, *, mac_key_id: int) -> bool:
         """Undo an `advance` whose successor nobody was given; False where a repeat has handed it out since."""
@@ -80,7 +80,7 @@ class SqliteSessions:
     async def find_family(self, key: bytes) -> RefreshFamily | None:
         """Read a family with today's epochs of its user and client."""
         row = self._database.read(sql.FIND_FAMILY, {"key": key})
-        return None if row is None else _family(row)
+        return None if row is None else family_of(row)
 
     async def repeat(
         self, family: RefreshFamily, *, shared_generation: int | None, now: Instant, events: Sequence[AuditEvent]
@@ -101,7 +101,7 @@ class SqliteSessions:
             return row
 
         row = await self._database.act(act, key=family.key)
-        return None if row is None else _grant(row)
+        return None if row is None else grant_of(row)
 
     async def end(self, sid: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> bool:
         """End a session; False (and no event) where it had ended or never was."""
@@ -111,8 +111,7 @@ class SqliteSessions:
             resources = connection.execute(sql.END_SESSION, values).get
             if resources is None:
                 return False
-            audiences = _decode_words(resources)
-            journal.revoke([Revocation(kind="sid", value=sid, at=now, audiences=audiences)])
+            journal.revoke([revocation_of_session(sid, resources, now=now)])
             journal.record(events)
             return True
 
@@ -147,13 +146,13 @@ class SqliteSessions:
     async def find(self, sid: str, *, now: Instant) -> Session | None:
         """Read a live session."""
         row = self._database.read(sql.FIND_LIVE, {"sid": sid, "now": now})
-        return None if row is None else _session(row)
+        return None if row is None else session_of(row)
 
     async def list_live(self, *, sub: str | None, now: Instant, limit: int) -> tuple[Session, ...]:
         """List live sessions, newest first."""
         statement = sql.LIST_LIVE if sub is None else sql.LIST_LIVE_OF_SUBJECT
         rows = self._database.read_all(statement, {"sub": sub, "now": now, "limit": limit})
-        return tuple(_session(row) for row in rows)
+        return tuple(session_of(row) for row in rows)
 
     async def count_live(self, *, sub: str | None, now: Instant) -> int:
         """Count live sessions."""
@@ -190,100 +189,11 @@ def end_sessions_of(
 def subject_revocation(connection: apsw.Connection, sub: str, *, epoch: int, now: Instant) -> Revocation:
     """Say that a subject's tokens below an epoch have ended, to every API that one of them may name."""
     granted = connection.execute(sql.LIST_RESOURCES_OF_SUBJECT, {"sub": sub})
-    audiences = frozenset[str]().union(*(_decode_words(row[0]) for row in granted))
-    return Revocation(kind="sub", value=sub, epoch=epoch, at=now, audiences=audiences)
+    return revocation_of_subject(sub, (str(row[0]) for row in granted), epoch=epoch, now=now)
 
 
 def raise_all_epochs(connection: apsw.Connection, journal: Journal, *, now: Instant) -> None:
     """Raise every epoch. Each token names a client, so the clients' entries reach them all, however many people."""
     connection.execute(user_sql.RAISE_ALL_EPOCHS, {"now": now})
     raised: list[Any] = connection.execute(client_sql.RAISE_ALL_CLIENT_EPOCHS, {"now": now}).fetchall()
-    journal.revoke(client_revocation(client_id, epoch=epoch, now=now) for client_id, epoch in raised)
-
-
-def client_revocation(client_id: str, *, epoch: int, now: Instant) -> Revocation:
-    """Say that a client's tokens below an epoch have ended, to every API: its registration may have named more."""
-    return Revocation(kind="client", value=client_id, epoch=epoch, at=now)
-
-
-def session_row(session: NewSession) -> dict[str, Any]:
-    """Write a new session as the values of its row."""
-    return msgspec.structs.asdict(session) | {
-        "scope": words(session.scope),
-        "resources": words(session.resources),
-        "amr": msgspec.json.encode(session.amr).decode(),
-        "claims": None if session.claims is None else session.claims.decode(),
-    }
-
-
-def words(items: frozenset[str]) -> str:
-    """Write a set as a JSON array in one order."""
-    return msgspec.json.encode(sorted(items)).decode()
-
-
-_decode_words = msgspec.json.Decoder(frozenset[str]).decode
-_decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
-_decode_claims = msgspec.json.Decoder(dict[str, object]).decode
-
-
-def _grant(row: Any) -> SessionGrant:  # noqa: ANN401 -- a row
-    sub, sid, generation, mac_key_id, scope, resource, auth_time, amr, claims, roles, user_claims, epoch = row
-    return SessionGrant(
-        sid=sid,
-        generation=generation,
-        mac_key_id=mac_key_id,
-        scope=_decode_words(scope),
-        resource=resource,
-        auth_time=auth_time,
-        amr=_decode_texts(amr),
-        claims=None if claims is None else claims.encode(),
-        subject=Subject(sub=sub, roles=_decode_texts(roles), claims=_decode_claims(user_claims), epoch=epoch),
-    )
-
-
-def _family(row: Any) -> RefreshFamily:  # noqa: ANN401 -- a row
-    return RefreshFamily(
-        key=row[0],
-        sid=row[1],
-        sub=row[2],
-        client_id=row[3],
-        generation=row[4],
-        mac_key_id=row[5],
-        scope=_decode_words(row[6]),
-        resource=row[7],
-        resources=_decode_words(row[8]),
-        created_at=row[9],
-        idle_expires_at=row[10],
-        absolute_expires_at=row[11],
-        rotated=(row[12], row[13], row[14], row[15]),
-        repeats=row[16],
-        shared_generation=row[17],
-        binding_digest=row[18],
-        network=row[19],
-        user_agent=row[20],
-        subject_epoch=row[21],
-        granted_client_epoch=row[22],
-        user_epoch=row[23],
-        client_epoch=row[24],
-        ended_at=row[25],
-        ended_reason=row[26],
-    )
-
-
-def _session(row: Any) -> Session:  # noqa: ANN401 -- a row
-    return Session(
-        sid=row[0],
-        sub=row[1],
-        client_id=row[2],
-        scope=_decode_words(row[3]),
-        resource=row[4],
-        created_at=row[5],
-        last_used_at=row[6],
-        expires_at=row[7],
-        network=row[8],
-        user_agent=row[9],
-        refreshes=row[10],
-        auth_time=row[11],
-        amr=_decode_texts(row[12]),
-        claims=None if row[13] is None else row[13].encode(),
-    )
+    journal.revoke(revocation_of_client(client_id, epoch=epoch, now=now) for client_id, epoch in raised)

@@ -10,13 +10,14 @@ from sealring.ports import StoreIdentity
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, ServiceInstant
 from sealring.protocol.standing_key import StandingKey
+from sealring.storage.journal import Journal
 from sealring.storage.sql import key as key_sql
 from sealring.storage.sql import session as session_sql
 from sealring.storage.sql import store_state as sql
-from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase, StoreProblem
+from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase
 from sealring.storage.sqlite.database_copy import write_copy
-from sealring.storage.sqlite.group_commit import Journal
 from sealring.storage.sqlite.session import raise_all_epochs
+from sealring.storage.store_problem import StoreProblem
 
 
 class SqliteState:

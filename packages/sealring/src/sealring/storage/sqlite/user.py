@@ -10,10 +10,11 @@ from sealring.ports import RenewedSession
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
 from sealring.protocol.user import User, UserCredentials
+from sealring.storage.journal import Journal
+from sealring.storage.rows.user import credentials_of, user_of, user_row
 from sealring.storage.sql import session as session_sql
 from sealring.storage.sql import user as sql
 from sealring.storage.sqlite.database import SqliteDatabase
-from sealring.storage.sqlite.group_commit import Journal
 from sealring.storage.sqlite.session import end_sessions_of, subject_revocation
 
 
@@ -33,7 +34,7 @@ class SqliteUsers:
         events: Sequence[AuditEvent],
     ) -> bool:
         """Add a user; False where the sub or one of the names is taken, or the sub is a client's id."""
-        row = _row(user, username_key=username_key, email_key=email_key, password_hash=password_hash)
+        row = user_row(user, username_key=username_key, email_key=email_key, password_hash=password_hash)
 
         def act(connection: apsw.Connection, journal: Journal) -> bool:
             if connection.execute(sql.ADD_USER, row).get is None:
@@ -45,7 +46,7 @@ class SqliteUsers:
 
     async def add_subject(self, user: User, *, events: Sequence[AuditEvent]) -> User | None:
         """Return the user of a subject that a trusted back-end names, added where it is new; None for a client's."""
-        row = _row(user, username_key=None, email_key=None, password_hash=None)
+        row = user_row(user, username_key=None, email_key=None, password_hash=None)
 
         def act(connection: apsw.Connection, journal: Journal) -> Any:  # noqa: ANN401 -- a row
             if connection.execute(sql.ADD_USER, row).get is not None:
@@ -53,27 +54,27 @@ class SqliteUsers:
             return connection.execute(sql.FIND_SUBJECT, {"sub": user.sub}).fetchone()
 
         found = await self._database.act(act, key=user.sub)
-        return None if found is None else _user(found)
+        return None if found is None else user_of(found)
 
     async def find(self, sub: str) -> User | None:
         """Read a user by `sub`."""
         row = self._database.read(sql.FIND_USER, {"sub": sub})
-        return None if row is None else _user(row)
+        return None if row is None else user_of(row)
 
     async def find_by_login(self, key: str) -> UserCredentials | None:
         """Read a user by the normalised user name or e-mail address, hash and epoch in one statement."""
         # User names hold no '@', so the two name spaces never meet.
         statement = sql.FIND_BY_EMAIL if "@" in key else sql.FIND_BY_USERNAME
-        return _credentials(self._database.read(statement, {"key": key}))
+        return credentials_of(self._database.read(statement, {"key": key}))
 
     async def find_credentials(self, sub: str) -> UserCredentials | None:
         """Read a user by `sub`, hash and epoch in one statement."""
-        return _credentials(self._database.read(sql.FIND_CREDENTIALS, {"sub": sub}))
+        return credentials_of(self._database.read(sql.FIND_CREDENTIALS, {"sub": sub}))
 
     async def list_all(self, *, after: str | None, limit: int) -> tuple[User, ...]:
         """List users in the order of their `sub`."""
         rows = self._database.read_all(sql.LIST_USERS, {"after": after or "", "limit": limit})
-        return tuple(_user(row) for row in rows)
+        return tuple(user_of(row) for row in rows)
 
     async def set_password(
         self,
@@ -154,7 +155,7 @@ class SqliteUsers:
         events: Sequence[AuditEvent],
     ) -> bool | None:
         """Spend a link and add its administrator in one act; None for a bad link, False for a taken name."""
-        row = _row(user, username_key=username_key, email_key=email_key, password_hash=password_hash)
+        row = user_row(user, username_key=username_key, email_key=email_key, password_hash=password_hash)
 
         def act(connection: apsw.Connection, journal: Journal) -> bool | None:
             link = {"digest": digest, "now": now}
@@ -196,32 +197,3 @@ class SqliteUsers:
 
         ended: int | None = await self._database.act(act, key=sub)
         return ended
-
-
-def _row(user: User, *, username_key: str | None, email_key: str | None, password_hash: str | None) -> dict[str, Any]:
-    return msgspec.structs.asdict(user) | {
-        "username_key": username_key,
-        "email_key": email_key,
-        "password_hash": password_hash,
-        "roles": msgspec.json.encode(user.roles).decode(),
-        "claims": msgspec.json.encode(user.claims).decode(),
-    }
-
-
-def _user(row: Any) -> User:  # noqa: ANN401 -- a row
-    return User(
-        sub=row[0],
-        username=row[1],
-        email=row[2],
-        roles=msgspec.json.decode(row[3], type=tuple[str, ...]),
-        claims=msgspec.json.decode(row[4], type=dict[str, object]),
-        administrator=bool(row[5]),
-        demo=bool(row[6]),
-        epoch=row[7],
-        disabled_at=row[8],
-        created_at=row[9],
-    )
-
-
-def _credentials(row: Any) -> UserCredentials | None:  # noqa: ANN401 -- a row
-    return None if row is None else UserCredentials(user=_user(row), password_hash=row[10])

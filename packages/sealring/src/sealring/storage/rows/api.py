@@ -1,6 +1,7 @@
-"""An API's row, read; apart from its store, because the writer of the revocation feed reads it too."""
+"""Rows of APIs."""
 
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -12,3 +13,9 @@ from sealring.protocol.api import Api
 def api_of(registration: str) -> Api:
     """Read an API from its registration (JSON)."""
     return msgspec.json.decode(registration, type=Api)
+
+
+def api_row(api: Api) -> dict[str, Any]:
+    """Write an API as the values of its row."""
+    registration = msgspec.json.encode(api, order="sorted").decode()
+    return {"identifier": api.identifier, "registration": registration, "created_at": api.created_at}

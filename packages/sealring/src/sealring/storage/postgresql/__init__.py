@@ -1,0 +1,1 @@
+"""The store on PostgreSQL, by noun: the same statements as on SQLite wherever the dialects agree."""

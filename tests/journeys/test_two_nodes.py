@@ -1,0 +1,121 @@
+"""Two servers over one PostgreSQL database, as behind one address: what one does the other one knows."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Installation, Reply
+
+    Pair = tuple[Installation, Installation]
+
+KNOWN_SECONDS = 0.25
+# What a loaded machine may take for the asking itself.
+ASKING_SECONDS = 0.5
+
+pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+async def pair(installation: "Installation", tmp_path: Path) -> "AsyncIterator[Pair]":
+    await installation.furnish()
+    second = installation.second_node(make_folder(tmp_path / "second"))
+    await asyncio.gather(installation.start(), second.start())
+    yield installation, second
+    if second.process is not None:
+        await second.kill()
+
+
+def make_folder(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+async def ask(node: "Installation", path: str, *, method: str = "GET", **more: Any) -> httpx.Response:  # noqa: ANN401 -- httpx's own
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{node.port}", trust_env=False) as client:
+        return await client.request(method, path, headers={"host": node.host}, **more)
+
+
+async def test_a_session_goes_on_at_either_node_in_turn_and_at_both_at_once(pair: "Pair") -> None:
+    token = (await pair[0].sign_in()).refresh_token
+    for turn in range(20):
+        token = (await pair[turn % 2].refresh(token)).refresh_token
+    tokens = await pair[0].open_sessions(20)
+    for _ in range(5):
+        replies = await asyncio.gather(*(node.refresh(token) for token in tokens for node in pair))
+        given = [reply.refresh_token for reply in replies]
+        assert given[::2] == given[1::2]
+        assert len(set(given)) == 20
+        tokens = given[::2]
+    await asyncio.gather(*(node.sign_in() for node in pair))
+    verdict = await pair[1].run("audit", "verify", "--json")
+    assert json.loads(verdict.out)["holds"], verdict.out
+    told = json.loads((await pair[0].run("audit", "tail", "--limit", "100", "--json")).out)["events"]
+    writers = {event["recorded"]["writer"] for event in told if event["recorded"]["event"]["event"] == "sign_in"}
+    assert len(writers) == 2  # a chain for each node
+
+
+async def test_an_answer_that_a_killed_node_lost_is_asked_for_again_at_the_other(pair: "Pair") -> None:
+    tokens = await pair[0].open_sessions(40)
+
+    async def go_on(number: int) -> None:
+        while True:
+            try:
+                reply: Reply = await pair[0].refresh(tokens[number])
+            except OSError:
+                return
+            tokens[number] = reply.refresh_token
+
+    clients = asyncio.gather(*(go_on(number) for number in range(len(tokens))))
+    await asyncio.sleep(0.5)
+    await pair[0].kill()
+    await clients
+    for _ in range(2):
+        replies = await asyncio.gather(*(pair[1].refresh(token) for token in tokens))
+        tokens = [reply.refresh_token for reply in replies]
+
+
+async def test_an_end_on_one_node_is_on_the_feed_of_the_other_within_a_quarter_of_a_second(pair: "Pair") -> None:
+    token = (await pair[0].sign_in()).refresh_token
+    credential = ("orders", "sla_of_the_tests")
+    waiting = asyncio.create_task(ask(pair[1], "/revocations?after=0&wait=25", auth=credential))
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    ended = await ask(
+        pair[0], "/session", method="DELETE", json={"refresh_token": token}, auth=("shop", "slc_of_the_tests")
+    )
+    began = time.monotonic()
+    assert ended.status_code == 204
+    answer = await asyncio.wait_for(waiting, timeout=10)
+    assert time.monotonic() - began < KNOWN_SECONDS + ASKING_SECONDS
+    assert answer.status_code == 200
+    refused = await pair[1].refresh(token)
+    assert (refused.status, refused.json()["error"]) == (400, "invalid_grant")
+
+
+async def test_clients_apis_and_keys_that_one_node_changes_hold_at_the_other_within_a_quarter_of_a_second(
+    pair: "Pair",
+) -> None:
+    token = (await pair[1].sign_in()).refresh_token
+
+    async def kids() -> set[str]:
+        return {key["kid"] for key in (await ask(pair[1], "/jwks")).json()["keys"]}
+
+    before = await kids()
+    turned = await pair[0].run("keys", "rotate", "--force", "--json")
+    assert turned.status == 0, turned.err
+    await asyncio.sleep(KNOWN_SECONDS)
+    assert await kids() > before
+    changed = await pair[0].run("apis", "update", "orders", "--lifetime", "60")
+    assert changed.status == 0, changed.err
+    reply = await pair[1].refresh(token)
+    assert reply.json()["expires_in"] == 60
+    disabled = await pair[0].run("clients", "disable", "shop")
+    assert disabled.status == 0, disabled.err
+    assert (await pair[1].refresh(reply.refresh_token)).status in {400, 401}
