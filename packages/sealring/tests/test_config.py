@@ -107,6 +107,13 @@ def test_without_an_issuer_the_two_ways_to_begin_are_named(tmp_path: Path) -> No
     assert "sealring demo" in said
 
 
+def test_a_folder_without_a_file_is_told_where_else_to_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = sentence(load(tmp_path, None))
+    assert "no sealring.toml in this folder" in said
+    assert "--config" in said
+
+
 def test_a_file_that_is_missing_or_no_toml_is_a_sentence(tmp_path: Path) -> None:
     assert "cannot be read" in sentence(load_settings(tmp_path / "none.toml", environment={}))
     assert "not valid TOML" in sentence(load(tmp_path, "issuer ="))

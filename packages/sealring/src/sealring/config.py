@@ -141,6 +141,11 @@ def load_settings(file: Path | None, *, environment: Mapping[str, str]) -> Setti
         problem = _overlay(written, name, environment[name])
         if problem is not None:
             return problem
+    if "issuer" not in written and named is None and not path.exists():
+        return SettingsProblem(
+            f"There is no {path} in this folder: go to the installation's, or name its file by --config. "
+            "`sealring init` makes one, `sealring demo` is to try."
+        )
     # Whoever looks for a mistake must know that the file is not all that was read.
     source = f"{path} with {', '.join(overlaid)} of the environment" if overlaid else str(path)
     return make_settings(written, folder=path.absolute().parent, source=source)
