@@ -32,6 +32,7 @@ def test_a_client_is_updated_by_what_is_named(installed: Run) -> None:
     installed("clients", "update", "site", "--permission", "sessions:revoke", "--origin", "https://a.example")
     ran = installed("clients", "update", "site", "--no-permissions", "--no-origins", "--json")
     assert (ran.json()["permissions"], ran.json()["origins"]) == ([], [])
+    assert installed("clients", "update", "site", "--no-apis", "--json").json()["allowed"] == {}
 
 
 def test_an_update_of_nothing_is_misuse(installed: Run) -> None:

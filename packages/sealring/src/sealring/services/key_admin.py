@@ -238,7 +238,10 @@ async def _settle(desk: KeyDesk, *, now: Instant) -> None:
 
 def _refuse_turn(not_ready: KeyNotReady, schedule: Schedule, *, now: Instant) -> OAuthError:
     if not_ready.ready_at is None:
-        return refuse("unknown_key_id", description=f"No {schedule.alg} key of purpose {schedule.purpose} is waiting.")
+        sentence = (
+            f"No {schedule.alg} key of purpose {schedule.purpose} is waiting: `sealring keys list` shows which are."
+        )
+        return refuse("unknown_key_id", description=sentence)
     wait = -((now - not_ready.ready_at) // 1000)
     return refuse(
         "key_not_ready",
