@@ -58,7 +58,7 @@ async def test_the_list_says_when_the_waiting_key_is_ready_and_who_holds_it(site
     board.take("orders", said, now=desk.clock())
     listed = await list_keys(desk=desk, readers=Readers(feed=site.opened.house.feed, reports=board))
     seen = {each.kid: each for each in listed.keys}
-    assert len(seen) == 6
+    assert len(seen) == 8
     assert seen[active.kid].ready_at is None
     assert seen[pending.kid].ready_at == pending.created_at + READY_MS
     assert seen[pending.kid].known_to == ("orders",)
@@ -117,6 +117,63 @@ async def test_a_refresh_token_of_a_withdrawn_mac_key_is_refused_and_a_new_one_i
     assert (await site.refresh(token)).status_code == 400
     fresh = (await site.sign_in()).json()["refresh_token"]
     assert (await site.refresh(fresh)).status_code == 200
+
+
+def shut_out(site: SimpleNamespace) -> None:
+    """Let nobody in from the tests' network but devices that are known."""
+    for number in range(100):
+        site.opened.house.limit.count_failure(f"guess{number}", "127.0.0.0/24")
+
+
+async def status_from(site: SimpleNamespace, device_token: str) -> int:
+    return int((await site.sign_in(device_token=device_token)).status_code)
+
+
+async def test_a_device_stays_known_over_two_turns_of_the_cookie_keys_until_its_token_expires(
+    site: SimpleNamespace,
+) -> None:
+    site.now = (await key(site, "active", "cookie")).created_at
+    device_token = (await site.sign_in()).json()["device_token"]
+    shut_out(site)
+    desk = replace(site.opened.desk.keys, clock=lambda: site.now)
+    turned_away = set()
+    for _ in range(2):
+        site.pass_time(2)
+        active = await key(site, "active", "cookie")
+        turned_away.add(active.kid)
+        turned = await rotate_keys(RotateKeys(purpose="cookie"), desk=desk, actor="cli:ada")
+        assert isinstance(turned, KeysRotated), turned
+        assert turned.retiring == active.kid
+        assert turned.leaves_at == site.now + (90 * 86_400 + 1) * 1000
+        assert await status_from(site, device_token) == 200
+    site.pass_time(90 * 86_400 - 5)
+    assert await status_from(site, device_token) == 200
+    site.pass_time(1)
+    assert await status_from(site, device_token) == 429
+    site.pass_time(10)
+    await turn_due_keys(store=desk.store, signer=desk.signer, terms=desk.terms, holder=desk.holder, now=site.now)
+    line = [each for each in (await site.store.keys.stock()).keys if each.purpose == "cookie"]
+    assert {each.kid for each in line if each.state == "retired"} == turned_away
+    assert all(bool(each.sealed) == (each.state != "retired") for each in line)
+
+
+@pytest.mark.parametrize("compromised", [False, True])
+async def test_devices_of_a_withdrawn_cookie_key_are_strangers_and_those_of_the_next_are_known(
+    site: SimpleNamespace, *, compromised: bool
+) -> None:
+    signed_in = (await site.sign_in()).json()
+    gone, pending = await key(site, "active", "cookie"), await key(site, "pending", "cookie")
+    revoked = await revoke(site, gone.kid, compromised=compromised)
+    assert isinstance(revoked, KeysRevoked)
+    later_token = (await site.sign_in()).json()["device_token"]
+    shut_out(site)
+    assert await status_from(site, signed_in["device_token"]) == 429
+    assert await status_from(site, later_token) == 200
+    if not compromised:
+        # What it made opens nothing: no session ends, and no API has to know.
+        assert (revoked.kids, revoked.successors, revoked.sessions) == ((gone.kid,), (pending.kid,), 0)
+        assert await told(site) == set()
+        assert (await site.refresh(signed_in["refresh_token"])).status_code == 200
 
 
 async def test_a_compromise_replaces_every_key_and_ends_everything(site: SimpleNamespace) -> None:

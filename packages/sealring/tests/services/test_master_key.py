@@ -82,7 +82,7 @@ async def test_everything_goes_on_under_another_master_key(open_site: Any, path:
         assert isinstance(done, KeysRewrapped)
         assert (done.former_id, done.id) == (former.id, key_at(path).id)
         assert (done.file, done.former_file) == (str(path), str(former_file(path, former.id)))
-        assert (done.unfinished, done.keys) == (None, 8)
+        assert (done.unfinished, done.keys) == (None, 9)
         assert await sealed_under(site) == {done.id}
         token = (await site.refresh(signed_in["refresh_token"])).json()["refresh_token"]
     async with open_site() as site:
@@ -96,16 +96,15 @@ async def test_everything_goes_on_under_another_master_key(open_site: Any, path:
         (event,) = [event for event in await site.events() if event.event == "master_key_changed"]
         assert (event.actor, event.details) == ("cli:ada", {"former": former.id, "master_key": done.id})
         known = signed_in["device_token"]
-        assert site.opened.house.signer.device_key()
         assert (await site.sign_in(device_token=known)).json()["device_token"]
 
 
 async def test_known_devices_stay_known(open_site: Any) -> None:  # noqa: ANN401 -- as above
     async with open_site() as site:
-        before = site.opened.house.signer.device_key()
+        before = site.opened.house.signer.device_keys()
         await rewrap(site)
     async with open_site() as site:
-        assert site.opened.house.signer.device_key() == before
+        assert site.opened.house.signer.device_keys() == before
 
 
 @pytest.mark.parametrize("losses", [1, 7])

@@ -15,6 +15,7 @@ from sealring.signing.master_key import MasterKeyProblem
 from sealring.signing.master_key_file import MasterKeyFile, SettledFile, settle_master_key, stock_sealing_ids
 from sealring.signing.standing_key import (
     StandingSecrets,
+    make_former_device_key,
     make_standing_keys,
     missing_standing_keys,
     open_standing_keys,
@@ -61,7 +62,8 @@ def find_standing_keys(file: DatabaseFile, *, master_key: MasterKeyFile, issuer:
         if problem is not None or sealing is None:
             raise ComposeProblem(problem.sentence if problem is not None else "The master key is not this store's.")
         made = make_standing_keys(stock, master_key=sealing, issuer=issuer, randomness=os.urandom)
-        held(add_standing_keys(file, made, version=stock.version))
+        former = make_former_device_key(stock, master_key=sealing, issuer=issuer, randomness=os.urandom)
+        held(add_standing_keys(file, made, beside=former, version=stock.version))
         # Where another node was quicker, its keys are the store's.
         stock = read_key_stock(file)
     return open_secrets(stock.standing, master_key=master_key, issuer=issuer)

@@ -10,6 +10,7 @@ from sealring.ports import Clock, KeyChange, KeyStock, MasterKeyKeeper, Signer, 
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import (
+    MAC_PURPOSES,
     KeyNotReady,
     KeyPolicy,
     KeyPurpose,
@@ -134,7 +135,7 @@ async def list_keys(*, desk: KeyDesk, readers: Readers | None) -> KeyList:
 
 async def rotate_keys(request: RotateKeys, *, desk: KeyDesk, actor: str) -> KeysRotated | OAuthError:
     """Turn a line of keys to its pending one now; `key_not_ready` says when it may."""
-    schedule = Schedule(request.purpose, "HS256" if request.purpose == "mac" else request.alg)
+    schedule = Schedule(request.purpose, "HS256" if request.purpose in MAC_PURPOSES else request.alg)
     for _ in range(_TRIES):
         now = desk.clock()
         stock = await desk.store.keys.stock()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sealring.protocol.key_schedule import StoredKey
+from sealring.protocol.key_schedule import FORMER_DEVICE_KEY, StoredKey
 from sealring.signing.master_key_file import MasterKeyFile, former_file, unused_file
 from sealring.signing.sealing import SealBroken, SealingContext, sealing_key_id, unseal
 
@@ -53,6 +53,9 @@ def find_seal_problem(keys: Iterable[StoredKey], *, master_key: MasterKeyFile, i
 
 def key_context(key: StoredKey, issuer: str) -> SealingContext:
     """Say where a key's seal belongs."""
+    if key.kid == FORMER_DEVICE_KEY:
+        # It came from that table, by a migration, which has no master key to seal it anew.
+        return SealingContext(issuer=issuer, table="standing_keys", row_id="device", purpose="device")
     # An API's secret opens for no other API, so that nobody who moves rows makes one the other's.
     purpose = key.purpose if key.api is None else f"{key.purpose} {key.api}"
     return SealingContext(issuer=issuer, table="keys", row_id=key.kid, kid=key.kid, alg=key.alg, purpose=purpose)
