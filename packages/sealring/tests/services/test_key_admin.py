@@ -1,9 +1,12 @@
+import asyncio
+import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from sealring.ports import FeedPage
+from sealring.ports import FeedPage, KeyChange
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.key_schedule import KeyPurpose, KeyState, StoredKey
 from sealring.protocol.report import Report
@@ -117,6 +120,44 @@ async def test_a_refresh_token_of_a_withdrawn_mac_key_is_refused_and_a_new_one_i
     assert (await site.refresh(token)).status_code == 400
     fresh = (await site.sign_in()).json()["refresh_token"]
     assert (await site.refresh(fresh)).status_code == 200
+
+
+async def pause_of_others(making: asyncio.Task[Any]) -> float:
+    """Say for how many seconds at most nobody else had a turn while something was made."""
+    longest, last = 0.0, time.monotonic()
+    while not making.done():
+        await asyncio.sleep(0.001)
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    return longest
+
+
+@pytest.mark.parametrize("compromised", [False, True])
+async def test_a_successor_that_takes_its_time_to_be_made_stops_nobody_else_meanwhile(
+    site: SimpleNamespace, *, compromised: bool
+) -> None:
+    # Without a waiting key a successor has to be made.
+    gone = replace(await key(site, "pending"), state="retired", sealed=b"")
+    stock = await site.store.keys.stock()
+    assert await site.store.keys.change(KeyChange(version=stock.version, keys=(gone,)), now=site.now, events=[]) == 0
+    desk = site.opened.desk.keys
+    forge, made = desk.terms.forge, []
+
+    class Slow:
+        make_secret = forge.make_secret
+
+        def __call__(self, *arguments: Any, **beside: Any) -> StoredKey:  # noqa: ANN401 -- passed on as they come
+            time.sleep(0.2)
+            made.append(forge(*arguments, **beside))
+            return made[-1]
+
+    slow = replace(desk, terms=replace(desk.terms, forge=Slow()))
+    request = RevokeKey(kid=(await key(site, "active")).kid, compromised=compromised)
+    revoking = asyncio.create_task(revoke_key(request, desk=slow, actor="cli:ada"))
+    assert await pause_of_others(revoking) < 0.15
+    revoked = await revoking
+    assert isinstance(revoked, KeysRevoked)
+    assert set(revoked.successors) <= {each.kid for each in made}
+    assert len(made) >= 2
 
 
 def shut_out(site: SimpleNamespace) -> None:
