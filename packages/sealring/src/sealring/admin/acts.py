@@ -145,7 +145,9 @@ _CLIENTS: Final = {
     "clients.show": _act(client.ClientNamed, lambda request, desk, _: client.show_client(request, store=desk.store)),
     "clients.update": _act(
         ClientChange,
-        lambda request, desk, actor: client.update_client(request, store=desk.store, clock=desk.clock, actor=actor),
+        lambda request, desk, actor: client.update_client(
+            request, store=desk.store, issuer=desk.issuer, clock=desk.clock, actor=actor
+        ),
     ),
     "clients.rotate_secret": _ending(
         client.RotateClientSecret,
