@@ -281,7 +281,7 @@ _STORE: Final = {
     "backup": _act(
         store_state.BackUpStore,
         lambda request, desk, actor: store_state.back_up_store(
-            request, store=desk.store, key_folder=desk.key_folder, clock=desk.clock, actor=actor
+            request, store=desk.store, key_folders=desk.key_folders, clock=desk.clock, actor=actor
         ),
     ),
     "recover": _act(
