@@ -108,7 +108,26 @@ async def _update(options: Namespace) -> Answer:
         raise CommandProblem("Say what shall change: `sealring clients update --help` lists it.")
     async with open_control(options.config) as control:
         client = await control.perform("clients.update", {"client_id": options.client_id, **changes})
-    return Answer(client, _card(client))
+    return Answer(client, "\n".join([_card(client), *_taken_away(client)]))
+
+
+def _taken_away(client: dict[str, Any]) -> list[str]:
+    """Say how long what the client lost may still be used, and what ends it now."""
+    if not client["taken_away"]:
+        return []
+    name = shown(client["client_id"])
+    # Whatever raises its epoch: a public client has no secret that could be called compromised.
+    act = f"`sealring clients rotate-secret {name} --compromised` ends"
+    if client["type"] == "public":
+        act = f"`sealring clients disable {name}` and `enable` end"
+    return [
+        *(
+            f"tokens issued before may pass at api {shown(lost['api'])} until {moment(lost['accepted_until'])} with: "
+            f"{shown(lost['scopes'])}"
+            for lost in client["taken_away"]
+        ),
+        f"{act} them now at every API that follows the revocation feed, and the client's sessions",
+    ]
 
 
 def _describe_rotate_secret(parser: ArgumentParser) -> None:

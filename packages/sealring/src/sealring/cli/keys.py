@@ -10,7 +10,7 @@ from sealring.cli.control import open_control
 from sealring.cli.output import counted, moment, shown, table
 from sealring.cli.symmetric_secret import shown_secret
 
-_PURPOSES = ("access_token", "feed", "mac")
+_PURPOSES = ("access_token", "cookie", "feed", "mac")
 
 
 async def _list(options: Namespace) -> Answer:
