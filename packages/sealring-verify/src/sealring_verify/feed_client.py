@@ -110,7 +110,7 @@ def shared_feed(
     with _shared_lock:
         client = _shared.get(key)
         if client is None:
-            tally = Tally(chance=random.random)
+            tally = Tally(chance=random.Random().random)  # noqa: S311 - which uses are sampled
             knowledge = FeedKnowledge(issuer=issuer, audience=audience, monotonic=monotonic, tally=tally)
             client = _shared[key] = FeedClient(knowledge, mode=mode, api_key=api_key, reports=reports)
     return client

@@ -29,6 +29,8 @@ from sealring_verify.revocation_feed import MessageRefused
 BUFFERED_SECONDS = 300.0
 """How long polls take the place of a stream that something between holds back."""
 
+# The system's: forked workers would share the state of Python's own, and all come back at the same moment.
+_DICE = random.SystemRandom()
 _SHORTEST_PAUSE = 0.5
 _LONGEST_PAUSE = 15.0
 _CREDENTIAL_PAUSE = 60.0
@@ -81,7 +83,7 @@ class FeedFollower:
                     self._stream_again_at = time.monotonic() + BUFFERED_SECONDS
                 except CredentialRefused as refused:
                     _held(self._reference).note_failure(str(refused), credential=True)
-                    self._sleep(_CREDENTIAL_PAUSE * random.uniform(0.5, 1))  # noqa: S311 - jitter
+                    self._sleep(_CREDENTIAL_PAUSE * _DICE.uniform(0.5, 1))
                 except (FeedFailed, MessageRefused, ValueError) as error:
                     self._pause_after(str(error), pause=getattr(error, "retry_after", None))
 
@@ -220,7 +222,7 @@ class FeedFollower:
     def _next_pause(self, retry_after: float | None) -> float:
         bound = min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2 ** min(self._failures + 1, 10))
         self._failures += 1
-        return max(random.uniform(_SHORTEST_PAUSE, bound), retry_after or 0.0)  # noqa: S311 - jitter
+        return max(_DICE.uniform(_SHORTEST_PAUSE, bound), retry_after or 0.0)
 
     def _sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

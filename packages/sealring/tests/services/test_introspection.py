@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from sealring.services.key_admin import KeysRevoked, RevokeKey, revoke_key
 from sealring_verify.jose import base64url
 from sealring_verify.jose.jws import encode_header, sign_compact
 from sealring_verify.symmetric_secret import parse_symmetric_secret
@@ -44,6 +45,23 @@ async def test_an_expired_token_is_inactive(site: SimpleNamespace) -> None:
     assert (await site.inspect(token))["active"]
     site.pass_time(1)
     assert await site.inspect(token) == INACTIVE
+
+
+async def test_a_token_that_was_asked_about_before_is_judged_anew_under_other_keys(site: SimpleNamespace) -> None:
+    token = (await site.sign_in()).json()["access_token"]
+    assert (await site.inspect(token))["active"]
+    assert len(site.opened.house.checked_tokens) == 1
+    kid = json.loads(base64url.decode(token.split(".")[0].encode()))["kid"]
+    outcome = await revoke_key(RevokeKey(kid=kid), desk=site.opened.desk.keys, actor="cli:x")
+    assert isinstance(outcome, KeysRevoked)
+    assert await site.inspect(token) == INACTIVE
+
+
+async def test_what_one_api_asked_about_is_not_known_to_another(site: SimpleNamespace) -> None:
+    token = (await site.sign_in()).json()["access_token"]
+    assert (await site.inspect(token))["active"]
+    assert await site.inspect(token, auth=("bills", "sla_bills")) == INACTIVE
+    assert (await site.inspect(token))["active"]
 
 
 async def test_a_disabled_users_token_is_inactive(site: SimpleNamespace) -> None:

@@ -33,6 +33,7 @@ from sealring.signing.master_key_change import MasterKeyBook
 from sealring.signing.master_key_file import MasterKeyFile, next_file
 from sealring.signing.unsealing import KeyringProblem
 from sealring.web.routes import Methods
+from sealring_verify.verified_tokens import VerifiedTokens
 
 
 class DemoTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +81,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             feed=RevocationFeed(store=store, signer=keyring, clock=clock, policy=_feed_policy(settings)),
             reports=ReportBoard(),
             key_set_life=terms.key_set_life,
+            checked_tokens=VerifiedTokens(),
         )
         opened = OpenHouse(
             house=house,

@@ -1,6 +1,7 @@
 """Access tokens: made for a session's grant, and taken as Bearer by our own endpoints (RFC 9068, SECURITY B6)."""
 
 from base64 import urlsafe_b64encode
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -21,11 +22,12 @@ from sealring.protocol.key_schedule import access_token_schedule
 from sealring.protocol.scope import scope_text
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import Subject
-from sealring_verify.access_token import check_access_token
+from sealring_verify.access_token import check_access_token, check_time
 from sealring_verify.claims import AccessToken, parse_access_token
 from sealring_verify.errors import TokenRefused
 from sealring_verify.jose.algorithms import ALGORITHMS
 from sealring_verify.jose.jws import verify_compact
+from sealring_verify.verified_tokens import VerifiedToken, VerifiedTokens
 
 _SYMMETRIC: Final = frozenset({"HS256"})
 
@@ -153,6 +155,29 @@ def check_token_of(api: Api, token: str, *, signer: Signer, now: Instant) -> Acc
         )
     except TokenRefused:
         return None
+
+
+def recall_token_of(
+    api: Api, token: str, *, checked: VerifiedTokens, signer: Signer, now: Instant
+) -> AccessToken | None:
+    """Check a token as `check_token_of` does, and its signature only where it is not among those that held.
+
+    A turn of keys makes other key sets, under which all of them are judged anew.
+    """
+    symmetric = api.access_token_signing_alg == "HS256"
+    keys = signer.symmetric_keys(api.identifier) if symmetric else signer.verification_keys()
+    digest = sha256(f"{api.identifier} {token}".encode()).digest()
+    known = checked.recall(digest, keys=keys)
+    if known is None:
+        claims = check_token_of(api, token, signer=signer, now=now)
+        if claims is not None:
+            checked.note(digest, VerifiedToken(claims, ids=None, keys=keys))
+        return claims
+    try:
+        check_time(known.access_token, leeway=0, now=now // 1000)
+    except TokenRefused:
+        return None
+    return known.access_token
 
 
 async def read_own_token(token: str, *, store: Store, signer: Signer, now: Instant) -> AccessToken | None:

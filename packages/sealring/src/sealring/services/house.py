@@ -17,6 +17,7 @@ from sealring.ports import (
 from sealring.protocol.instant import Seconds
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import RevocationFeed
+from sealring_verify.verified_tokens import VerifiedTokens
 
 __all__ = ["House", "StoreUnavailable"]
 
@@ -24,6 +25,7 @@ __all__ = ["House", "StoreUnavailable"]
 class House(msgspec.Struct, frozen=True, kw_only=True):
     """The ports in their places. `activity`: None where ordinary acts are told to nobody.
 
+    `checked_tokens`: signatures that held, so that a token that is asked about again costs its rows alone.
     `halted`: True where the store is not the one that this node knew (SECURITY A9): no tokens until `recover`.
     """
 
@@ -40,4 +42,5 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     feed: RevocationFeed
     reports: ReportBoard
     key_set_life: Seconds
+    checked_tokens: VerifiedTokens
     activity: ActivityStream | None = None

@@ -9,8 +9,9 @@ from sealring.protocol.caller import Caller
 from sealring.protocol.client_credentials import is_client_token
 from sealring.protocol.instant import Instant
 from sealring.protocol.scope import scope_text
-from sealring.services.access_token import check_token_of, find_client_behind, find_session_of
+from sealring.services.access_token import find_client_behind, find_session_of, recall_token_of
 from sealring_verify.claims import AccessToken
+from sealring_verify.verified_tokens import VerifiedTokens
 
 
 async def introspect_token(
@@ -20,11 +21,12 @@ async def introspect_token(
     *,
     store: Store,
     signer: Signer,
+    checked: VerifiedTokens,
     now: Instant,
     activity: ActivityStream | None,
 ) -> Mapping[str, object]:
     """Say what a token is worth now; anything but a live token of this API is exactly `{"active": false}`."""
-    claims = check_token_of(api, token, signer=signer, now=now)
+    claims = recall_token_of(api, token, checked=checked, signer=signer, now=now)
     active = claims is not None and await _lives(claims, api, store=store, now=now)
     if activity is not None:
         activity.tell(_answered(claims, api, caller, active=active, now=now))

@@ -27,6 +27,7 @@ async def post_introspect(request: Request, house: House) -> Answer:
         request.caller,
         store=house.store,
         signer=house.signer,
+        checked=house.checked_tokens,
         now=house.clock(),
         activity=house.activity,
     )
