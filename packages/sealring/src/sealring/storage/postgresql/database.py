@@ -14,7 +14,7 @@ from sealring.storage.migrations.apply_postgresql import apply_due, is_migrated,
 from sealring.storage.postgresql.audit_writer import AuditWriter
 from sealring.storage.postgresql.feed_watch import FeedWatch
 from sealring.storage.postgresql.group_commit import Act, Batch, GroupCommit
-from sealring.storage.postgresql.refusal import CONFLICTS, OUT_OF_REACH
+from sealring.storage.postgresql.refusal import CONFLICTS, CUT, OUT_OF_REACH
 from sealring.storage.postgresql.transaction import NO_VALUES, Transaction, Values
 from sealring.storage.sql import revocation as revocation_sql
 from sealring.storage.store_problem import StoreProblem
@@ -72,7 +72,9 @@ class PostgresqlDatabase:
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield Transaction(connection)
-        except OUT_OF_REACH as problem:
+        except ValueError:
+            raise
+        except (*OUT_OF_REACH, *CUT) as problem:
             raise StoreUnavailable(type(problem).__name__) from problem
 
     async def close(self) -> None:
@@ -98,13 +100,13 @@ async def open_database(
         if problem is not None:
             return StoreProblem(f"The database {name}: {problem}")
         pool = await asyncpg.create_pool(url, min_size=1, max_size=_MOST_READERS, reset=_leave_as_it_is, **_OPTIONS)
-    except (*OUT_OF_REACH, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as failure:
+    except (*OUT_OF_REACH, *CUT, asyncpg.PostgresError, ValueError) as failure:
         return StoreProblem(_sentence(failure, name=name))
 
     async def connect() -> Any:  # noqa: ANN401 -- asyncpg's connection
         try:
             return await asyncpg.connect(url, **_OPTIONS)
-        except (*OUT_OF_REACH, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+        except (*OUT_OF_REACH, *CUT, asyncpg.PostgresError) as failure:
             raise StoreUnavailable(type(failure).__name__) from failure
 
     async def read_number() -> int:
@@ -122,17 +124,20 @@ async def read_one(pool: Any, statement: str, values: Values) -> Any:  # noqa: A
 
 
 async def _reading(pool: Any, read: Callable[[Transaction], Awaitable[_Read]]) -> _Read:  # noqa: ANN401 -- asyncpg's pool
-    """Read once; again on another connection where this one had been cut, which shows only when it is used."""
-    with suppress(*_CUT):
-        async with pool.acquire(timeout=_CONNECT_SECONDS) as connection:
-            return await read(Transaction(connection))
+    """Read; again on another connection where this one had been cut, which shows only when it is used."""
     try:
-        async with pool.acquire(timeout=_CONNECT_SECONDS) as connection:
-            return await read(Transaction(connection))
-    except ValueError:  # no text or number that PostgreSQL could be asked for
-        raise
-    except (*OUT_OF_REACH, *_CUT) as problem:
+        for _ in range(_MOST_READERS):
+            async with pool.acquire(timeout=_CONNECT_SECONDS) as connection:
+                try:
+                    return await read(Transaction(connection))
+                except ValueError:  # no text or number that PostgreSQL could be asked for
+                    raise
+                except CUT:
+                    with suppress(asyncpg.InterfaceError):  # it has left the pool by itself
+                        connection.terminate()
+    except OUT_OF_REACH as problem:
         raise StoreUnavailable(type(problem).__name__) from problem
+    raise StoreUnavailable("every connection to the database was cut")
 
 
 async def _migrate(url: str, *, randomness: Randomness, demo: bool) -> str | None:
@@ -158,7 +163,6 @@ async def _migrate(url: str, *, randomness: Randomness, demo: bool) -> str | Non
         await connection.close(timeout=_CONNECT_SECONDS)
 
 
-_CUT: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError, ConnectionError)
 _MADE_AT_ONCE: Final = (asyncpg.UniqueViolationError, asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError)
 
 

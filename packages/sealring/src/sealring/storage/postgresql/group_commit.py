@@ -18,7 +18,7 @@ from sealring.protocol.audit_chain import ChainHead
 from sealring.storage.act_queue import ActQueue
 from sealring.storage.journal import Journal
 from sealring.storage.postgresql.audit_writer import AuditWriter
-from sealring.storage.postgresql.refusal import CONFLICTS, OUT_OF_REACH
+from sealring.storage.postgresql.refusal import CONFLICTS, CUT, OUT_OF_REACH
 from sealring.storage.postgresql.revocation_writer import write_revocations
 from sealring.storage.postgresql.transaction import Transaction
 
@@ -150,7 +150,7 @@ class GroupCommit:
                     await self._audit.read_head(Transaction(connection))
             except BaseException as problem:
                 connection.terminate()
-                if isinstance(problem, OUT_OF_REACH):
+                if isinstance(problem, (*OUT_OF_REACH, *CUT)):
                     raise StoreUnavailable(type(problem).__name__) from problem
                 raise
             self._connection = connection
@@ -164,7 +164,7 @@ class GroupCommit:
                 if not isinstance(problem, TimeoutError):
                     await connection.execute("ROLLBACK")
                     return True
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
                 pass
         self._drop(connection)
         return isinstance(problem, TimeoutError)
