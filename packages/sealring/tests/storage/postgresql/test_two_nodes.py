@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from sealring.ports import FeedPage, KeyChange, NewSession, Store
+from sealring.ports import FeedPage, KeyChange, NewSession, Store, StoreUnavailable
 from sealring.protocol.api import Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, Seconds, ServiceInstant
@@ -22,6 +22,7 @@ from sealring.protocol.refresh_token import (
 )
 from sealring.protocol.revocation import FIRST_DIGEST, FeedEntry
 from sealring.protocol.user import User
+from sealring_verify.revocation_feed import revocation_id
 
 if TYPE_CHECKING:
     from sealring.storage.postgresql.store import PostgresqlStore
@@ -247,3 +248,47 @@ async def test_a_client_that_one_node_changes_is_the_other_nodes_next_answer(pai
     client = await pair[1].clients.find("shop")
     assert client is not None
     assert client.disabled_at == NOW
+
+
+async def test_connections_that_are_cut_at_random_lose_nothing_that_was_answered(
+    pair: Pair, new_session: NewSession, url: str
+) -> None:
+    await pair[0].apis.add(ORDERS, events=[])
+    server = await asyncpg.connect(url)
+    told: set[bytes] = set()
+    unavailable = 0
+    cut = """SELECT pg_terminate_backend(pid) FROM
+      (SELECT pid FROM pg_stat_activity WHERE application_name = 'sealring' ORDER BY random() LIMIT 2) AS some"""
+
+    async def live(number: int) -> None:
+        nonlocal unavailable
+        session = msgspec.structs.replace(new_session, key=number.to_bytes(20, "big"), sid=f"sid-{number}")
+        try:
+            assert await DICE.choice(pair).sessions.create(session, now=NOW, events=[EVENT])
+            assert await advance(DICE.choice(pair), session)
+            if await DICE.choice(pair).sessions.end(session.sid, reason="test", now=NOW, events=[EVENT]):
+                told.add(revocation_id("sid", session.sid))
+        except StoreUnavailable:
+            unavailable += 1
+
+    async def live_on(first: int) -> None:
+        for number in range(first, first + 15):
+            await live(number)
+
+    async def keep_cutting() -> None:
+        while True:
+            await asyncio.sleep(DICE.random() / 20)
+            await server.execute(cut)
+
+    cutting = asyncio.create_task(keep_cutting())
+    await asyncio.gather(*(live_on(100 * client) for client in range(1, 33)))
+    cutting.cancel()
+    await asyncio.wait([cutting])
+    assert unavailable < 32 * 15
+    page = await pair[1].revocations.read_after(0, audience="orders", now=NOW, limit=1000)
+    assert isinstance(page, FeedPage)
+    assert [entry.number for entry in page.entries] == list(range(1, page.head.number + 1))
+    assert told <= {entry.id for entry in page.entries}
+    listed = await pair[0].audit.list_events(after=0, limit=10_000)
+    assert [position for position, _ in listed] == list(range(1, len(listed) + 1))
+    server.terminate()
