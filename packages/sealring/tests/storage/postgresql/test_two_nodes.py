@@ -20,7 +20,7 @@ from sealring.protocol.refresh_token import (
     Repeat,
     decide_refresh,
 )
-from sealring.protocol.revocation import FIRST_DIGEST, FeedEntry
+from sealring.protocol.revocation import FIRST_DIGEST, FeedEntry, Revocation
 from sealring.protocol.user import User
 from sealring_verify.revocation_feed import revocation_id
 
@@ -172,6 +172,54 @@ async def test_an_administrator_link_is_spent_on_one_of_two_nodes(pair: Pair) ->
         )
 
     assert sorted(await asyncio.gather(*map(spend, pair, ("one", "two"))), key=str) == [None, True]
+
+
+async def test_of_a_person_and_a_client_who_are_given_one_id_on_two_nodes_one_gets_it(pair: Pair) -> None:
+    shop = await pair[0].clients.find("shop")
+    assert shop is not None
+    for number in range(40):
+        name = f"name-{number}"
+        person = User(sub=name, claims={}, epoch=1, created_at=1)
+        one, other = DICE.sample(pair, 2)
+        client, user, subject = await asyncio.gather(
+            one.clients.add(msgspec.structs.replace(shop, client_id=name), events=[]),
+            other.users.add(person, username_key=None, email_key=None, password_hash=None, events=[]),
+            DICE.choice(pair).users.add_subject(person, events=[]),
+        )
+        assert client is (subject is None)
+        assert not (client and user)
+        assert (await pair[0].clients.find(name) is None) is (await pair[1].users.find(name) is not None)
+
+
+async def test_a_client_that_is_deleted_and_registered_anew_on_two_nodes_ends_in_one_of_both_ways(pair: Pair) -> None:
+    shop = await pair[0].clients.find("shop")
+    assert shop is not None
+    for _ in range(20):
+        deleted, added = await asyncio.gather(
+            pair[0].clients.delete("shop", now=NOW, events=[]), pair[1].clients.add(shop, events=[])
+        )
+        assert deleted is not None
+        present = await pair[1].clients.find("shop")
+        assert (present is not None) is added
+        if present is None:
+            assert await pair[0].clients.add(shop, events=[])
+
+
+async def test_of_two_nodes_that_end_tokens_of_a_client_neither_ends_one_twice_or_more_than_are_allowed(
+    pair: Pair,
+) -> None:
+    await pair[0].apis.add(ORDERS, events=[])
+
+    async def end(node: Store, jti: str) -> bool:
+        token = Revocation(kind="jti", value=jti, at=NOW, client_id="shop")
+        return await node.revocations.end_token(token, most=10, now=NOW, events=[EVENT])
+
+    asked = [(node, f"token-{number}") for number in range(14) for node in pair]
+    ended = await asyncio.gather(*(end(node, jti) for node, jti in asked))
+    assert ended[::2] == ended[1::2]
+    assert sum(ended[::2]) == 10
+    assert (await pair[1].revocations.head()).number == 10
+    assert len(await pair[0].audit.list_events(after=0, limit=100)) == 10
 
 
 @pytest.mark.parametrize("noun", ["clients", "apis"])
