@@ -69,8 +69,8 @@ class PostgresqlServer:
             self._process = None
 
     def remove(self) -> None:
-        """End the server and remove its folder."""
-        self.stop()
+        """End the server, which has nothing to keep, and remove its folder."""
+        self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -119,3 +120,61 @@ async def test_clients_apis_and_keys_that_one_node_changes_hold_at_the_other_wit
     disabled = await pair[0].run("clients", "disable", "shop")
     assert disabled.status == 0, disabled.err
     assert (await pair[1].refresh(reply.refresh_token)).status in {400, 401}
+
+
+async def test_the_master_key_is_changed_at_either_node_under_traffic_and_both_go_on(
+    installation: "Installation", tmp_path: Path
+) -> None:
+    await installation.furnish()
+    second = installation.second_node(make_folder(tmp_path / "second"))
+    key = installation.folder / "secrets" / "master.key"
+    second.configure(rest=f'master_key_file = "{key}"\nincarnation_file = "./secrets/incarnation"')
+    pair = (installation, second)
+    await asyncio.gather(*(node.start() for node in pair))
+    tokens = await installation.open_sessions(10)
+    changing = True
+
+    async def go_on(number: int) -> None:
+        turn = 0
+        while changing:
+            reply = await pair[turn % 2].refresh(tokens[number])
+            tokens[number] = reply.refresh_token
+            turn += 1
+
+    clients = asyncio.gather(*map(go_on, range(len(tokens))))
+    for node in (*pair, *pair):
+        for command in (["rewrap"], ["rotate", "--force"]):
+            ran = await node.run("keys", *command, "--json")
+            assert ran.status == 0, ran.err
+        assert json.loads((await node.run("keys", "list", "--json")).out)["keys"]
+    changing = False
+    await clients
+    await asyncio.sleep(KNOWN_SECONDS)
+    first_set, second_set = [(await ask(node, "/jwks")).json() for node in pair]
+    assert first_set == second_set
+    assert await second.stop() == 0
+    await second.start()
+    assert (await second.refresh(tokens[0])).status == 200
+    assert len(list(key.parent.glob("master.key.former-*"))) == 4
+    assert not list(key.parent.glob("master.key.next"))
+    verdict = await second.run("audit", "verify", "--json")
+    assert json.loads(verdict.out)["holds"], verdict.out
+    assert "keys_not_kept" not in installation.log() + second.log()
+    await second.stop()
+
+
+async def test_a_node_with_a_copy_of_the_master_key_follows_once_it_has_the_new_one(pair: "Pair") -> None:
+    key, copy = (node.folder / "secrets" / "master.key" for node in pair)
+    token = (await pair[1].sign_in()).refresh_token
+    for command in (["rewrap"], ["rotate", "--force"]):
+        ran = await pair[0].run("keys", *command)
+        assert ran.status == 0, ran.err
+    token = (await pair[1].refresh(token)).refresh_token
+    await asyncio.sleep(KNOWN_SECONDS)
+    assert "Point master_key_file at that one" in pair[1].log()
+    shutil.copyfile(key, copy)
+    await asyncio.sleep(KNOWN_SECONDS + ASKING_SECONDS)
+    assert (await ask(pair[0], "/jwks")).json() == (await ask(pair[1], "/jwks")).json()
+    assert (await pair[1].refresh(token)).status == 200
+    assert await pair[1].stop() == 0
+    await pair[1].start()

@@ -2,12 +2,13 @@ import asyncio
 import os
 import shutil
 import socket
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import apsw
+import asyncpg
 import httpx
 import pytest
 import structlog
@@ -361,3 +362,26 @@ async def test_nodes_of_one_store_tell_each_other_how_far_the_service_clock_has_
     alone = ServiceClockReading(ServiceInstant(900_000))
     await _keep_service_clock(SimpleNamespace(house=house, service_clock=alone))
     assert kept[-1] < 501_000
+
+
+async def test_nodes_that_start_at_once_over_an_empty_database_agree_on_all_keys(
+    postgresql_server: Any,  # noqa: ANN401 -- conftest's own
+    tmp_path: Path,
+) -> None:
+    maker = await asyncpg.connect(postgresql_server.url())
+    await maker.execute("CREATE DATABASE started_at_once")
+    await maker.close()
+    url = postgresql_server.url("started_at_once")
+    write_key(tmp_path)
+    nodes = [make(tmp_path, database=url, incarnation_file=f"node-{number}") for number in range(4)]
+    async with AsyncExitStack() as stack:
+        houses = await asyncio.gather(*(stack.enter_async_context(compose.open_house(node)) for node in nodes))
+        assert len({opened.desk.audit_key for opened in houses}) == 1
+        assert len({opened.house.signer.device_key() for opened in houses}) == 1
+        assert len({opened.house.signer.key_set() for opened in houses}) == 1
+        stock = await houses[0].house.store.keys.stock()
+        assert [key.purpose for key in stock.standing] == ["audit", "device"]
+        assert len({(key.purpose, key.alg, key.state) for key in stock.keys}) == len(stock.keys)
+        desk = houses[1].desk
+        verdict: Any = await verify_audit(VerifyAudit(), store=desk.store, issuer=desk.issuer, audit_key=desk.audit_key)
+        assert (verdict.holds, verdict.problems) == (True, ())

@@ -122,6 +122,36 @@ def test_a_key_that_another_node_put_in_the_file_is_found_by_its_id(path: Path) 
     assert file.find(PRESENT.id) == PRESENT
 
 
+def test_a_change_that_another_node_put_aside_as_it_opened_the_store_is_finished_all_the_same(path: Path) -> None:
+    file, other = MasterKeyFile(path, PRESENT), MasterKeyFile(path, PRESENT)
+    new = prepare(file, PRESENT.id)
+    assert isinstance(new, MasterKey)
+    assert settle(path, PRESENT.id).settlement == "put_aside"
+    # Sealed now; the other node reads the rows again, and then this one goes on.
+    assert other.find(new.id) == new
+    assert file.put_in_place(new) is None
+    assert names(path) == {path.name, former_file(path, PRESENT.id).name}
+    assert load_master_key(path) == new
+
+
+def test_a_change_that_another_node_finishes_is_finished_for_whoever_began_it(path: Path) -> None:
+    file = MasterKeyFile(path, PRESENT)
+    new = prepare(file, PRESENT.id)
+    assert isinstance(new, MasterKey)
+    assert settle(path, new.id).settlement == "finished"
+    assert file.put_in_place(new) is None
+    assert file.key == new
+
+
+def test_a_key_that_was_put_aside_and_seals_the_store_takes_its_place_at_the_next_start(path: Path) -> None:
+    write_master_key(unused_file(path, COMING.id), COMING)
+    assert settle(path, COMING.id) == SettledFile(key=COMING, settlement="finished", found=COMING.id)
+    assert load_master_key(path) == COMING
+    assert load_master_key(former_file(path, PRESENT.id)) == PRESENT
+    write_master_key(unused_file(path, COMING.id), COMING)
+    assert settle(path, COMING.id) == SettledFile(key=COMING)
+
+
 def test_a_former_key_is_known_only_to_whoever_looks_for_it(path: Path) -> None:
     write_master_key(former_file(path, STRANGE.id), STRANGE)
     file = MasterKeyFile(path, PRESENT)

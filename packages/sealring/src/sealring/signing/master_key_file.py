@@ -7,7 +7,7 @@ durable is ever removed here: what looks left over may be the only key to a data
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Final, Literal
 
@@ -61,7 +61,8 @@ class MasterKeyFile:
     def find(self, key_id: str) -> MasterKey | None:
         """Find a key by its id, reading the file again for one that is not known: another node may have changed it."""
         if key_id not in self._known:
-            for path in (self.path, next_file(self.path)):
+            # In the order in which a change moves it, so that a key that is moved meanwhile is not missed.
+            for path in (unused_file(self.path, key_id), next_file(self.path), self.path):
                 key = load_master_key(path)
                 if isinstance(key, MasterKey):
                     self._known[key.id] = key
@@ -128,6 +129,7 @@ def settle_master_key(path: Path, *, sealed_under: frozenset[str]) -> SettledFil
 
     `sealed_under`: ids of the keys that seal the store's rows, none for an empty store.
     """
+    _take_back(path, sealed_under)
     present, coming = load_master_key(path), load_master_key(next_file(path))
     if isinstance(coming, MasterKeyProblem):
         if coming.code == "master_key_missing":
@@ -147,7 +149,10 @@ def settle_master_key(path: Path, *, sealed_under: frozenset[str]) -> SettledFil
 
 def put_in_place(path: Path, coming: MasterKey) -> MasterKeyProblem | None:
     """Let `.next`, which holds `coming`, take the file's place, the former key kept beside it under its id."""
+    _take_back(path, {coming.id})
     if load_master_key(next_file(path)) != coming:
+        if load_master_key(path) == coming:
+            return None  # another node opened the store meanwhile, and has done it
         return MasterKeyProblem(
             code="master_key_missing",
             sentence=f"The store is sealed under the master key {coming.id}, which {next_file(path)} does not hold any "
@@ -185,6 +190,14 @@ def sealing_ids(sealed: Iterable[bytes]) -> frozenset[str]:
 def stock_sealing_ids(stock: KeyStock) -> frozenset[str]:
     """Collect under which master keys a store's keys are sealed: one, and none for an empty store."""
     return sealing_ids(stock.sealed)
+
+
+def _take_back(path: Path, sealed_under: Collection[str]) -> None:
+    """Make `.next` again what was put aside as unused by another node, which opened the store before it was sealed."""
+    for key_id in sealed_under:
+        aside = load_master_key(unused_file(path, key_id))
+        if isinstance(aside, MasterKey) and aside != load_master_key(path) and not next_file(path).exists():
+            _rename(unused_file(path, key_id), next_file(path))
 
 
 def _discard_torn(path: Path, present: MasterKey | MasterKeyProblem) -> SettledFile | MasterKeyProblem:

@@ -177,7 +177,7 @@ def test_a_database_is_named_without_user_password_and_options(url: str, name: s
 async def test_connections_wait_neither_for_locks_nor_for_frozen_nodes_for_ever(
     database: PostgresqlDatabase,
 ) -> None:
-    await database._group.connect()
+    await database._group._ready()
     for setting in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
         value = await database._group._connection.fetchval(f"SHOW {setting}")
         assert value in {"5s", "10s", "30s"}, (setting, value)

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from sealring.ports import FeedPage, KeyChange, NewSession, Store
+from sealring.ports import FeedPage, KeyChange, NewSession, Store, StoreUnavailable
 from sealring.protocol.api import Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, Seconds, ServiceInstant
@@ -20,8 +20,9 @@ from sealring.protocol.refresh_token import (
     Repeat,
     decide_refresh,
 )
-from sealring.protocol.revocation import FIRST_DIGEST, FeedEntry
+from sealring.protocol.revocation import FIRST_DIGEST, FeedEntry, Revocation
 from sealring.protocol.user import User
+from sealring_verify.revocation_feed import revocation_id
 
 if TYPE_CHECKING:
     from sealring.storage.postgresql.store import PostgresqlStore
@@ -173,6 +174,54 @@ async def test_an_administrator_link_is_spent_on_one_of_two_nodes(pair: Pair) ->
     assert sorted(await asyncio.gather(*map(spend, pair, ("one", "two"))), key=str) == [None, True]
 
 
+async def test_of_a_person_and_a_client_who_are_given_one_id_on_two_nodes_one_gets_it(pair: Pair) -> None:
+    shop = await pair[0].clients.find("shop")
+    assert shop is not None
+    for number in range(40):
+        name = f"name-{number}"
+        person = User(sub=name, claims={}, epoch=1, created_at=1)
+        one, other = DICE.sample(pair, 2)
+        client, user, subject = await asyncio.gather(
+            one.clients.add(msgspec.structs.replace(shop, client_id=name), events=[]),
+            other.users.add(person, username_key=None, email_key=None, password_hash=None, events=[]),
+            DICE.choice(pair).users.add_subject(person, events=[]),
+        )
+        assert client is (subject is None)
+        assert not (client and user)
+        assert (await pair[0].clients.find(name) is None) is (await pair[1].users.find(name) is not None)
+
+
+async def test_a_client_that_is_deleted_and_registered_anew_on_two_nodes_ends_in_one_of_both_ways(pair: Pair) -> None:
+    shop = await pair[0].clients.find("shop")
+    assert shop is not None
+    for _ in range(20):
+        deleted, added = await asyncio.gather(
+            pair[0].clients.delete("shop", now=NOW, events=[]), pair[1].clients.add(shop, events=[])
+        )
+        assert deleted is not None
+        present = await pair[1].clients.find("shop")
+        assert (present is not None) is added
+        if present is None:
+            assert await pair[0].clients.add(shop, events=[])
+
+
+async def test_of_two_nodes_that_end_tokens_of_a_client_neither_ends_one_twice_or_more_than_are_allowed(
+    pair: Pair,
+) -> None:
+    await pair[0].apis.add(ORDERS, events=[])
+
+    async def end(node: Store, jti: str) -> bool:
+        token = Revocation(kind="jti", value=jti, at=NOW, client_id="shop")
+        return await node.revocations.end_token(token, most=10, now=NOW, events=[EVENT])
+
+    asked = [(node, f"token-{number}") for number in range(14) for node in pair]
+    ended = await asyncio.gather(*(end(node, jti) for node, jti in asked))
+    assert ended[::2] == ended[1::2]
+    assert sum(ended[::2]) == 10
+    assert (await pair[1].revocations.head()).number == 10
+    assert len(await pair[0].audit.list_events(after=0, limit=100)) == 10
+
+
 @pytest.mark.parametrize("noun", ["clients", "apis"])
 async def test_of_two_registrations_that_were_read_alike_one_is_replaced(pair: Pair, noun: str) -> None:
     await pair[0].apis.add(ORDERS, events=[])
@@ -247,3 +296,47 @@ async def test_a_client_that_one_node_changes_is_the_other_nodes_next_answer(pai
     client = await pair[1].clients.find("shop")
     assert client is not None
     assert client.disabled_at == NOW
+
+
+async def test_connections_that_are_cut_at_random_lose_nothing_that_was_answered(
+    pair: Pair, new_session: NewSession, url: str
+) -> None:
+    await pair[0].apis.add(ORDERS, events=[])
+    server = await asyncpg.connect(url)
+    told: set[bytes] = set()
+    unavailable = 0
+    cut = """SELECT pg_terminate_backend(pid) FROM
+      (SELECT pid FROM pg_stat_activity WHERE application_name = 'sealring' ORDER BY random() LIMIT 2) AS some"""
+
+    async def live(number: int) -> None:
+        nonlocal unavailable
+        session = msgspec.structs.replace(new_session, key=number.to_bytes(20, "big"), sid=f"sid-{number}")
+        try:
+            assert await DICE.choice(pair).sessions.create(session, now=NOW, events=[EVENT])
+            assert await advance(DICE.choice(pair), session)
+            if await DICE.choice(pair).sessions.end(session.sid, reason="test", now=NOW, events=[EVENT]):
+                told.add(revocation_id("sid", session.sid))
+        except StoreUnavailable:
+            unavailable += 1
+
+    async def live_on(first: int) -> None:
+        for number in range(first, first + 15):
+            await live(number)
+
+    async def keep_cutting() -> None:
+        while True:
+            await asyncio.sleep(DICE.random() / 20)
+            await server.execute(cut)
+
+    cutting = asyncio.create_task(keep_cutting())
+    await asyncio.gather(*(live_on(100 * client) for client in range(1, 33)))
+    cutting.cancel()
+    await asyncio.wait([cutting])
+    assert unavailable < 32 * 15
+    page = await pair[1].revocations.read_after(0, audience="orders", now=NOW, limit=1000)
+    assert isinstance(page, FeedPage)
+    assert [entry.number for entry in page.entries] == list(range(1, page.head.number + 1))
+    assert told <= {entry.id for entry in page.entries}
+    listed = await pair[0].audit.list_events(after=0, limit=10_000)
+    assert [position for position, _ in listed] == list(range(1, len(listed) + 1))
+    server.terminate()

@@ -14,7 +14,7 @@ from sealring.storage.migrations.apply_postgresql import apply_due, is_migrated,
 from sealring.storage.postgresql.audit_writer import AuditWriter
 from sealring.storage.postgresql.feed_watch import FeedWatch
 from sealring.storage.postgresql.group_commit import Act, Batch, GroupCommit
-from sealring.storage.postgresql.refusal import CONFLICTS, OUT_OF_REACH
+from sealring.storage.postgresql.refusal import CONFLICTS, CUT, OUT_OF_REACH
 from sealring.storage.postgresql.transaction import NO_VALUES, Transaction, Values
 from sealring.storage.sql import revocation as revocation_sql
 from sealring.storage.store_problem import StoreProblem
@@ -66,7 +66,9 @@ class DatabasePool:
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield Transaction(connection)
-        except OUT_OF_REACH as problem:
+        except ValueError:
+            raise
+        except (*OUT_OF_REACH, *CUT) as problem:
             raise StoreUnavailable(type(problem).__name__) from problem
 
     async def write(self, act: Callable[[Transaction], Awaitable[None]]) -> StoreProblem | None:
@@ -160,17 +162,20 @@ async def open_pool(url: str, *, randomness: Randomness, demo: bool) -> Database
 
 
 async def _reading(pool: Any, read: Callable[[Transaction], Awaitable[_Read]]) -> _Read:  # noqa: ANN401 -- asyncpg's pool
-    """Read once; again on another connection where this one had been cut, which shows only when it is used."""
-    with suppress(*_CUT):
-        async with pool.acquire(timeout=_CONNECT_SECONDS) as connection:
-            return await read(Transaction(connection))
+    """Read; again on another connection where this one had been cut, which shows only when it is used."""
     try:
-        async with pool.acquire(timeout=_CONNECT_SECONDS) as connection:
-            return await read(Transaction(connection))
-    except ValueError:  # no text or number that PostgreSQL could be asked for
-        raise
-    except (*OUT_OF_REACH, *_CUT) as problem:
+        for _ in range(_MOST_READERS):
+            async with pool.acquire(timeout=_CONNECT_SECONDS) as connection:
+                try:
+                    return await read(Transaction(connection))
+                except ValueError:  # no text or number that PostgreSQL could be asked for
+                    raise
+                except CUT:
+                    with suppress(asyncpg.InterfaceError):  # it has left the pool by itself
+                        connection.terminate()
+    except OUT_OF_REACH as problem:
         raise StoreUnavailable(type(problem).__name__) from problem
+    raise StoreUnavailable("every connection to the database was cut")
 
 
 async def _migrate(url: str, *, randomness: Randomness, demo: bool) -> str | None:
@@ -196,8 +201,7 @@ async def _migrate(url: str, *, randomness: Randomness, demo: bool) -> str | Non
         await connection.close(timeout=_CONNECT_SECONDS)
 
 
-_CUT: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError, ConnectionError)
-_REFUSED: Final = (*OUT_OF_REACH, asyncpg.PostgresError, asyncpg.InterfaceError)
+_REFUSED: Final = (*OUT_OF_REACH, *CUT, asyncpg.PostgresError)
 _MADE_AT_ONCE: Final = (asyncpg.UniqueViolationError, asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError)
 
 

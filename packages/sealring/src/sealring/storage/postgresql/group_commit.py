@@ -8,6 +8,7 @@ several rows takes them in one order, on all nodes: users, clients, sessions by 
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import asyncpg
@@ -18,12 +19,13 @@ from sealring.protocol.audit_chain import ChainHead
 from sealring.storage.act_queue import ActQueue
 from sealring.storage.journal import Journal
 from sealring.storage.postgresql.audit_writer import AuditWriter
-from sealring.storage.postgresql.refusal import CONFLICTS, OUT_OF_REACH
+from sealring.storage.postgresql.refusal import CONFLICTS, CUT, OUT_OF_REACH
 from sealring.storage.postgresql.revocation_writer import write_revocations
 from sealring.storage.postgresql.transaction import Transaction
 
 _MOST_CONFLICTS: Final = 8
 _CONFLICT_SECONDS: Final = 0.005
+_CLOSE_SECONDS: Final = 5
 
 Act = Callable[[Transaction, Journal], Awaitable[Any]]
 """The statements of one act. It may be run again from the start, so it keeps nothing outside the transaction."""
@@ -78,15 +80,12 @@ class GroupCommit:
         """Add `value` to the next run of a batch and return its result once it is durable; else as `act`."""
         return await self._queue.act(Member(batch, value), key=key)
 
-    async def connect(self) -> None:
-        """Open the connection now, so that what stands in the way is known. Raises StoreUnavailable."""
-        await self._ready()
-
     async def close(self) -> None:
         """Finish what waits and take nothing more."""
         await self._queue.close()
         if self._connection is not None:
-            await self._connection.close()
+            with suppress(*CUT, OSError):  # nothing is under way on it
+                await self._connection.close(timeout=_CLOSE_SECONDS)
 
     async def _transact(self, acts: Sequence[Act | Member]) -> list[Any]:
         lost = False
@@ -150,7 +149,7 @@ class GroupCommit:
                     await self._audit.read_head(Transaction(connection))
             except BaseException as problem:
                 connection.terminate()
-                if isinstance(problem, OUT_OF_REACH):
+                if isinstance(problem, (*OUT_OF_REACH, *CUT)):
                     raise StoreUnavailable(type(problem).__name__) from problem
                 raise
             self._connection = connection
@@ -164,7 +163,7 @@ class GroupCommit:
                 if not isinstance(problem, TimeoutError):
                     await connection.execute("ROLLBACK")
                     return True
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
                 pass
         self._drop(connection)
         return isinstance(problem, TimeoutError)

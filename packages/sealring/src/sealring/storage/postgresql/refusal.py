@@ -19,3 +19,13 @@ OUT_OF_REACH: Final = (
     OSError,
 )
 """The database is gone, full or busy: nothing happened, and the act may be repeated later."""
+
+CUT: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,  # the connection is closed; also mistakes of ours, which are ValueErrors
+    asyncpg.InternalClientError,  # the server has said goodbye, and the socket is not closed yet: nothing was asked
+    ConnectionError,
+)
+"""This connection is of no more use; another one may be."""
