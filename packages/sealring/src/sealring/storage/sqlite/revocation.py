@@ -10,7 +10,7 @@ import msgspec
 from sealring.ports import FeedGap, FeedHead, FeedPage, FeedSnapshot
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
-from sealring.protocol.revocation import FIRST_DIGEST, FeedEntry, Revocation
+from sealring.protocol.revocation import FIRST_DIGEST, MOST_STEPS, FeedEntry, Revocation
 from sealring.storage.sql import revocation as sql
 from sealring.storage.sqlite.database import SqliteDatabase
 from sealring.storage.sqlite.group_commit import Journal
@@ -69,11 +69,14 @@ class SqliteRevocations:
         client = revocation_id("client", revocation.client_id or "")
         values = {"client_id": revocation.client_id, "client": client, "now": now}
         named = {"id": revocation_id(revocation.kind, revocation.value), "now": now}
+        over_steps = {"client_id": revocation.client_id, "most": MOST_STEPS * most, "now": now}
 
         def act(connection: apsw.Connection, journal: Journal) -> bool:
             if connection.execute(sql.FIND_LIVE_ID, named).get is not None:
                 return True
             if connection.execute(sql.COUNT_LIVE_TOKENS_OF_CLIENT, values).get >= most:
+                return False
+            if connection.execute(sql.COUNT_LIVE_TOKENS_OVER_STEPS, over_steps).get >= over_steps["most"]:
                 return False
             journal.revoke([revocation])
             journal.record(events)
