@@ -377,10 +377,10 @@ async def test_nodes_that_start_at_once_over_an_empty_database_agree_on_all_keys
     async with AsyncExitStack() as stack:
         houses = await asyncio.gather(*(stack.enter_async_context(compose.open_house(node)) for node in nodes))
         assert len({opened.desk.audit_key for opened in houses}) == 1
-        assert len({opened.house.signer.device_key() for opened in houses}) == 1
+        assert len({opened.house.signer.device_keys() for opened in houses}) == 1
         assert len({opened.house.signer.key_set() for opened in houses}) == 1
         stock = await houses[0].house.store.keys.stock()
-        assert [key.purpose for key in stock.standing] == ["audit", "device"]
+        assert [key.purpose for key in stock.standing] == ["audit"]
         assert len({(key.purpose, key.alg, key.state) for key in stock.keys}) == len(stock.keys)
         desk = houses[1].desk
         verdict: Any = await verify_audit(VerifyAudit(), store=desk.store, issuer=desk.issuer, audit_key=desk.audit_key)

@@ -196,7 +196,11 @@ async def prove_password(
         NoMatch()
         if isinstance(prepared, PasswordRefused)
         else await hashing.verify(
-            None if known is None else known.password_hash, prepared, known_device=signed_in or device is not None
+            None if known is None else known.password_hash,
+            prepared,
+            known_device=signed_in or device is not None,
+            # Not by the device: an account is given as many as it asks for.
+            holder=(name.key, caller.network),
         )
     )
     if isinstance(verdict, HashingBusy):
