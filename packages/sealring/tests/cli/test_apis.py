@@ -86,3 +86,16 @@ def test_symmetric_is_an_algorithm_by_itself_and_for_new_apis_alone(installed: R
     assert (both.exit_status, "not both" in both.err) == (2, True)
     assert installed("apis", "add", "parcels", "--scope", "parcels:read", "See", "--alg", "HS256").exit_status == 2
     assert installed("apis", "update", "orders", "--symmetric").exit_status == 2
+
+
+def test_an_api_with_opaque_tokens_is_added_and_stays_so(installed: Run) -> None:
+    adding = ("apis", "add", "letters", "--scope", "letters:read", "See letters", "--format", "opaque")
+    for other in (("--alg", "RS256"), ("--symmetric",)):
+        ran = installed(*adding, *other)
+        assert (ran.exit_status, "not signed" in ran.err) == (2, True)
+    assert installed(*adding, "--claim", "email").exit_status == 0
+    shown = installed("apis", "show", "letters")
+    assert re.search(r"^format +opaque$", shown.out, re.MULTILINE)
+    assert "ES256" not in shown.out
+    assert installed("apis", "show", "orders", "--json").json()["access_token_format"] == "jwt"
+    assert installed("apis", "update", "letters", "--format", "jwt").exit_status == 2

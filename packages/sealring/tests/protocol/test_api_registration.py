@@ -114,3 +114,25 @@ def test_whatever_is_registered_can_stand_in_a_token_and_on_a_screen(identifier:
         assert "#" not in api.identifier
         assert all(name.isascii() and " " not in name and '"' not in name for name in api.scopes)
         assert all(description.isprintable() for description in api.scopes.values())
+
+
+def test_the_tokens_of_an_api_are_of_one_format_for_good() -> None:
+    api = parsed(access_token_format="opaque")
+    assert isinstance(api, Api)
+    assert api.access_token_format == "opaque"
+    assert "access_token_format" not in ApiChange.__struct_fields__
+    changed = parse_api_change(api, ApiChange(identifier="orders", access_token_lifetime=60), now=NOW)
+    assert isinstance(changed, Api)
+    assert changed.access_token_format == "opaque"
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "Ed25519", "HS256"])
+def test_an_opaque_token_is_not_signed(alg: str) -> None:
+    assert code_of(parsed(access_token_format="opaque", access_token_signing_alg=alg)) == "invalid_registration"
+
+
+def test_an_opaque_token_may_hold_personal_data_but_nothing_that_an_introspection_says_itself() -> None:
+    assert isinstance(parsed(access_token_format="opaque", claims=("email", "roles")), Api)
+    assert code_of(parsed(claims=("email",))) == "personal_claims_refused"
+    for name in ("active", "token_type", "username"):
+        assert code_of(parsed(access_token_format="opaque", claims=(name,))) == "reserved_claim"

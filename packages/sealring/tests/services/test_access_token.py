@@ -109,3 +109,22 @@ async def test_an_apis_tokens_are_signed_with_its_own_algorithm_from_the_very_ne
     assert verifier.verify(token).sub == "u1"
     # Our own endpoints know it as well.
     assert (await site.inspect(token))["active"]
+
+
+async def test_an_opaque_token_is_refreshed_and_costs_the_store_nothing(site: SimpleNamespace) -> None:
+    await site.add_opaque_api()
+    body = (await site.sign_in(scope="letters:read")).json()
+    again = (await site.refresh(body["refresh_token"])).json()
+    signer = site.opened.house.signer
+    first, second = (json.loads(signer.open_opaque_token(each["access_token"])) for each in (body, again))
+    assert first.pop("jti") != second.pop("jti")
+    assert first == second
+    assert (first["sid"], first["aud"], first["sub_epoch"]) == (body["sid"], "letters", 3)
+    assert len(await site.store.sessions.list_live(sub=None, now=site.now, limit=10)) == 1
+
+
+async def test_our_own_endpoints_take_no_opaque_token_whatever_it_says(site: SimpleNamespace) -> None:
+    own = (await site.own_token())[1]["authorization"].removeprefix("Bearer ")
+    payload = urlsafe_b64decode(own.split(".")[1] + "==")
+    opaque = site.opened.house.signer.seal_opaque_token(payload, randomness=site.opened.desk.randomness)
+    assert code_of(await ask(site, f"Bearer {opaque}")) == (401, "token_refused")

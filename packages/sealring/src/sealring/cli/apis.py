@@ -47,14 +47,27 @@ def _describe_add(parser: ArgumentParser) -> None:
         action="store_true",
         help="sign its tokens by HS256 with a secret that it has too: whoever verifies them can make them",
     )
+    parser.add_argument(
+        "--format",
+        choices=("jwt", "opaque"),
+        default="jwt",
+        help="what its tokens are, for good: opaque ones say nothing to anybody, and it asks /introspect about them",
+    )
+
+
+def _sealing(options: Namespace) -> dict[str, str]:
+    """Say what an API's tokens shall be, where it was said at all."""
+    if options.symmetric and options.alg is not None:
+        raise CommandProblem("Say --symmetric or --alg, not both: with --symmetric the algorithm is HS256.")
+    if options.format == "opaque" and (options.symmetric or options.alg is not None):
+        raise CommandProblem("An opaque token is not signed: with --format opaque, leave --alg and --symmetric out.")
+    if options.symmetric:
+        return {"access_token_signing_alg": "HS256"}
+    return {"access_token_format": options.format}
 
 
 async def _add(options: Namespace) -> Answer:
-    request = {"identifier": options.identifier, "scopes": {}, **_members(options)}
-    if options.symmetric:
-        if options.alg is not None:
-            raise CommandProblem("Say --symmetric or --alg, not both: with --symmetric the algorithm is HS256.")
-        request["access_token_signing_alg"] = "HS256"
+    request = {"identifier": options.identifier, "scopes": {}, **_members(options), **_sealing(options)}
     async with open_control(options.config) as control:
         made = await control.perform("apis.add", request)
     said = f"{_card(made['api'])}\n\nsecret, shown this once:\nSEALRING_API_KEY={made['api_key']}"
@@ -138,12 +151,14 @@ def _verifiers(api: dict[str, Any]) -> str:
 
 def _card(api: dict[str, Any]) -> str:
     dangers = [name for name in ("insecure_long_access_tokens", "insecure_allow_personal_claims") if api[name]]
+    opaque = api["access_token_format"] == "opaque"
     return card(
         [
             ("api", api["identifier"]),
             *((f"scope {shown(name)}", description) for name, description in sorted(api["scopes"].items())),
             ("lifetime", f"{api['access_token_lifetime']} s"),
-            ("signed with", api["access_token_signing_alg"]),
+            ("format", api["access_token_format"]),
+            ("signed with", None if opaque else api["access_token_signing_alg"]),
             ("byte budget", f"{api['byte_budget']} octets"),
             ("claims", api["claims"]),
             ("insecure options", dangers),

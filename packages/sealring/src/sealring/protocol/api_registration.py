@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from sealring.protocol.access_token import PERSONAL_CLAIMS, REGISTERED_CLAIMS
-from sealring.protocol.api import Api, SigningAlgorithm, longest_access_token_lifetime
+from sealring.protocol.access_token import INTROSPECTION_MEMBERS, PERSONAL_CLAIMS, REGISTERED_CLAIMS
+from sealring.protocol.api import AccessTokenFormat, Api, SigningAlgorithm, longest_access_token_lifetime
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds, later
 from sealring.protocol.scope import parse_scope
@@ -32,12 +32,16 @@ class ApiRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     byte_budget: int = 4096
     claims: tuple[str, ...] = ()
     access_token_signing_alg: SigningAlgorithm = "ES256"
+    access_token_format: AccessTokenFormat = "jwt"
     insecure_long_access_tokens: bool = False
     insecure_allow_personal_claims: bool = False
 
 
 class ApiChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What shall be different about a registered API; None leaves a member as it is."""
+    """What shall be different about a registered API; None leaves a member as it is.
+
+    The format of its tokens never changes: its verifiers take one of them, and would refuse every token of the other.
+    """
 
     identifier: str
     scopes: Mapping[str, str] | None = None
@@ -58,6 +62,7 @@ def parse_api_registration(registration: ApiRegistration, *, now: Instant) -> Ap
         byte_budget=registration.byte_budget,
         claims=registration.claims,
         access_token_signing_alg=registration.access_token_signing_alg,
+        access_token_format=registration.access_token_format,
         insecure_long_access_tokens=registration.insecure_long_access_tokens,
         insecure_allow_personal_claims=registration.insecure_allow_personal_claims,
         created_at=now,
@@ -80,7 +85,9 @@ def parse_api_change(api: Api, change: ApiChange, *, now: Instant) -> Api | OAut
 
 
 def _judged(api: Api) -> Api | OAuthError:
-    sentence = _identifier_problem(api.identifier) or _scope_problem(api.scopes) or _size_problem(api)
+    sentence = (
+        _identifier_problem(api.identifier) or _scope_problem(api.scopes) or _size_problem(api) or _format_problem(api)
+    )
     if sentence is not None:
         return refuse("invalid_registration", description=sentence)
     return _refuse_lifetime(api) or _refuse_claims(api) or api
@@ -119,6 +126,12 @@ def _size_problem(api: Api) -> str | None:
     return None
 
 
+def _format_problem(api: Api) -> str | None:
+    if api.access_token_format == "opaque" and api.access_token_signing_alg != "ES256":
+        return "An opaque access token is not signed: leave the algorithm out."
+    return None
+
+
 def _refuse_lifetime(api: Api) -> OAuthError | None:
     lifetime = api.access_token_lifetime
     if not 1 <= lifetime <= _MONTH:
@@ -134,11 +147,14 @@ def _refuse_lifetime(api: Api) -> OAuthError | None:
 
 
 def _refuse_claims(api: Api) -> OAuthError | None:
-    reserved = sorted(set(api.claims) & (REGISTERED_CLAIMS - {"roles"}))
+    opaque = api.access_token_format == "opaque"
+    names = REGISTERED_CLAIMS | INTROSPECTION_MEMBERS if opaque else REGISTERED_CLAIMS
+    reserved = sorted(set(api.claims) & (names - {"roles"}))
     if reserved:
         return refuse("reserved_claim", description=f"The claim {reserved[0]!r} is set by Sealring itself.")
     personal = sorted(set(api.claims) & PERSONAL_CLAIMS)
-    if personal and not api.insecure_allow_personal_claims:
+    # Of an opaque token nobody but its API learns a claim.
+    if personal and not opaque and not api.insecure_allow_personal_claims:
         return refuse(
             "personal_claims_refused",
             description=f"The claim {personal[0]!r} is personal data, and whoever sees a signed token can read it: "

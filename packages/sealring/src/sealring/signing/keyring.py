@@ -17,10 +17,12 @@ from sealring.protocol.key_schedule import (
     StoredKey,
     published_keys,
 )
+from sealring.protocol.opaque_token import parse_opaque_token
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.protocol.secret import Secret
 from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring.signing.master_key_file import MasterKeyFile
+from sealring.signing.opaque_token import open_opaque_token, seal_opaque_token
 from sealring.signing.sealing import derive, seal
 from sealring.signing.unsealing import KeyringProblem, key_context, unseal_key
 from sealring_verify.jose import jwk, jwks, jws
@@ -92,6 +94,20 @@ class Keyring:
         if isinstance(signing, _SymmetricKey):
             payload = access_token.seal_payload(payload, seal_key=signing.seal_key)
         return jws.sign_compact(payload, key=signing.key, header=signing.header)
+
+    def seal_opaque_token(self, payload: bytes, *, randomness: Randomness) -> str:
+        """Write the opaque access token that holds these JSON claims, under the active MAC key (SECURITY C4)."""
+        return seal_opaque_token(
+            payload, mac_key=self._unsealed.newest_mac_key, realm=self._realm, randomness=randomness
+        )
+
+    def open_opaque_token(self, token: str) -> bytes | None:
+        """Return the claims in an opaque access token of ours, None for anything else. They may have expired."""
+        parsed = parse_opaque_token(token)
+        mac_key = None if parsed is None else self.find_mac_key(parsed.mac_key_id)
+        if parsed is None or mac_key is None:
+            return None
+        return open_opaque_token(parsed, mac_key=mac_key, realm=self._realm)
 
     def current_mac_key(self) -> MacKey:
         """Return the active MAC key."""
@@ -237,7 +253,9 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
             return secret
         if key.purpose == "mac" and key.mac_key_id is not None and key.state != "retired":
             # A pending one too: another node may have turned to it a moment ago.
-            mac_key = MacKey(mac_key_id=key.mac_key_id, secret=derive(secret, "refresh"))
+            mac_key = MacKey(
+                mac_key_id=key.mac_key_id, secret=derive(secret, "refresh"), opaque_secret=derive(secret, "opaque")
+            )
             mac_keys[key.mac_key_id] = mac_key
             newest = mac_key if key.state == "active" else newest
         elif key.api is not None and key.state != "retired":
