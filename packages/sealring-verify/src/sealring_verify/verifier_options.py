@@ -25,6 +25,7 @@ class VerifierOptions(TypedDict, total=False):
     feed: FeedChoice
     reports: bool
     introspect: bool
+    opaque: bool
     clock: Callable[[], float]
     monotonic: Callable[[], float]
 
@@ -32,14 +33,19 @@ class VerifierOptions(TypedDict, total=False):
 def options_from_environment() -> tuple[str, str, VerifierOptions]:
     """Read SEALRING_ISSUER, SEALRING_AUDIENCE, SEALRING_API_KEY, and SEALRING_SYMMETRIC_SECRETS, a list with commas.
 
-    ValueError names the variables that are missing.
+    SEALRING_ACCESS_TOKEN_FORMAT may be `jwt` or `opaque`. ValueError names the variables that are missing or wrong.
     """
     missing = [name for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE") if not os.environ.get(name)]
     if missing:
         raise ValueError(f"set {' and '.join(missing)} in the environment")
     secrets = os.environ.get("SEALRING_SYMMETRIC_SECRETS")
+    token_format = os.environ.get("SEALRING_ACCESS_TOKEN_FORMAT") or "jwt"
+    if token_format not in {"jwt", "opaque"}:
+        raise ValueError("SEALRING_ACCESS_TOKEN_FORMAT must be jwt or opaque")
     options = VerifierOptions(
-        api_key=os.environ.get("SEALRING_API_KEY") or None, symmetric_secrets=secrets.split(",") if secrets else ()
+        api_key=os.environ.get("SEALRING_API_KEY") or None,
+        symmetric_secrets=secrets.split(",") if secrets else (),
+        opaque=token_format == "opaque",
     )
     return os.environ["SEALRING_ISSUER"], os.environ["SEALRING_AUDIENCE"], options
 
@@ -58,6 +64,17 @@ def checked_algorithms(algorithms: Collection[str] | None) -> frozenset[str]:
     if isinstance(algorithms, str) or not algorithms or not ALGORITHMS.issuperset(algorithms):
         raise ValueError(f"algorithms must be a list of some of: {', '.join(sorted(ALGORITHMS))}")
     return frozenset(algorithms)
+
+
+def check_opaque(*, api_key: str | None, others: bool) -> None:
+    """Refuse opaque tokens without the API's secret, and beside options for signed ones. ValueError, in a sentence."""
+    if not api_key:
+        raise ValueError("opaque=True needs api_key, the secret that `sealring apis add` printed")
+    if others:
+        raise ValueError(
+            "opaque=True stands alone: leave jwks, algorithms, symmetric_secrets and introspect out, since the issuer "
+            "is asked about each token"
+        )
 
 
 def checked_leeway(leeway: int) -> int:
