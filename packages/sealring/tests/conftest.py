@@ -112,10 +112,12 @@ class Site(SimpleNamespace):
 
     async def add_opaque_api(self, identifier: str = "letters", **members: object) -> ApiSecretMade:
         """Register an API with opaque tokens, scope `letters:read`, for the clients `shop` and `robot`."""
+        return await self.add_hidden_api(identifier, access_token_format="opaque", **members)
+
+    async def add_hidden_api(self, identifier: str = "letters", **members: object) -> ApiSecretMade:
+        """Register an API as `add_opaque_api` does, whatever its tokens are."""
         desk = self.opened.desk
-        registration = ApiRegistration(
-            identifier=identifier, scopes={f"{identifier}:read": "Read"}, access_token_format="opaque"
-        )
+        registration = ApiRegistration(identifier=identifier, scopes={f"{identifier}:read": "Read"})
         made = await add_api(
             msgspec.structs.replace(registration, **members),
             store=desk.store,

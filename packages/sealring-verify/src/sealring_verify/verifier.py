@@ -1,6 +1,5 @@
 """The verifier: joins keys, the pure check, its memory and introspection behind two calls."""
 
-import contextlib
 import hashlib
 import importlib
 import time
@@ -11,6 +10,7 @@ import msgspec
 
 from sealring_verify.access_token import check_signed_access_token, check_time
 from sealring_verify.claims import AccessToken
+from sealring_verify.decryption import Decryption, signed_token
 from sealring_verify.errors import (
     InsufficientScope,
     IntrospectionUnavailable,
@@ -26,7 +26,7 @@ from sealring_verify.introspection import (
     parse_introspection,
 )
 from sealring_verify.issuer_keys import IssuerKeys
-from sealring_verify.issuer_metadata import IssuerMetadata, parse_issuer
+from sealring_verify.issuer_metadata import parse_issuer
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.jwks import Freshness, JwksPolicy
 from sealring_verify.opaque_tokens import OpaqueTokens
@@ -45,6 +45,7 @@ from sealring_verify.verifier_options import (
     checked_algorithms,
     checked_audience,
     checked_leeway,
+    jwks_document,
     options_from_environment,
     parsed_jwks,
 )
@@ -101,8 +102,9 @@ class Verifier:
     that sleep, "off"). Where nothing was heard of it for `max_staleness` seconds, 1 to 3600, tokens are answered
     RevocationUnknown; `on_stale="accept"` lets them pass instead. `reports=False`: the issuer is told nothing of this
     verifier. `introspect=True` asks the issuer about each token as well. `opaque=True`, for an API of that format:
-    opaque tokens are accepted and no others; the issuer is asked, and its answer counts for 10 s. What cannot work is a
-    ValueError here.
+    opaque tokens are accepted and no others; the issuer is asked, and its answer counts for 10 s. `decryption_jwks`,
+    this API's private keys as a JWK set: tokens encrypted to one of them are accepted and no others. What cannot work
+    is a ValueError here.
     """
 
     def __init__(  # noqa: PLR0913 - all that a verifier can be told; only two need be
@@ -121,6 +123,7 @@ class Verifier:
         reports: bool = True,
         introspect: bool = False,
         opaque: bool = False,
+        decryption_jwks: Mapping[str, object] | str | bytes | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = seconds_awake_or_asleep,
     ) -> None:
@@ -129,7 +132,13 @@ class Verifier:
         if symmetric_secrets and (jwks is not None or algorithms is not None):
             raise ValueError("symmetric_secrets stand alone: leave jwks and algorithms out")
         if opaque:
-            others = introspect or jwks is not None or algorithms is not None or bool(symmetric_secrets)
+            others = (
+                introspect
+                or decryption_jwks is not None
+                or jwks is not None
+                or algorithms is not None
+                or bool(symmetric_secrets)
+            )
             check_opaque(api_key=api_key, others=others)
         self._algorithms = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms)
         self._leeway = checked_leeway(leeway)
@@ -146,6 +155,7 @@ class Verifier:
             # The HTTP client, 230 ms: not when the package is imported, since a server only signs with it; not at the
             # first request, which would wait; not in a flight, which a fork could cut in the middle of an import.
             importlib.import_module("sealring_verify.fetch")
+        self._decryption = None if decryption_jwks is None else Decryption(jwks_document(decryption_jwks))
         self._issuer_keys = IssuerKeys(
             self.issuer, monotonic=monotonic, policy=JwksPolicy(), metadata_only=opaque or bool(symmetric_secrets)
         )
@@ -224,7 +234,7 @@ class Verifier:
 
     def _judge(self, use: "_Verification") -> None:
         if self._opaque is not None:
-            use.verified = self._opaque.obtain(use.token, use.digest, metadata=self._obtain_endpoints())
+            use.verified = self._opaque.obtain(use.token, use.digest, metadata=self._issuer_keys.find_metadata())
             keys = _NO_KEYS
         else:
             keys = self._static_keys or self._issuer_keys.obtain()
@@ -251,7 +261,7 @@ class Verifier:
 
     async def _judge_async(self, use: "_Verification") -> None:
         if self._opaque is not None:
-            endpoints = await self._obtain_endpoints_async()
+            endpoints = await self._issuer_keys.find_metadata_async()
             use.verified = await self._opaque.obtain_async(use.token, use.digest, metadata=endpoints)
             keys = _NO_KEYS
         else:
@@ -292,17 +302,6 @@ class Verifier:
             monotonic=self._monotonic,
         )
 
-    def _obtain_endpoints(self) -> IssuerMetadata | None:
-        # Without keys, what `obtain` fetches is the metadata alone; where it fails, the question has no address.
-        with contextlib.suppress(KeysUnavailable):
-            self._issuer_keys.obtain()
-        return self._issuer_keys.state.metadata
-
-    async def _obtain_endpoints_async(self) -> IssuerMetadata | None:
-        with contextlib.suppress(KeysUnavailable):
-            await self._issuer_keys.obtain_async()
-        return self._issuer_keys.state.metadata
-
     def _needs_metadata(self) -> bool:
         # Keys that were given at construction come without the metadata that names feed and introspection.
         asks = self._guard.is_on or self._introspects
@@ -335,7 +334,7 @@ class Verifier:
             check_time(remembered.access_token, leeway=self._leeway, now=now)
             return remembered
         access_token, kid = check_signed_access_token(
-            use.token,
+            signed_token(use.token, self._decryption),
             keys=keys,
             issuer=self.issuer,
             audience=self.audience,
@@ -366,7 +365,11 @@ class Verifier:
                 "introspection_unavailable", "The issuer's metadata has no introspection_endpoint."
             )
         return introspection_request(
-            token, endpoint=metadata.introspection_endpoint, audience=self.audience, api_key=self._api_key
+            # The issuer cannot decrypt what it encrypted to this API: it knows the token within.
+            signed_token(token, self._decryption),
+            endpoint=metadata.introspection_endpoint,
+            audience=self.audience,
+            api_key=self._api_key,
         )
 
     def _take_answer(self, status: int, body: bytes, digest: bytes, *, asked_at: float) -> None:

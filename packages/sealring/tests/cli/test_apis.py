@@ -1,6 +1,10 @@
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from joserfc.jwk import OKPKey
 
 from sealring_verify.symmetric_secret import parse_symmetric_secret
 
@@ -99,3 +103,18 @@ def test_an_api_with_opaque_tokens_is_added_and_stays_so(installed: Run) -> None
     assert "ES256" not in shown.out
     assert installed("apis", "show", "orders", "--json").json()["access_token_format"] == "jwt"
     assert installed("apis", "update", "letters", "--format", "jwt").exit_status == 2
+
+
+def test_an_api_is_added_with_keys_to_encrypt_to(installed: Run, tmp_path: Path) -> None:
+    key = OKPKey.generate_key("X25519", {"kid": "k", "use": "enc"})
+    (tmp_path / "public.json").write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
+    (tmp_path / "private.json").write_text(json.dumps({"keys": [key.as_dict(private=True)]}))
+    adding = ("apis", "add", "letters", "--scope", "letters:read", "See letters", "--claim", "email")
+    refused = installed(*adding, "--encryption-jwks", str(tmp_path / "private.json"))
+    assert (refused.exit_status, "private key" in refused.err) == (1, True)
+    assert key.as_dict(private=True)["d"] not in refused.err + refused.out
+    assert installed(*adding, "--encryption-jwks", str(tmp_path / "none.json")).exit_status == 2
+    ran = installed(*adding, "--encryption-jwks", str(tmp_path / "public.json"))
+    assert ran.exit_status == 0
+    assert "a key of the API's own" in ran.out
+    assert installed("apis", "update", "orders", "--encryption-jwks", str(tmp_path / "public.json")).exit_status == 1

@@ -1,7 +1,10 @@
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc.jwk import OKPKey
 
 from sealring.protocol.api import Api, longest_access_token_lifetime
 from sealring.protocol.api_registration import ApiChange, ApiRegistration, parse_api_change, parse_api_registration
@@ -136,3 +139,36 @@ def test_an_opaque_token_may_hold_personal_data_but_nothing_that_an_introspectio
     assert code_of(parsed(claims=("email",))) == "personal_claims_refused"
     for name in ("active", "token_type", "username"):
         assert code_of(parsed(access_token_format="opaque", claims=(name,))) == "reserved_claim"
+
+
+def keys(**changes: object) -> str:
+    key = OKPKey.generate_key("X25519", {"kid": "k", "use": "enc"})
+    private = bool(changes.pop("private", False))
+    return json.dumps({"keys": [{**key.as_dict(private=private), **changes}]})
+
+
+def test_tokens_may_be_encrypted_to_the_apis_keys_and_then_hold_personal_data() -> None:
+    first, second = keys(), keys()
+    api = parsed(encryption_jwks=first, claims=("email",))
+    assert isinstance(api, Api)
+    assert api.encryption_jwks == first
+    changed = parse_api_change(api, ApiChange(identifier="orders", encryption_jwks=second), now=NOW)
+    assert isinstance(changed, Api)
+    assert changed.encryption_jwks == second
+
+
+def test_keys_to_encrypt_to_are_refused_in_a_sentence_that_repeats_nothing() -> None:
+    private = keys(private=True)
+    for refused in (private, keys(use="sig"), "", "{}", " " * 9000, keys(crv="X448")):
+        outcome = parsed(encryption_jwks=refused)
+        assert code_of(outcome) == "invalid_registration"
+        assert isinstance(outcome, OAuthError)
+        assert json.loads(private)["keys"][0]["d"] not in str(outcome)
+    assert code_of(parsed(encryption_jwks=keys(), access_token_format="opaque")) == "invalid_registration"
+
+
+def test_no_api_is_encrypted_later() -> None:
+    api = parsed()
+    assert isinstance(api, Api)
+    change = ApiChange(identifier="orders", encryption_jwks=keys())
+    assert code_of(parse_api_change(api, change, now=NOW)) == "invalid_registration"

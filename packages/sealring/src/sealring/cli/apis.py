@@ -1,13 +1,17 @@
 """`sealring apis`: the audiences of access tokens."""
 
+import sys
 import time
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from pathlib import Path
 from typing import Any
 
 from sealring.cli.command import Answer, Command, CommandProblem, Noun, no_arguments
 from sealring.cli.control import open_control
 from sealring.cli.output import card, counted, moment, shown, table
 from sealring.cli.symmetric_secret import shown_secret
+
+_LONGEST_JWKS = 64 * 1024  # characters
 
 
 def _describe_api(parser: ArgumentParser) -> None:
@@ -26,6 +30,11 @@ def _describe_members(parser: ArgumentParser) -> None:
     parser.add_argument("--lifetime", type=int, metavar="SECONDS", help="of access tokens (default: 600)")
     parser.add_argument(
         "--alg", choices=("ES256", "RS256", "PS256", "Ed25519"), help="what signs its access tokens (default: ES256)"
+    )
+    parser.add_argument(
+        "--encryption-jwks",
+        metavar="FILE",
+        help="encrypt its tokens to a public key of this JWK set, which lies in a file or comes by standard input (-)",
     )
     parser.add_argument("--byte-budget", type=int, metavar="OCTETS", help="of access tokens (default: 4096)")
     parser.add_argument("--claim", action="append", default=[], help="a user's claim that reaches its tokens, or roles")
@@ -129,12 +138,20 @@ def _members(options: Namespace) -> dict[str, Any]:
         "scopes": dict(options.scope) or None,
         "access_token_lifetime": options.lifetime,
         "access_token_signing_alg": options.alg,
+        "encryption_jwks": None if options.encryption_jwks is None else _read_keys(options.encryption_jwks),
         "byte_budget": options.byte_budget,
         "claims": options.claim or None,
         "insecure_long_access_tokens": options.insecure_long_access_tokens,
         "insecure_allow_personal_claims": options.insecure_allow_personal_claims,
     }
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _read_keys(file: str) -> str:
+    try:
+        return sys.stdin.read(_LONGEST_JWKS) if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise CommandProblem(f"{file} cannot be read: it is a JWK set with the API's public keys.") from None
 
 
 def _verifiers(api: dict[str, Any]) -> str:
@@ -158,6 +175,7 @@ def _card(api: dict[str, Any]) -> str:
             *((f"scope {shown(name)}", description) for name, description in sorted(api["scopes"].items())),
             ("lifetime", f"{api['access_token_lifetime']} s"),
             ("format", api["access_token_format"]),
+            ("encrypted to", None if api["encryption_jwks"] is None else "a key of the API's own"),
             ("signed with", None if opaque else api["access_token_signing_alg"]),
             ("byte budget", f"{api['byte_budget']} octets"),
             ("claims", api["claims"]),

@@ -60,6 +60,10 @@ class Signer(Protocol):
         """
         ...
 
+    def encrypt_access_token(self, token: str, *, encryption_jwks: str) -> str:
+        """Encrypt a signed access token to the first usable key of an API's set (RFC 7519 §A.2)."""
+        ...
+
     def seal_opaque_token(self, payload: bytes, *, randomness: Randomness) -> str:
         """Write the opaque access token that holds these JSON claims, under the newest MAC key (SECURITY C4)."""
         ...

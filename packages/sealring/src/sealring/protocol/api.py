@@ -22,9 +22,10 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
 
     `identifier`: the audience of its tokens. `scopes`: name → description. `claims`: names of user claims that reach
     its tokens (`roles` among them). `byte_budget`: the longest access token in octets. `access_token_format`: it never
-    changes, and opaque tokens are not signed. `secret_digests`: SHA-256 of its `sla_` secrets, at most two.
-    `former_lifetime`: a longer one that was in force until `former_lifetime_until` less a day, tokens of which may
-    still live.
+    changes, and opaque tokens are not signed. `encryption_jwks`: the public keys that its signed tokens are encrypted
+    to, the first one of use, as JSON; None where they are only signed. `secret_digests`: SHA-256 of its `sla_` secrets,
+    at most two. `former_lifetime`: a longer one that was in force until `former_lifetime_until` less a day, tokens of
+    which may still live.
     """
 
     identifier: str
@@ -34,6 +35,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[str, ...] = ()
     access_token_signing_alg: SigningAlgorithm = "ES256"
     access_token_format: AccessTokenFormat = "jwt"
+    encryption_jwks: str | None = None
     secret_digests: tuple[bytes, ...] = ()
     insecure_long_access_tokens: bool = False
     insecure_allow_personal_claims: bool = False

@@ -10,11 +10,16 @@ from sealring.protocol.api import AccessTokenFormat, Api, SigningAlgorithm, long
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds, later
 from sealring.protocol.scope import parse_scope
+from sealring_verify.jose.jwe import parse_encryption_jwks
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!$%&'()*+,./0-9:;=?@A-Z\[\]_a-z~-]{1,240}")  # RFC 3986, no '#'
 _CLAIM_NAME = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+_ENCRYPTED_LATER = (
+    "Only a new API can have its tokens encrypted: the verifiers of this one would refuse every token. Add another."
+)
+_LONGEST_JWKS = 8 * 1024  # characters
 _LONGEST_DESCRIPTION = 256  # characters
 _MOST_SCOPES = 64
 _MOST_CLAIMS = 32
@@ -33,6 +38,7 @@ class ApiRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     claims: tuple[str, ...] = ()
     access_token_signing_alg: SigningAlgorithm = "ES256"
     access_token_format: AccessTokenFormat = "jwt"
+    encryption_jwks: str | None = None
     insecure_long_access_tokens: bool = False
     insecure_allow_personal_claims: bool = False
 
@@ -49,6 +55,7 @@ class ApiChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     byte_budget: int | None = None
     claims: tuple[str, ...] | None = None
     access_token_signing_alg: SigningAlgorithm | None = None
+    encryption_jwks: str | None = None
     insecure_long_access_tokens: bool | None = None
     insecure_allow_personal_claims: bool | None = None
 
@@ -63,6 +70,7 @@ def parse_api_registration(registration: ApiRegistration, *, now: Instant) -> Ap
         claims=registration.claims,
         access_token_signing_alg=registration.access_token_signing_alg,
         access_token_format=registration.access_token_format,
+        encryption_jwks=registration.encryption_jwks,
         insecure_long_access_tokens=registration.insecure_long_access_tokens,
         insecure_allow_personal_claims=registration.insecure_allow_personal_claims,
         created_at=now,
@@ -75,6 +83,8 @@ def parse_api_change(api: Api, change: ApiChange, *, now: Instant) -> Api | OAut
 
     A lifetime that is shortened is remembered for a day, since its tokens live on (SECURITY B2).
     """
+    if change.encryption_jwks is not None and api.encryption_jwks is None:
+        return refuse("invalid_registration", description=_ENCRYPTED_LATER)
     members = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
     changed = msgspec.structs.replace(api, **members)
     longest = longest_access_token_lifetime(api, now=now)
@@ -129,6 +139,16 @@ def _size_problem(api: Api) -> str | None:
 def _format_problem(api: Api) -> str | None:
     if api.access_token_format == "opaque" and api.access_token_signing_alg != "ES256":
         return "An opaque access token is not signed: leave the algorithm out."
+    if api.encryption_jwks is None:
+        return None
+    if api.access_token_format == "opaque":
+        return "An opaque access token is encrypted already, for Sealring alone: leave the API's keys out."
+    if len(api.encryption_jwks) > _LONGEST_JWKS:
+        return f"A set of keys to encrypt to has at most {_LONGEST_JWKS} characters."
+    try:
+        parse_encryption_jwks(api.encryption_jwks.encode())
+    except ValueError as fault:
+        return str(fault)
     return None
 
 
@@ -153,8 +173,9 @@ def _refuse_claims(api: Api) -> OAuthError | None:
     if reserved:
         return refuse("reserved_claim", description=f"The claim {reserved[0]!r} is set by Sealring itself.")
     personal = sorted(set(api.claims) & PERSONAL_CLAIMS)
-    # Of an opaque token nobody but its API learns a claim.
-    if personal and not opaque and not api.insecure_allow_personal_claims:
+    # Of an opaque or encrypted token nobody but its API learns a claim.
+    hidden = opaque or api.encryption_jwks is not None
+    if personal and not hidden and not api.insecure_allow_personal_claims:
         return refuse(
             "personal_claims_refused",
             description=f"The claim {personal[0]!r} is personal data, and whoever sees a signed token can read it: "

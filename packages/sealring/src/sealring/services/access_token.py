@@ -97,13 +97,24 @@ def _written(
         access_token = signer.sign_access_token(payload, line=access_token_schedule(api))
     if access_token is None:  # an API whose secret was lost, with a copied store, or in a crash while it was made
         return refuse("no_signing_key")
-    return TokenResponse(
+    response = TokenResponse(
         access_token=access_token,
         token_type="Bearer",
         expires_in=api.access_token_lifetime,
         scope=scope_text(scope),
         sid=sid,
     )
+    return encrypted_response(response, api, signer=signer)
+
+
+def encrypted_response(response: TokenResponse, api: Api, *, signer: Signer) -> TokenResponse | OAuthError:
+    """Encrypt the access token where its API registered keys; the whole must fit the API's byte budget."""
+    if api.encryption_jwks is None:
+        return response
+    encrypted = signer.encrypt_access_token(response.access_token, encryption_jwks=api.encryption_jwks)
+    if len(encrypted) > api.byte_budget:
+        return refuse("access_token_over_budget")
+    return msgspec.structs.replace(response, access_token=encrypted)
 
 
 async def authenticate_bearer(

@@ -41,6 +41,7 @@ class ApiSeen(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[str, ...]
     access_token_signing_alg: SigningAlgorithm
     access_token_format: AccessTokenFormat
+    encryption_jwks: str | None
     secrets: int
     streams: int = 0
     report: ApiReport | None = None
@@ -77,8 +78,8 @@ async def add_api(
     if api.identifier == keys.signer.realm.issuer:
         if _is_symmetric(api):
             return _refuse_symmetric_issuer()
-        if api.access_token_format == "opaque":
-            return _refuse_opaque_issuer()
+        if api.access_token_format == "opaque" or api.encryption_jwks is not None:
+            return _refuse_unsigned_issuer()
     secret = _make_secret(randomness)
     api = msgspec.structs.replace(api, secret_digests=(_digest(secret),))
     await _begin_line(api, keys, now=now)
@@ -184,8 +185,8 @@ def _refuse_symmetric_issuer() -> OAuthError:
     return refuse("invalid_registration", description=sentence)
 
 
-def _refuse_opaque_issuer() -> OAuthError:
-    sentence = "The issuer's own API has signed tokens: its endpoints take nothing else."
+def _refuse_unsigned_issuer() -> OAuthError:
+    sentence = "The issuer's own API has tokens that are only signed: its endpoints take nothing else."
     return refuse("invalid_registration", description=sentence)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -25,7 +26,7 @@ from sealring.signing.master_key_file import MasterKeyFile
 from sealring.signing.opaque_token import open_opaque_token, seal_opaque_token
 from sealring.signing.sealing import derive, seal
 from sealring.signing.unsealing import KeyringProblem, key_context, unseal_key
-from sealring_verify.jose import jwk, jwks, jws
+from sealring_verify.jose import jwe, jwk, jwks, jws
 from sealring_verify.revocation_feed import FEED_MESSAGE_TYPE
 from sealring_verify.symmetric_secret import symmetric_kid, write_symmetric_secret
 
@@ -94,6 +95,10 @@ class Keyring:
         if isinstance(signing, _SymmetricKey):
             payload = access_token.seal_payload(payload, seal_key=signing.seal_key)
         return jws.sign_compact(payload, key=signing.key, header=signing.header)
+
+    def encrypt_access_token(self, token: str, *, encryption_jwks: str) -> str:
+        """Encrypt a signed access token to the first usable key of an API's set (RFC 7519 §A.2)."""
+        return jwe.encrypt_compact(token, key=_encryption_key(encryption_jwks))
 
     def seal_opaque_token(self, payload: bytes, *, randomness: Randomness) -> str:
         """Write the opaque access token that holds these JSON claims, under the active MAC key (SECURITY C4)."""
@@ -281,6 +286,12 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
         mac_keys=mac_keys,
         newest_mac_key=newest,
     )
+
+
+# The same text from one request to the next, so it is read once.
+@lru_cache(maxsize=1024)
+def _encryption_key(encryption_jwks: str) -> jwe.EncryptionKey:
+    return jwe.parse_encryption_jwks(encryption_jwks.encode())[0]
 
 
 def _signing_key(secret: bytes, key: StoredKey, *, typ: str) -> _SigningKey:
