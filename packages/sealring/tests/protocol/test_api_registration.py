@@ -134,6 +134,11 @@ def test_an_opaque_token_is_not_signed(alg: str) -> None:
     assert code_of(parsed(access_token_format="opaque", access_token_signing_alg=alg)) == "invalid_registration"
 
 
+def test_an_opaque_token_fits_the_form_that_asks_about_it() -> None:
+    assert isinstance(parsed(access_token_format="opaque", byte_budget=15 * 1024), Api)
+    assert code_of(parsed(access_token_format="opaque", byte_budget=15 * 1024 + 1)) == "invalid_registration"
+
+
 def test_an_opaque_token_may_hold_personal_data_but_nothing_that_an_introspection_says_itself() -> None:
     assert isinstance(parsed(access_token_format="opaque", claims=("email", "roles")), Api)
     assert code_of(parsed(claims=("email",))) == "personal_claims_refused"

@@ -254,3 +254,15 @@ async def test_an_opaque_token_ends_with_the_key_that_made_it(site: SimpleNamesp
     assert not isinstance(withdrawn, OAuthError)
     assert house.signer.open_opaque_token(token) is None
     assert await site.inspect(token, auth=auth) == INACTIVE
+
+
+async def test_the_longest_opaque_token_can_be_asked_about(site: SimpleNamespace) -> None:
+    made = await site.add_opaque_api(byte_budget=15 * 1024, claims=("blob",))
+    auth = ("letters", made.api_key.reveal())
+    await site.store.users.set_claims("u1", b'{"blob":""}', events=[])
+    short = (await site.sign_in(scope="letters:read")).json()["access_token"]
+    room = (15 * 1024 - 4) * 3 // 4 - 46 - len(site.opened.house.signer.open_opaque_token(short))
+    await site.store.users.set_claims("u1", msgspec.json.encode({"blob": "x" * room}), events=[])
+    token = (await site.sign_in(scope="letters:read")).json()["access_token"]
+    assert len(token) == 15 * 1024
+    assert (await site.inspect(token, auth=auth))["blob"] == "x" * room

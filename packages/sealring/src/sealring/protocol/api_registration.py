@@ -19,6 +19,7 @@ _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "o
 _ENCRYPTED_LATER = (
     "Only a new API can have its tokens encrypted: the verifiers of this one would refuse every token. Add another."
 )
+_LONGEST_OPAQUE = 15 * 1024  # octets
 _LONGEST_JWKS = 8 * 1024  # characters
 _LONGEST_DESCRIPTION = 256  # characters
 _MOST_SCOPES = 64
@@ -139,6 +140,10 @@ def _size_problem(api: Api) -> str | None:
 def _format_problem(api: Api) -> str | None:
     if api.access_token_format == "opaque" and api.access_token_signing_alg != "ES256":
         return "An opaque access token is not signed: leave the algorithm out."
+    if api.access_token_format == "opaque" and api.byte_budget > _LONGEST_OPAQUE:
+        return (
+            f"The byte budget of an opaque token is {_LONGEST_OPAQUE} octets at most: a form of 16 KiB asks about it."
+        )
     if api.encryption_jwks is None:
         return None
     if api.access_token_format == "opaque":
