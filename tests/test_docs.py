@@ -93,6 +93,25 @@ def test_the_map_names_every_room() -> None:
     assert not missing, missing
 
 
+def test_the_map_leads_to_what_it_names() -> None:
+    """A place is a file in backticks, and behind it the name to look for there."""
+    homes = [
+        ROOT,
+        *(Path(package.__path__[0]) for package in (sealring, sealring_verify)),
+        Path(sealring_verify.__path__[0]).parent,
+    ]
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    places = re.findall(r"`([a-z_/]+\.py)`(?: `(\w+)`)?", contributing)
+    assert places
+    lost = [
+        (file, name)
+        for file, name in places
+        if "device_code" not in file
+        and not any((home / file).is_file() and name in (home / file).read_text() for home in homes)
+    ]
+    assert not lost, lost
+
+
 def links(page: Path) -> Iterator[str]:
     """Yield the targets of a page's links that stay in the repository; code is no place for links."""
     prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from conftest import Installation
 
 API_KEY = "sla_of_the_tests"
+PASSWORD = "a passphrase of the tests"
 
 
 def kid_of(token: str) -> str:
@@ -140,3 +141,25 @@ async def test_the_master_key_is_changed_under_traffic_and_everything_goes_on(in
     secrets = sorted(file.name for file in (installation.folder / "secrets").iterdir())
     assert [name for name in secrets if name.endswith((".next", ".unused"))] == []
     assert len([name for name in secrets if ".former-" in name]) == 3
+
+
+async def test_a_device_is_known_after_two_turns_of_the_cookie_keys_and_a_stranger_once_its_key_is_withdrawn(
+    installation: "Installation",
+) -> None:
+    installation.configure(rest="limits.failures_per_network = 3")
+    await installation.furnish(users=2)
+    await installation.start()
+    device_token = (await installation.sign_in()).json()["device_token"]
+    listed = json.loads((await installation.run("keys", "list", "--json")).out)["keys"]
+    (made_it,) = (key["kid"] for key in listed if (key["purpose"], key["state"]) == ("cookie", "active"))
+    for _ in range(2):
+        turned = await installation.run("keys", "rotate", "--purpose", "cookie", "--force")
+        assert turned.status == 0, turned.err
+    for _ in range(3):
+        await installation.post("/session", {"username": "nobody", "password": "wrong", "scope": "orders:read"})
+    request = {"username": "user-0", "password": PASSWORD, "scope": "orders:read", "resource": "orders"}
+    assert (await installation.post("/session", request)).status == 429
+    assert (await installation.post("/session", request | {"device_token": device_token})).status == 200
+    revoked = await installation.run("keys", "revoke", made_it)
+    assert "1 key withdrawn; 0 sessions ended" in revoked.out
+    assert (await installation.post("/session", request | {"device_token": device_token})).status == 429

@@ -1,6 +1,7 @@
 """A foreign OAuth client, Authlib's, against a real server: what it expects of a provider is there."""
 
 import asyncio
+import json
 import time
 import warnings
 from collections.abc import AsyncIterator
@@ -118,6 +119,25 @@ async def test_a_compromised_client_ends_with_every_token_that_it_got(
         assert await introspect(metadata, token["access_token"]) == {"active": False}
         with pytest.raises(OAuthError, match="invalid_client"):
             await client.fetch_token(grant_type="client_credentials", scope="orders:read")
+
+
+async def test_what_a_client_lost_is_accepted_as_long_as_the_command_says_or_until_it_is_ended(
+    installation: "Installation", metadata: dict[str, Any]
+) -> None:
+    verifier = Verifier(installation.issuer, "orders", api_key=API[1])
+    async with client_of(metadata, "robot", SECRET, "client_secret_basic") as client:
+        token = await client.fetch_token(grant_type="client_credentials", scope="orders:read")
+        ran = await installation.run("clients", "update", "robot", "--no-client-credentials", "--json")
+        assert ran.status == 0, ran.err
+        (lost,) = json.loads(ran.out)["taken_away"]
+        claims = await asyncio.to_thread(verifier.verify, token["access_token"])
+        assert lost["api"] == "orders"
+        assert 0 <= lost["accepted_until"] / 1000 - claims.exp < 60
+        with pytest.raises(OAuthError, match="unauthorized_client"):
+            await client.fetch_token(grant_type="client_credentials", scope="orders:read")
+        ran = await installation.run("clients", "rotate-secret", "robot", "--compromised", "--json")
+        assert ran.status == 0, ran.err
+        assert await asyncio.to_thread(code_within, verifier, token["access_token"], seconds=5) == "client_revoked"
 
 
 async def test_it_refreshes_and_ends_a_persons_session(installation: "Installation", metadata: dict[str, Any]) -> None:

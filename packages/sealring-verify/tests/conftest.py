@@ -297,6 +297,21 @@ class LocalFeed:
         request.wfile.write(body)
 
 
+class Hand:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def hand() -> Hand:
+    return Hand()
+
+
 @pytest.fixture
 def feed(issuer: LocalIssuer) -> Iterator[LocalFeed]:
     local = LocalFeed(issuer)

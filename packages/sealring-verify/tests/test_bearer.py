@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from sealring_verify.bearer import asks_for_another_token, bearer_token, challenge, refusal_body, refusal_headers
@@ -93,7 +95,16 @@ def test_a_challenge_that_refuses_the_token_asks_for_another(value: str) -> None
         ['Bearer my_error="invalid_token"'],
         ['DPoP error="invalid_token"'],
         ["Bearer", 'DPoP error="invalid_token"'],
+        ["Bearererror=invalid_token"],
     ],
 )
 def test_another_challenge_does_not(values: list[str]) -> None:
     assert not asks_for_another_token(values)
+
+
+@pytest.mark.parametrize("word", ["bearer ", "bearer error ", "bearer error  = ", "bearer error" + " " * 500])
+def test_a_challenge_as_long_as_a_head_may_be_is_read_in_no_time(word: str) -> None:
+    # httpx takes heads of 100 KiB: whoever answers 401 must not stop the event loop of who called it.
+    began = time.process_time()
+    assert not asks_for_another_token([word * (100_000 // len(word))])
+    assert time.process_time() - began < 0.5

@@ -11,26 +11,11 @@ from sealring_verify.issuer_keys import IssuerKeys
 from sealring_verify.jwks import JwksPolicy
 
 if TYPE_CHECKING:
-    from conftest import LocalIssuer
-
-
-class Hand:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+    from conftest import Hand, LocalIssuer
 
 
 @pytest.fixture
-def hand() -> Hand:
-    return Hand()
-
-
-@pytest.fixture
-def keys(issuer: "LocalIssuer", hand: Hand) -> IssuerKeys:
+def keys(issuer: "LocalIssuer", hand: "Hand") -> IssuerKeys:
     return IssuerKeys(issuer.url, monotonic=hand, policy=JwksPolicy())
 
 
@@ -41,14 +26,14 @@ def _landed(keys: IssuerKeys) -> None:
         time.sleep(0.005)
 
 
-def test_keys_are_fetched_once_and_kept(keys: IssuerKeys, issuer: "LocalIssuer", hand: Hand) -> None:
+def test_keys_are_fetched_once_and_kept(keys: IssuerKeys, issuer: "LocalIssuer", hand: "Hand") -> None:
     first = keys.obtain()
     hand.now += 299
     assert keys.obtain() is first
     assert issuer.requests.count("/jwks") == 1
 
 
-def test_stale_keys_are_used_while_new_ones_are_fetched(keys: IssuerKeys, issuer: "LocalIssuer", hand: Hand) -> None:
+def test_stale_keys_are_used_while_new_ones_are_fetched(keys: IssuerKeys, issuer: "LocalIssuer", hand: "Hand") -> None:
     first = keys.obtain()
     issuer.rotate_key("k2")
     hand.now += 301
@@ -101,7 +86,7 @@ async def test_a_caller_that_goes_away_leaves_the_flight_to_the_others(keys: Iss
 
 
 def test_an_issuer_that_is_down_at_start_is_asked_once_per_pause(
-    keys: IssuerKeys, issuer: "LocalIssuer", hand: Hand
+    keys: IssuerKeys, issuer: "LocalIssuer", hand: "Hand"
 ) -> None:
     issuer.faults[issuer.metadata_path] = lambda: (500, {}, b"")
     for _ in range(5):
@@ -113,7 +98,7 @@ def test_an_issuer_that_is_down_at_start_is_asked_once_per_pause(
     assert keys.obtain().keys
 
 
-def test_an_unknown_key_is_fetched_once_per_pause(keys: IssuerKeys, issuer: "LocalIssuer", hand: Hand) -> None:
+def test_an_unknown_key_is_fetched_once_per_pause(keys: IssuerKeys, issuer: "LocalIssuer", hand: "Hand") -> None:
     first = keys.obtain()
     issuer.rotate_key("k2")
     assert keys.obtain(unknown_key=True) is first
@@ -125,7 +110,7 @@ def test_an_unknown_key_is_fetched_once_per_pause(keys: IssuerKeys, issuer: "Loc
 
 
 def test_an_unknown_key_that_cannot_be_looked_up_is_no_fault_of_the_token(
-    keys: IssuerKeys, issuer: "LocalIssuer", hand: Hand
+    keys: IssuerKeys, issuer: "LocalIssuer", hand: "Hand"
 ) -> None:
     first = keys.obtain()
     issuer.faults["/jwks"] = lambda: (500, {}, b"")
@@ -136,7 +121,7 @@ def test_an_unknown_key_that_cannot_be_looked_up_is_no_fault_of_the_token(
 
 
 def test_the_last_good_set_serves_for_an_hour_while_the_issuer_is_down(
-    keys: IssuerKeys, issuer: "LocalIssuer", hand: Hand
+    keys: IssuerKeys, issuer: "LocalIssuer", hand: "Hand"
 ) -> None:
     first = keys.obtain()
     issuer.faults["/jwks"] = lambda: (200, {}, b"<html>")
@@ -150,7 +135,7 @@ def test_the_last_good_set_serves_for_an_hour_while_the_issuer_is_down(
 
 
 def test_a_flight_that_never_lands_does_not_keep_all_later_ones_away(
-    keys: IssuerKeys, issuer: "LocalIssuer", hand: Hand
+    keys: IssuerKeys, issuer: "LocalIssuer", hand: "Hand"
 ) -> None:
     keys.obtain()
     release = threading.Event()
@@ -191,7 +176,7 @@ def test_keys_work_after_a_fork(keys: IssuerKeys, issuer: "LocalIssuer") -> None
         parent.join()
 
 
-def test_metadata_alone_is_fetched_where_no_keys_are_wanted(issuer: "LocalIssuer", hand: Hand) -> None:
+def test_metadata_alone_is_fetched_where_no_keys_are_wanted(issuer: "LocalIssuer", hand: "Hand") -> None:
     keys = IssuerKeys(issuer.url, monotonic=hand, policy=JwksPolicy(), metadata_only=True)
     assert keys.obtain().keys == ()
     assert keys.state.metadata is not None

@@ -32,7 +32,8 @@ def test_the_second_block_verifies_anywhere(issuer: "LocalIssuer", capsys: pytes
     assert subject_of(issuer.token()) == "u1"
     assert subject_of(issuer.token(scope="orders:write")) is None
     assert subject_of(issuer.token(exp=1000)) is None
-    assert capsys.readouterr().out == "401 token_expired The token has expired.\n"
+    insufficient = "403 insufficient_scope This operation needs the scope: orders:read.\n"
+    assert capsys.readouterr().out == insufficient + "401 token_expired The token has expired.\n"
 
 
 def test_the_third_block_calls_another_service(issuer: "LocalIssuer") -> None:

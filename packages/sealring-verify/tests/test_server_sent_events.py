@@ -27,7 +27,9 @@ def test_any_octets_give_events_or_too_long_and_keep_little(chunks: list[bytes])
         pass
 
 
-@pytest.mark.parametrize("stream", [b"data: " + b"x" * 31, b"data: xxxxxxxxxxxxxxxx\n" * 2, b"x" * 31])
+@pytest.mark.parametrize(
+    "stream", [b"data: " + b"x" * 31, b"data: xxxxxxxxxxxxxxxx\n" * 2, b"x" * 31, b"data:\n" * 32, b"data\n" * 32]
+)
 def test_a_line_or_an_event_that_is_too_long_is_refused(stream: bytes) -> None:
     with pytest.raises(EventTooLong):
         list(EventReader(30).feed(stream))

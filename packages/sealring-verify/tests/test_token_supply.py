@@ -11,26 +11,11 @@ from sealring_verify.errors import TokenUnavailable
 from sealring_verify.token_supply import TokenSupply
 
 if TYPE_CHECKING:
-    from conftest import LocalIssuer
-
-
-class Hand:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+    from conftest import Hand, LocalIssuer
 
 
 @pytest.fixture
-def hand() -> Hand:
-    return Hand()
-
-
-@pytest.fixture
-def supply(issuer: "LocalIssuer", hand: Hand) -> TokenSupply:
+def supply(issuer: "LocalIssuer", hand: "Hand") -> TokenSupply:
     request = client_credentials_request(
         client_id="reports", client_secret="slc_geheim", audience="orders", scope="orders:read"
     )
@@ -45,7 +30,7 @@ def _landed(supply: TokenSupply) -> None:
 
 
 def test_a_token_is_fetched_once_and_the_metadata_with_it(
-    supply: TokenSupply, issuer: "LocalIssuer", hand: Hand
+    supply: TokenSupply, issuer: "LocalIssuer", hand: "Hand"
 ) -> None:
     assert [supply.obtain() for _ in range(5)] == ["t1"] * 5
     hand.now += 539
@@ -91,7 +76,7 @@ async def test_a_caller_that_goes_away_leaves_the_flight_to_the_others(
 
 
 def test_the_old_token_is_used_while_the_next_one_is_fetched(
-    supply: TokenSupply, issuer: "LocalIssuer", hand: Hand
+    supply: TokenSupply, issuer: "LocalIssuer", hand: "Hand"
 ) -> None:
     supply.obtain()
     release = threading.Event()
@@ -109,7 +94,7 @@ def test_the_old_token_is_used_while_the_next_one_is_fetched(
 
 
 def test_while_the_issuer_is_down_the_old_token_serves_and_then_the_failure_is_said(
-    supply: TokenSupply, issuer: "LocalIssuer", hand: Hand
+    supply: TokenSupply, issuer: "LocalIssuer", hand: "Hand"
 ) -> None:
     supply.obtain()
     port = issuer.port
@@ -132,7 +117,7 @@ def test_while_the_issuer_is_down_the_old_token_serves_and_then_the_failure_is_s
 
 
 def test_an_issuer_that_is_down_at_start_is_asked_once_per_pause(
-    supply: TokenSupply, issuer: "LocalIssuer", hand: Hand
+    supply: TokenSupply, issuer: "LocalIssuer", hand: "Hand"
 ) -> None:
     issuer.faults[issuer.metadata_path] = lambda: (500, {}, b"")
     for _ in range(20):
@@ -165,7 +150,9 @@ def test_a_redirect_of_the_token_endpoint_is_not_followed(supply: TokenSupply, i
     assert issuer.token_requests == []
 
 
-def test_a_token_endpoint_that_moved_is_looked_up_again(supply: TokenSupply, issuer: "LocalIssuer", hand: Hand) -> None:
+def test_a_token_endpoint_that_moved_is_looked_up_again(
+    supply: TokenSupply, issuer: "LocalIssuer", hand: "Hand"
+) -> None:
     supply.obtain()
     issuer.faults["/token"] = lambda: (404, {}, b"")
     issuer.metadata["token_endpoint"] = f"{issuer.url}/v2/token"
@@ -222,7 +209,7 @@ def test_a_child_has_its_own_flight_and_lock(supply: TokenSupply, issuer: "Local
 
 
 def test_a_process_that_can_start_no_thread_goes_on_with_its_token(
-    supply: TokenSupply, hand: Hand, monkeypatch: pytest.MonkeyPatch
+    supply: TokenSupply, hand: "Hand", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supply.obtain()
 

@@ -18,8 +18,10 @@ from sealring.clocks import ServiceClockReading
 from sealring.compose.unlocking import clock_problem
 from sealring.compose.upkeep import _keep_service_clock
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.device_token import find_known_device, mint_device_token
 from sealring.protocol.instant import Instant, ServiceInstant
 from sealring.services.audit import VerifyAudit, verify_audit
+from sealring.services.key_admin import KeysRotated, RotateKeys, rotate_keys
 from sealring.services.master_key import KeysRewrapped, RewrapKeys, rewrap_keys
 from sealring.services.store_state import recover_store
 from sealring.signing.master_key import MasterKey, generate_master_key, load_master_key, write_master_key
@@ -110,7 +112,8 @@ def set_back_to_before_standing_keys(folder: Path) -> None:
     """Make the store one of the time when audit and device key were derived from the master key."""
     with closing(apsw.Connection(str(folder / "data/sealring.db"))) as connection:
         connection.execute("DROP TABLE standing_keys")
-        connection.execute("DELETE FROM migrations WHERE name LIKE '%standing_keys'")
+        connection.execute("DELETE FROM keys WHERE purpose = 'cookie'")
+        connection.execute("DELETE FROM migrations WHERE number >= 5")
         connection.execute("DELETE FROM audit_events")
         connection.execute("DELETE FROM audit_links")
 
@@ -135,7 +138,7 @@ async def test_a_store_from_before_standing_keys_goes_on_with_its_audit_and_its_
         async with compose.open_house(make(tmp_path)) as opened:
             desk = opened.desk
             assert desk.audit_key == derive(key.reveal(), "audit")
-            assert opened.house.signer.device_key() == derive(key.reveal(), "device")
+            assert opened.house.signer.device_keys()[0] == derive(key.reveal(), "device")
             rewrapped = await rewrap_keys(RewrapKeys(), desk=desk.keys, actor="cli:root")
             assert isinstance(rewrapped, KeysRewrapped), rewrapped
             verdict: Any = await verify_audit(
@@ -143,6 +146,39 @@ async def test_a_store_from_before_standing_keys_goes_on_with_its_audit_and_its_
             )
             assert (verdict.holds, verdict.problems) == (True, ())
             assert "before" in await desk.store.audit.heads()
+
+
+async def test_the_device_key_of_a_store_from_before_is_the_first_of_its_line_and_leaves_in_time(
+    tmp_path: Path,
+    open_site: Any,  # noqa: ANN401 -- a fixture's callable
+) -> None:
+    async with open_site() as site:
+        pass
+    key = load_master_key(tmp_path / "secrets/master.key")
+    assert isinstance(key, MasterKey)
+    secret = derive(key.reveal(), "device")
+    set_back_to_before_standing_keys(tmp_path)
+    async with open_site() as site:
+        desk = site.opened.desk.keys
+        stock = await site.store.keys.stock()
+        assert [each.purpose for each in stock.standing] == ["audit"]
+        (former,) = (each for each in stock.keys if each.purpose == "cookie" and each.state == "active")
+        assert (former.kid, former.created_at) == ("cookie-device", min(each.created_at for each in stock.keys))
+        assert site.opened.house.signer.device_keys()[0] == secret
+        assert isinstance(await rewrap_keys(RewrapKeys(), desk=desk, actor="cli:root"), KeysRewrapped)
+        device_id, issuer = b"d" * 15, site.opened.house.issuer
+        token = mint_device_token(
+            device_key=secret, issuer=issuer, sub="u1", device_id=device_id, now=site.now
+        ).reveal()
+        turned = await rotate_keys(RotateKeys(purpose="cookie", force=True), desk=desk, actor="cli:root")
+        assert isinstance(turned, KeysRotated)
+    async with open_site() as site:
+        signer = site.opened.house.signer
+        assert signer.device_keys()[0] != secret
+        known = find_known_device(token, device_keys=signer.device_keys(), issuer=issuer, sub="u1", now=site.now)
+        assert known == device_id
+        (former,) = (each for each in (await site.store.keys.stock()).keys if each.kid == "cookie-device")
+        assert (former.state, former.leaves_at) == ("retiring", turned.leaves_at)
 
 
 @pytest.mark.parametrize("wrong", ["master key", "issuer"])
@@ -341,10 +377,10 @@ async def test_nodes_that_start_at_once_over_an_empty_database_agree_on_all_keys
     async with AsyncExitStack() as stack:
         houses = await asyncio.gather(*(stack.enter_async_context(compose.open_house(node)) for node in nodes))
         assert len({opened.desk.audit_key for opened in houses}) == 1
-        assert len({opened.house.signer.device_key() for opened in houses}) == 1
+        assert len({opened.house.signer.device_keys() for opened in houses}) == 1
         assert len({opened.house.signer.key_set() for opened in houses}) == 1
         stock = await houses[0].house.store.keys.stock()
-        assert [key.purpose for key in stock.standing] == ["audit", "device"]
+        assert [key.purpose for key in stock.standing] == ["audit"]
         assert len({(key.purpose, key.alg, key.state) for key in stock.keys}) == len(stock.keys)
         desk = houses[1].desk
         verdict: Any = await verify_audit(VerifyAudit(), store=desk.store, issuer=desk.issuer, audit_key=desk.audit_key)

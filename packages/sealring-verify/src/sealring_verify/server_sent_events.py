@@ -36,7 +36,8 @@ class EventReader:
             name, _, value = line.partition(b":")
             if name == b"data":
                 self._data.append(value.removeprefix(b" "))
-                self._length += len(value)
+                # The line end counts too, or lines without data would be kept for ever.
+                self._length += len(value) + 1
                 if self._length > self._max_length:
                     raise EventTooLong("an event is too long")
             return None

@@ -18,8 +18,17 @@ from sealring.protocol.discovery import issuer_problem
 CONFIGURATION_FILE: Final = "sealring.toml"
 _PREFIX: Final = "SEALRING_"
 _POSTGRESQL: Final = ("postgresql://", "postgres://")
-# Read by the verifier in the same environment, or by this module itself; no settings of the server.
-_NOT_SETTINGS: Final = frozenset({"SEALRING_CONFIG", "SEALRING_AUDIENCE", "SEALRING_API_KEY"})
+# Read by this module itself, or by verifiers and service tokens in the same environment; no settings of the server.
+_NOT_SETTINGS: Final = frozenset(
+    {
+        "SEALRING_CONFIG",
+        "SEALRING_AUDIENCE",
+        "SEALRING_API_KEY",
+        "SEALRING_SYMMETRIC_SECRETS",
+        "SEALRING_CLIENT_ID",
+        "SEALRING_CLIENT_SECRET",
+    }
+)
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,12 +141,19 @@ def load_settings(file: Path | None, *, environment: Mapping[str, str]) -> Setti
         return SettingsProblem(f"The configuration file {path} cannot be read ({failure.strerror}).")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         return SettingsProblem(f"The configuration file {path} is not valid TOML: {failure}.")
-    for name, value in sorted(environment.items()):
-        if name.startswith(_PREFIX) and name not in _NOT_SETTINGS:
-            problem = _overlay(written, name, value)
-            if problem is not None:
-                return problem
-    return make_settings(written, folder=path.absolute().parent, source=str(path))
+    overlaid = sorted(name for name in environment if name.startswith(_PREFIX) and name not in _NOT_SETTINGS)
+    for name in overlaid:
+        problem = _overlay(written, name, environment[name])
+        if problem is not None:
+            return problem
+    if "issuer" not in written and named is None and not path.exists():
+        return SettingsProblem(
+            f"There is no {path} in this folder: go to the installation's, or name its file by --config. "
+            "`sealring init` makes one, `sealring demo` is to try."
+        )
+    # Whoever looks for a mistake must know that the file is not all that was read.
+    source = f"{path} with {', '.join(overlaid)} of the environment" if overlaid else str(path)
+    return make_settings(written, folder=path.absolute().parent, source=source)
 
 
 def make_settings(written: Mapping[str, Any], *, folder: Path, source: str) -> Settings | SettingsProblem:

@@ -36,7 +36,7 @@ def make_keyring() -> tuple[Keyring, KeyForge, MasterKeyBook]:
     forge = make_key_forge(master_key=master_key, issuer=issuer, randomness=os.urandom)
     keys = tuple(forge(schedule, "active", Instant(0)) for schedule in HOUSE_SCHEDULES)
     realm = TokenRealm(issuer=issuer, incarnation=bytes(16))
-    keyring = open_keyring(keys, master_key=master_key, realm=realm, device_key=bytes(32))
+    keyring = open_keyring(keys, master_key=master_key, realm=realm)
     assert isinstance(keyring, Keyring)
     return keyring, forge, MasterKeyBook(master_key, issuer=issuer, randomness=os.urandom)
 

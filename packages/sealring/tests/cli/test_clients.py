@@ -1,3 +1,5 @@
+import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -28,10 +30,11 @@ def test_clients_are_listed(installed: Run) -> None:
 def test_a_client_is_updated_by_what_is_named(installed: Run) -> None:
     before = installed("clients", "show", "site", "--json").json()
     ran = installed("clients", "update", "site", "--grace", "20", "--no-refresh", "--name", "The site", "--json")
-    assert ran.json() == before | {"grace_window": 20, "refresh": False, "name": "The site"}
+    assert ran.json() == before | {"grace_window": 20, "refresh": False, "name": "The site", "taken_away": []}
     installed("clients", "update", "site", "--permission", "sessions:revoke", "--origin", "https://a.example")
     ran = installed("clients", "update", "site", "--no-permissions", "--no-origins", "--json")
     assert (ran.json()["permissions"], ran.json()["origins"]) == ([], [])
+    assert installed("clients", "update", "site", "--no-apis", "--json").json()["allowed"] == {}
 
 
 def test_an_update_of_nothing_is_misuse(installed: Run) -> None:
@@ -68,9 +71,31 @@ def test_a_program_in_its_own_name_is_registered_and_shown(installed: Run) -> No
     assert (changed["token_endpoint_auth_method"], changed["client_credentials"]) == ("client_secret_post", True)
     shown = installed("clients", "show", "reports").out
     assert "client_secret_post" in shown
-    assert installed("clients", "update", "reports", "--no-client-credentials", "--json").json() == changed | {
-        "client_credentials": False
-    }
+    without = installed("clients", "update", "reports", "--no-client-credentials", "--json").json()
+    (taken,) = without.pop("taken_away")
+    assert (taken["api"], taken["scopes"]) == ("orders", ["orders:read"])
+    assert changed.pop("taken_away") == []
+    assert without == changed | {"client_credentials": False}
+
+
+def test_an_update_says_until_when_what_it_took_away_may_be_used_and_what_ends_it_now(installed: Run) -> None:
+    installed("clients", "add", "reports", "--client-credentials", "--allow", "orders", "orders:read orders:write")
+    assert "tokens issued before" not in installed("clients", "update", "reports", "--name", "Reports").out
+    ran = installed("clients", "update", "reports", "--allow", "orders", "orders:read", "--json")
+    (taken,) = ran.json()["taken_away"]
+    assert (taken["api"], taken["scopes"]) == ("orders", ["orders:write"])
+    assert 590 < taken["accepted_until"] / 1000 - time.time() <= 600
+    said = installed("clients", "update", "reports", "--no-client-credentials").out.splitlines()
+    assert re.fullmatch(
+        r"tokens issued before may pass at api orders until \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ with: orders:read", said[-2]
+    )
+    assert said[-1].startswith("`sealring clients rotate-secret reports --compromised` ends them now")
+
+
+def test_a_public_client_is_told_of_an_act_that_it_can_take(installed: Run) -> None:
+    installed("clients", "add", "page", "--public", "--allow", "orders", "orders:read orders:write")
+    said = installed("clients", "update", "page", "--allow", "orders", "orders:read").out.splitlines()
+    assert said[-1].startswith("`sealring clients disable page` and `enable` end them now")
 
 
 def test_nobody_works_in_his_own_name_unless_it_was_said(installed: Run) -> None:

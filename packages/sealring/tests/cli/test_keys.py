@@ -13,7 +13,7 @@ Run = Callable[..., Any]  # the fixtures of conftest.py
 def test_keys_are_listed_with_what_waits_and_how_long(installed: Run) -> None:
     keys = installed("keys", "list", "--json").json()["keys"]
     assert sorted((key["purpose"], key["state"]) for key in keys) == [
-        (purpose, state) for purpose in ("access_token", "feed", "mac") for state in ("active", "pending")
+        (purpose, state) for purpose in ("access_token", "cookie", "feed", "mac") for state in ("active", "pending")
     ]
     said = installed("keys", "list").out
     assert "not fetched yet by: orders" in said
@@ -31,8 +31,9 @@ def test_turning_too_early_is_refused_and_force_turns(installed: Run) -> None:
     assert before[turned["retiring"]]["state"] == "active"
     after = {key["kid"]: key["state"] for key in installed("keys", "list", "--json").json()["keys"]}
     assert (after[turned["kid"]], after[turned["retiring"]]) == ("active", "retiring")
-    assert list(after.values()).count("pending") == 3
-    assert "signs no more" in installed("keys", "rotate", "--purpose", "feed", "--force").out
+    assert list(after.values()).count("pending") == 4
+    for purpose in ("feed", "cookie"):
+        assert "signs no more" in installed("keys", "rotate", "--purpose", purpose, "--force").out
 
 
 def test_a_key_is_withdrawn_and_its_successor_named(installed: Run) -> None:
@@ -103,7 +104,7 @@ def test_another_master_key_takes_the_place_of_the_present_one(installed: Run) -
     assert installed("keys", "list", "--json").json()["keys"] == keys
     assert installed("audit", "verify").exit_status == 0
     said = installed("keys", "rewrap").out
-    assert said.startswith("8 keys sealed anew: the master key is ")
+    assert said.startswith("9 keys sealed anew: the master key is ")
     assert f"Backups made before need the former key, {value['id']}." in said
     assert "slm_" not in said + done.out
     assert len(list(Path("secrets").glob("master.key.former-*"))) == 2

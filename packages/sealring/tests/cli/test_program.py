@@ -1,13 +1,16 @@
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sealring.cli.first_page import MODULES
+from sealring.cli.command import Noun
+from sealring.cli.first_page import FIRST_HOUR, LATER, MODULES
 
 Run = Callable[..., Any]  # the fixtures of conftest.py
 
@@ -30,6 +33,13 @@ def test_the_first_page_names_the_first_hours_commands_first(run: Run) -> None:
     assert places == sorted(places)
     assert run().out == ran.out
     assert run().exit_status == 2
+
+
+def test_the_first_page_names_every_command_of_a_noun() -> None:
+    for name, summary in (FIRST_HOUR | LATER).items():
+        found = import_module(f"sealring.cli.{MODULES[name]}").COMMANDS[name]
+        if isinstance(found, Noun) and found.default is None:
+            assert set(re.split("[,;] ", summary)) == {command.name for command in found.commands}
 
 
 @pytest.mark.parametrize("noun", ["users", "clients", "apis", "sessions", "audit", "init", "serve", "recover"])

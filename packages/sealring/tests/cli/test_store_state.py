@@ -181,13 +181,17 @@ def test_a_backup_from_before_the_master_key_was_changed_is_brought_under_the_pr
     assert f"sealed under the master key {first['former_id']}" in lost.err
 
 
-def test_a_copy_under_the_same_master_key_goes_on_with_the_audit(installed: Run) -> None:
+def test_a_copy_under_the_same_master_key_goes_on_with_the_audit_and_with_no_other_key(installed: Run) -> None:
     installed("keys", "rewrap")
+    keys = {key["kid"] for key in installed("keys", "list", "--json").json()["keys"]}
     assert installed("backup", "copy.db").exit_status == 0
     Path("sealring.toml").write_text(Path("sealring.toml").read_text().replace("localhost", "127.0.0.1"))
     restored = installed("restore", "copy.db", "--yes", "--as-copy")
     assert restored.exit_status == 0, restored.err
     assert installed("audit", "verify").exit_status == 0
+    others = installed("keys", "list", "--json").json()["keys"]
+    assert {key["purpose"] for key in others} == {"access_token", "cookie", "feed", "mac"}
+    assert keys.isdisjoint(key["kid"] for key in others)
     assert installed("keys", "rewrap").exit_status == 0
 
 

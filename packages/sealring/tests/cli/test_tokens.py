@@ -26,7 +26,9 @@ def test_the_token_stands_alone_on_standard_output(furnished: Run) -> None:
     assert (ran.exit_status, ran.err) == (0, "")
     (token,) = ran.out.splitlines()
     assert [len(part) > 40 for part in token.split(".")] == [True] * 3
-    assert furnished("tokens", "revoke", "-", stdin=token).out.startswith("revoked a token of client robot for robot")
+    assert furnished("tokens", "revoke", "-", stdin=token).out.startswith(
+        "revoked a token of client robot in its own name"
+    )
 
 
 def test_json_gives_the_whole_answer(furnished: Run) -> None:

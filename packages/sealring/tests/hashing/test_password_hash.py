@@ -82,6 +82,31 @@ async def test_strangers_cannot_take_the_reserved_places_of_known_devices() -> N
     hashing.close()
 
 
+async def test_one_account_in_one_network_cannot_fill_the_queue_whatever_its_password_and_devices() -> None:
+    hashing = HashingThreads(parameters=CHEAP, threads=1, queue=63, reserved=16, randomness=os.urandom)
+    eve, gate = ("eve", "192.0.2"), threading.Event()
+    waiting = [asyncio.create_task(hashing._take_turn(gate.wait))]
+    await asyncio.sleep(0)
+    flood = [
+        asyncio.create_task(hashing.verify(None, b"x", known_device=known, holder=eve)) for known in (False, True) * 40
+    ]
+    await asyncio.sleep(0)
+    others = [
+        asyncio.create_task(hashing.verify(None, b"x", known_device=known, holder=holder))
+        for holder in (("ada", "192.0.2"), ("eve", "198.51.100"))
+        for known in (False, True)
+    ]
+    await asyncio.sleep(0)
+    gate.set()
+    assert await asyncio.gather(*others) == [NoMatch()] * 4
+    answers = await asyncio.gather(*flood)
+    assert answers.count(NoMatch()) == 8
+    assert answers.count(HashingBusy()) == 72
+    assert not hashing._held
+    await asyncio.gather(*waiting)
+    hashing.close()
+
+
 async def test_while_both_wait_every_second_turn_is_a_known_devices() -> None:
     hashing = HashingThreads(parameters=CHEAP, threads=1, queue=9, reserved=4, randomness=os.urandom)
     gate, order = threading.Event(), []

@@ -14,8 +14,8 @@ def mint(*, sub: str = "u1", device_key: bytes = KEY, issuer: str = ISSUER) -> s
     return mint_device_token(device_key=device_key, issuer=issuer, sub=sub, device_id=DEVICE, now=NOW).reveal()
 
 
-def find(text: str, *, sub: str | None = "u1", now: int = NOW) -> bytes | None:
-    return find_known_device(text, device_key=KEY, issuer=ISSUER, sub=sub, now=Instant(now))
+def find(text: str, *, sub: str | None = "u1", device_keys: tuple[bytes, ...] = (KEY,), now: int = NOW) -> bytes | None:
+    return find_known_device(text, device_keys=device_keys, issuer=ISSUER, sub=sub, now=Instant(now))
 
 
 def test_a_token_knows_its_device_for_90_days() -> None:
@@ -32,6 +32,14 @@ def test_a_token_of_another_account_key_or_issuer_knows_nobody() -> None:
     assert find(mint(sub=""), sub=None) is None
     assert find(mint(device_key=b"x" * 32)) is None
     assert find(mint(issuer="https://other.example")) is None
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_token_is_known_under_whichever_accepted_key_it_was_made(place: int) -> None:
+    keys = tuple(bytes([number]) * 32 for number in range(3))
+    assert find(mint(device_key=keys[place]), device_keys=keys) == DEVICE
+    assert find(mint(device_key=keys[place]), device_keys=keys[:place] + keys[place + 1 :]) is None
+    assert find(mint(), device_keys=()) is None
 
 
 @pytest.mark.parametrize("text", ["", "sld_", "sld_" + "A" * 48, "slr_" + "A" * 48, "sld_" + "A" * 47, "é" * 52])

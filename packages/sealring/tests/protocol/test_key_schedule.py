@@ -6,6 +6,7 @@ from sealring.protocol.api import Api
 from sealring.protocol.key_schedule import (
     KeyNotReady,
     KeyPolicy,
+    KeyPurpose,
     MakeKey,
     RetireKey,
     Schedule,
@@ -67,15 +68,18 @@ def test_a_withdrawn_active_key_is_replaced_by_the_waiting_one() -> None:
     assert (successor.kid, successor.state, successor.activated_at) == ("two", "active", 7)
 
 
-def settled(keys: dict[str, StoredKey], now: int) -> None:
+def settled(keys: dict[str, StoredKey], now: int, line: Schedule = LINE) -> None:
     """Do what is due until nothing is, as the service does."""
-    while steps := due_steps(tuple(keys.values()), wanted=[LINE], now=now, policy=POLICY):
+    while steps := due_steps(tuple(keys.values()), wanted=[line], now=now, policy=POLICY):
         for step in steps:
             match step:
                 case MakeKey(state=state):
                     made = replace(
                         ACTIVE,
                         kid=f"key-{len(keys)}",
+                        purpose=line.purpose,
+                        alg=line.alg,
+                        public_jwk=b"{}" if line == LINE else None,
                         state=state,
                         created_at=now,
                         activated_at=now if state == "active" else None,
@@ -122,6 +126,72 @@ def test_one_key_always_signs_and_whatever_lives_can_be_verified(happenings: lis
         assert living - withdrawn <= published
         assert withdrawn.isdisjoint(published)
         assert all(not key.sealed for key in keys.values() if key.state in {"retiring", "retired"})
+
+
+COOKIE_LIFETIME = 90 * 24 * 3600
+
+
+@given(
+    st.sampled_from(["mac", "cookie"]),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["wait", "wait", "turn", "withdraw"]), st.integers(0, 40 * DAY) | st.integers(0, 3000)
+        ),
+        max_size=25,
+    ),
+)
+def test_two_keys_of_what_only_the_house_checks_are_accepted_each_as_long_as_anything_under_it_lives(
+    purpose: KeyPurpose, happenings: list[tuple[str, int]]
+) -> None:
+    line = Schedule(purpose, "HS256")
+    lifetime = {"mac": POLICY.idle_lifetime, "cookie": COOKIE_LIFETIME}[purpose]
+    keys: dict[str, StoredKey] = {}
+    made: dict[str, int] = {}  # kid → when something was last made under it
+    gone: set[str] = set()
+    by_hand, now = False, 0
+    for what, passes in [("wait", 0), *happenings]:
+        now += passes
+        settled(keys, now, line)
+        active = key_of(tuple(keys.values()), line, "active")
+        assert active is not None
+        if what == "turn":
+            turn = decide_turn(tuple(keys.values()), line, force=False, now=now, policy=POLICY)
+            if isinstance(turn, TurnKey):
+                by_hand = True
+                keys |= {row.kid: row for row in (turn.activated, turn.retiring) if row is not None}
+        elif what == "withdraw":
+            keys |= {row.kid: row for row in withdraw_key(active, tuple(keys.values()), now=now)}
+            gone.add(active.kid)
+        settled(keys, now, line)
+        states = [key.state for key in keys.values()]
+        assert (states.count("active"), states.count("pending")) == (1, 1)
+        # Only who turns by hand may bring a third one about.
+        assert by_hand or states.count("retiring") <= 1
+        accepted = {kid for kid, key in keys.items() if key.sealed}
+        assert accepted == {kid for kid, key in keys.items() if key.state != "retired"}
+        living = {kid for kid, at in made.items() if now < at + lifetime * 1000}
+        assert living - gone <= accepted
+        assert gone.isdisjoint(accepted)
+        newest = key_of(tuple(keys.values()), line, "active")
+        assert newest is not None
+        made[newest.kid] = now
+
+
+def test_a_cookie_key_leaves_when_the_last_device_token_under_it_has_expired() -> None:
+    line = Schedule("cookie", "HS256")
+    active = replace(ACTIVE, purpose="cookie", alg="HS256", public_jwk=None)
+    pending = replace(active, kid="two", state="pending")
+    assert ready_instant(pending, POLICY) == 1000
+    (turn,) = due_steps((active, pending), wanted=[line], now=30 * DAY, policy=POLICY)
+    assert isinstance(turn, TurnKey)
+    assert turn.retiring is not None
+    assert (turn.retiring.sealed, turn.retiring.leaves_at) == (b"sealed", 120 * DAY + 1000)
+    waiting = replace(pending, kid="three", created_at=30 * DAY)
+    stock = (turn.retiring, turn.activated, waiting)
+    assert due_steps(stock, wanted=[line], now=120 * DAY, policy=POLICY) == ()
+    (step,) = due_steps(stock, wanted=[line], now=120 * DAY + 1000, policy=POLICY)
+    assert isinstance(step, RetireKey)
+    assert (step.retired.kid, step.retired.sealed) == ("one", b"")
 
 
 SECRETS = Schedule("access_token", "HS256", "parcels")

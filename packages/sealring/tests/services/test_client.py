@@ -18,6 +18,7 @@ from sealring.services.client import (
     ClientNamed,
     ClientSecretMade,
     ClientSeen,
+    ClientUpdated,
     RotateClientSecret,
     add_client,
     delete_client,
@@ -98,7 +99,7 @@ async def test_what_no_browser_sends_is_no_origin(desk: Desk, origin: str) -> No
     assert code_of(await add(desk, origins=(origin,))) == "invalid_registration"
     await add(desk)
     change = ClientChange(client_id="shop", origins=(origin,))
-    assert code_of(await update_client(change, **acting(desk))) == "invalid_registration"
+    assert code_of(await update_client(change, issuer=desk.issuer, **acting(desk))) == "invalid_registration"
 
 
 async def test_a_client_is_shown_without_its_secrets(desk: Desk) -> None:
@@ -129,7 +130,7 @@ async def test_a_change_keeps_secrets_epoch_and_birth(desk: Desk) -> None:
     await add(desk)
     before = await stored(desk)
     change = ClientChange(client_id="shop", allowed={"orders": ("orders:write",)}, first_party=True)
-    assert isinstance(await update_client(change, **acting(desk)), ClientSeen)
+    assert isinstance(await update_client(change, issuer=desk.issuer, **acting(desk)), ClientSeen)
     after = await stored(desk)
     assert after == msgspec.structs.replace(before, allowed={"orders": frozenset({"orders:write"})}, first_party=True)
 
@@ -137,7 +138,7 @@ async def test_a_change_keeps_secrets_epoch_and_birth(desk: Desk) -> None:
 async def test_a_change_to_a_scope_that_does_not_exist_is_refused(desk: Desk) -> None:
     await add(desk)
     change = ClientChange(client_id="shop", allowed={"orders": ("orders:delete",)})
-    assert code_of(await update_client(change, **acting(desk))) == "invalid_registration"
+    assert code_of(await update_client(change, issuer=desk.issuer, **acting(desk))) == "invalid_registration"
 
 
 async def test_a_client_is_disabled_enabled_and_deleted(desk: Desk) -> None:
@@ -157,7 +158,7 @@ async def test_acts_on_an_unknown_client_are_refused(desk: Desk) -> None:
     named = ClientNamed(client_id="nobody")
     outcomes = [
         await show_client(named, store=desk.store),
-        await update_client(ClientChange(client_id="nobody"), **acting(desk)),
+        await update_client(ClientChange(client_id="nobody"), issuer=desk.issuer, **acting(desk)),
         await rotate_client_secret(RotateClientSecret(client_id="nobody"), randomness=desk.randomness, **acting(desk)),
         await set_client_disabled(named, disabled=True, **acting(desk)),
         await delete_client(named, **acting(desk)),
@@ -168,8 +169,8 @@ async def test_acts_on_an_unknown_client_are_refused(desk: Desk) -> None:
 async def test_of_two_changes_at_once_the_later_one_is_told_and_undoes_nothing(desk: Desk) -> None:
     await add(desk)
     outcomes = await asyncio.gather(
-        update_client(ClientChange(client_id="shop", name="Renamed"), **acting(desk)),
-        update_client(ClientChange(client_id="shop", grace_window=20), **acting(desk)),
+        update_client(ClientChange(client_id="shop", name="Renamed"), issuer=desk.issuer, **acting(desk)),
+        update_client(ClientChange(client_id="shop", grace_window=20), issuer=desk.issuer, **acting(desk)),
     )
     assert isinstance(outcomes[0], ClientSeen)
     assert code_of(outcomes[1]) == "changed_meanwhile"
@@ -194,8 +195,11 @@ async def test_where_a_person_had_the_id_before_the_client_never_works_in_its_ow
     write = "INSERT INTO clients VALUES (:client_id, :registration, :epoch, NULL, NULL, :created_at)"
     await database.act(lambda connection, _journal: connection.execute(write, row).fetchall())
     change = ClientChange(client_id="shop", client_credentials=True)
-    assert code_of(await update_client(change, **acting(desk))) == "already_registered"
-    assert isinstance(await update_client(ClientChange(client_id="shop", name="Other"), **acting(desk)), ClientSeen)
+    assert code_of(await update_client(change, issuer=desk.issuer, **acting(desk))) == "already_registered"
+    assert isinstance(
+        await update_client(ClientChange(client_id="shop", name="Other"), issuer=desk.issuer, **acting(desk)),
+        ClientSeen,
+    )
 
 
 async def test_grant_and_method_are_seen_as_they_were_registered(desk: Desk) -> None:
@@ -204,7 +208,8 @@ async def test_grant_and_method_are_seen_as_they_were_registered(desk: Desk) -> 
     assert added.client.client_credentials
     assert added.client.token_endpoint_auth_method == "client_secret_post"
     change = ClientChange(client_id="shop", client_credentials=False)
-    seen = await update_client(change, **acting(desk))
-    assert isinstance(seen, ClientSeen)
+    seen = await update_client(change, issuer=desk.issuer, **acting(desk))
+    assert isinstance(seen, ClientUpdated)
     assert not seen.client_credentials
+    assert {(lost.api, lost.accepted_until) for lost in seen.taken_away} == {("orders", desk.clock() + 600_000)}
     assert not (await stored(desk)).client_credentials

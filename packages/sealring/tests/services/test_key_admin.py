@@ -1,9 +1,12 @@
+import asyncio
+import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from sealring.ports import FeedPage
+from sealring.ports import FeedPage, KeyChange
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.key_schedule import KeyPurpose, KeyState, StoredKey
 from sealring.protocol.report import Report
@@ -58,7 +61,7 @@ async def test_the_list_says_when_the_waiting_key_is_ready_and_who_holds_it(site
     board.take("orders", said, now=desk.clock())
     listed = await list_keys(desk=desk, readers=Readers(feed=site.opened.house.feed, reports=board))
     seen = {each.kid: each for each in listed.keys}
-    assert len(seen) == 6
+    assert len(seen) == 8
     assert seen[active.kid].ready_at is None
     assert seen[pending.kid].ready_at == pending.created_at + READY_MS
     assert seen[pending.kid].known_to == ("orders",)
@@ -117,6 +120,101 @@ async def test_a_refresh_token_of_a_withdrawn_mac_key_is_refused_and_a_new_one_i
     assert (await site.refresh(token)).status_code == 400
     fresh = (await site.sign_in()).json()["refresh_token"]
     assert (await site.refresh(fresh)).status_code == 200
+
+
+async def pause_of_others(making: asyncio.Task[Any]) -> float:
+    """Say for how many seconds at most nobody else had a turn while something was made."""
+    longest, last = 0.0, time.monotonic()
+    while not making.done():
+        await asyncio.sleep(0.001)
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    return longest
+
+
+@pytest.mark.parametrize("compromised", [False, True])
+async def test_a_successor_that_takes_its_time_to_be_made_stops_nobody_else_meanwhile(
+    site: SimpleNamespace, *, compromised: bool
+) -> None:
+    # Without a waiting key a successor has to be made.
+    gone = replace(await key(site, "pending"), state="retired", sealed=b"")
+    stock = await site.store.keys.stock()
+    assert await site.store.keys.change(KeyChange(version=stock.version, keys=(gone,)), now=site.now, events=[]) == 0
+    desk = site.opened.desk.keys
+    forge, made = desk.terms.forge, []
+
+    class Slow:
+        make_secret = forge.make_secret
+
+        def __call__(self, *arguments: Any, **beside: Any) -> StoredKey:  # noqa: ANN401 -- passed on as they come
+            time.sleep(0.2)
+            made.append(forge(*arguments, **beside))
+            return made[-1]
+
+    slow = replace(desk, terms=replace(desk.terms, forge=Slow()))
+    request = RevokeKey(kid=(await key(site, "active")).kid, compromised=compromised)
+    revoking = asyncio.create_task(revoke_key(request, desk=slow, actor="cli:ada"))
+    assert await pause_of_others(revoking) < 0.15
+    revoked = await revoking
+    assert isinstance(revoked, KeysRevoked)
+    assert set(revoked.successors) <= {each.kid for each in made}
+    assert len(made) >= 2
+
+
+def shut_out(site: SimpleNamespace) -> None:
+    """Let nobody in from the tests' network but devices that are known."""
+    for number in range(100):
+        site.opened.house.limit.count_failure(f"guess{number}", "127.0.0.0/24")
+
+
+async def status_from(site: SimpleNamespace, device_token: str) -> int:
+    return int((await site.sign_in(device_token=device_token)).status_code)
+
+
+async def test_a_device_stays_known_over_two_turns_of_the_cookie_keys_until_its_token_expires(
+    site: SimpleNamespace,
+) -> None:
+    site.now = (await key(site, "active", "cookie")).created_at
+    device_token = (await site.sign_in()).json()["device_token"]
+    shut_out(site)
+    desk = replace(site.opened.desk.keys, clock=lambda: site.now)
+    turned_away = set()
+    for _ in range(2):
+        site.pass_time(2)
+        active = await key(site, "active", "cookie")
+        turned_away.add(active.kid)
+        turned = await rotate_keys(RotateKeys(purpose="cookie"), desk=desk, actor="cli:ada")
+        assert isinstance(turned, KeysRotated), turned
+        assert turned.retiring == active.kid
+        assert turned.leaves_at == site.now + (90 * 86_400 + 1) * 1000
+        assert await status_from(site, device_token) == 200
+    site.pass_time(90 * 86_400 - 5)
+    assert await status_from(site, device_token) == 200
+    site.pass_time(1)
+    assert await status_from(site, device_token) == 429
+    site.pass_time(10)
+    await turn_due_keys(store=desk.store, signer=desk.signer, terms=desk.terms, holder=desk.holder, now=site.now)
+    line = [each for each in (await site.store.keys.stock()).keys if each.purpose == "cookie"]
+    assert {each.kid for each in line if each.state == "retired"} == turned_away
+    assert all(bool(each.sealed) == (each.state != "retired") for each in line)
+
+
+@pytest.mark.parametrize("compromised", [False, True])
+async def test_devices_of_a_withdrawn_cookie_key_are_strangers_and_those_of_the_next_are_known(
+    site: SimpleNamespace, *, compromised: bool
+) -> None:
+    signed_in = (await site.sign_in()).json()
+    gone, pending = await key(site, "active", "cookie"), await key(site, "pending", "cookie")
+    revoked = await revoke(site, gone.kid, compromised=compromised)
+    assert isinstance(revoked, KeysRevoked)
+    later_token = (await site.sign_in()).json()["device_token"]
+    shut_out(site)
+    assert await status_from(site, signed_in["device_token"]) == 429
+    assert await status_from(site, later_token) == 200
+    if not compromised:
+        # What it made opens nothing: no session ends, and no API has to know.
+        assert (revoked.kids, revoked.successors, revoked.sessions) == ((gone.kid,), (pending.kid,), 0)
+        assert await told(site) == set()
+        assert (await site.refresh(signed_in["refresh_token"])).status_code == 200
 
 
 async def test_a_compromise_replaces_every_key_and_ends_everything(site: SimpleNamespace) -> None:

@@ -39,7 +39,7 @@ class Node(SimpleNamespace):
     async def open(self) -> Keyring:
         realm = TokenRealm(issuer=ISSUER, incarnation=bytes(16))
         keys = await self.complete()
-        keyring = open_keyring(keys, master_key=self.master_key, realm=realm, device_key=bytes(32))
+        keyring = open_keyring(keys, master_key=self.master_key, realm=realm)
         assert isinstance(keyring, Keyring)
         return keyring
 

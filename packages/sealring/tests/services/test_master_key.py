@@ -7,6 +7,7 @@ import apsw
 import msgspec
 import pytest
 
+from sealring.admin.acts import ACTS
 from sealring.ports import KeyChange, KeyStock, MasterKeyChange, MasterKeyPlaced, MasterKeyRefusal
 from sealring.protocol.audit_event import EVENTS
 from sealring.protocol.errors import OAuthError
@@ -14,6 +15,7 @@ from sealring.protocol.instant import Instant
 from sealring.services.audit import AuditVerdict, VerifyAudit, verify_audit
 from sealring.services.key_admin import KeyDesk, KeysRotated, RotateKeys, rotate_keys
 from sealring.services.master_key import KeysRewrapped, RewrapKeys, change_event, rewrap_keys, settlement_event
+from sealring.services.store_state import BackUpStore
 from sealring.signing.master_key import MasterKey, load_master_key
 from sealring.signing.master_key_file import former_file, next_file, stock_sealing_ids, unused_file
 
@@ -82,7 +84,7 @@ async def test_everything_goes_on_under_another_master_key(open_site: Any, path:
         assert isinstance(done, KeysRewrapped)
         assert (done.former_id, done.id) == (former.id, key_at(path).id)
         assert (done.file, done.former_file) == (str(path), str(former_file(path, former.id)))
-        assert (done.unfinished, done.keys) == (None, 8)
+        assert (done.unfinished, done.keys) == (None, 9)
         assert await sealed_under(site) == {done.id}
         token = (await site.refresh(signed_in["refresh_token"])).json()["refresh_token"]
     async with open_site() as site:
@@ -96,16 +98,15 @@ async def test_everything_goes_on_under_another_master_key(open_site: Any, path:
         (event,) = [event for event in await site.events() if event.event == "master_key_changed"]
         assert (event.actor, event.details) == ("cli:ada", {"former": former.id, "master_key": done.id})
         known = signed_in["device_token"]
-        assert site.opened.house.signer.device_key()
         assert (await site.sign_in(device_token=known)).json()["device_token"]
 
 
 async def test_known_devices_stay_known(open_site: Any) -> None:  # noqa: ANN401 -- as above
     async with open_site() as site:
-        before = site.opened.house.signer.device_key()
+        before = site.opened.house.signer.device_keys()
         await rewrap(site)
     async with open_site() as site:
-        assert site.opened.house.signer.device_key() == before
+        assert site.opened.house.signer.device_keys() == before
 
 
 @pytest.mark.parametrize("losses", [1, 7])
@@ -142,6 +143,32 @@ async def test_two_changes_at_once_are_made_one_after_the_other(site: SimpleName
     assert {each.former_id for each in done if isinstance(each, KeysRewrapped)} > {first.id}
     assert await sealed_under(site) == {key_at(path).id}
     assert len([event for event in await site.events() if event.event == "master_key_changed"]) == 2
+
+
+async def test_no_copy_is_written_to_where_the_new_key_lies(site: SimpleNamespace, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    async def back_up(path: Path) -> str:
+        done = await ACTS["backup"].perform(BackUpStore(path=str(path)), site.opened.desk, "cli:ada")
+        return done.code if isinstance(done, OAuthError) else "written"
+
+    assert await back_up(elsewhere / "before.db") == "written"
+    assert isinstance(await rewrap(site, to=elsewhere / "other.key", losses=8), OAuthError)
+    # The change came to nothing, and its key was removed.
+    assert await back_up(elsewhere / "between.db") == "written"
+    assert isinstance(await rewrap(site, to=elsewhere / "other.key"), KeysRewrapped)
+    assert await back_up(elsewhere / "after.db") == "backup_refused"
+    assert await back_up(tmp_path / "secrets/after.db") == "backup_refused"
+    assert await back_up(tmp_path / "after.db") == "written"
+
+
+async def test_a_change_that_died_keeps_nobody_from_another_after_the_next_start(open_site: Any) -> None:  # noqa: ANN401 -- as above
+    async with open_site() as site:
+        now = site.opened.desk.keys.clock()
+        assert await site.store.leases.take("master_key", holder="the dead", now=now, expires_at=now + 60_000)
+    async with open_site() as site:
+        assert isinstance(await rewrap(site), KeysRewrapped)
 
 
 async def test_a_change_at_another_node_is_waited_for(site: SimpleNamespace) -> None:

@@ -177,6 +177,19 @@ async def test_ending_the_credential_ends_its_streams(site: SimpleNamespace) -> 
     assert feed.readers("orders") == 0
 
 
+async def test_whoever_waited_learns_nothing_once_its_credential_has_ended(site: SimpleNamespace) -> None:
+    feed, reader = feed_of(site, checkpoint_seconds=0.05), await reader_of(site)
+    waiting = asyncio.create_task(feed.message_after(reader, msgspec.structs.replace(START, wait=25)))
+    await asyncio.sleep(0.02)
+    await site.store.apis.replace(
+        msgspec.structs.replace(reader.api, secret_digests=(b"d" * 32,)), read=reader.api, events=[]
+    )
+    await end_session(site)
+    answer = await asyncio.wait_for(waiting, 5)
+    assert isinstance(answer, OAuthError)
+    assert answer.code == "client_authentication_failed"
+
+
 @pytest.mark.parametrize("waits", [True, False])
 async def test_closing_the_feed_lets_everybody_go_at_once(site: SimpleNamespace, *, waits: bool) -> None:
     feed, reader = feed_of(site, checkpoint_seconds=30), await reader_of(site)

@@ -55,11 +55,19 @@ async def test_a_running_server_is_not_recovered_under_its_own_feet(desk: Desk) 
 async def test_a_copy_is_written_where_an_absolute_path_says_and_is_an_event(desk: Desk, tmp_path: Path) -> None:
     async def back_up(path: str) -> StoreBackedUp | OAuthError:
         return await back_up_store(
-            BackUpStore(path=path), store=desk.store, key_folder=tmp_path / "keys", clock=desk.clock, actor="cli:root"
+            BackUpStore(path=path), store=desk.store, key_folders=folders, clock=desk.clock, actor="cli:root"
         )
 
+    folders = (tmp_path / "other keys", tmp_path / "keys")
     (tmp_path / "keys/inner").mkdir(parents=True)
-    for path in ("copy.db", f"{tmp_path}/keys/copy.db", f"{tmp_path}/keys/inner/copy.db", f"{tmp_path}/none/copy.db"):
+    (tmp_path / "other keys").mkdir()
+    for path in (
+        "copy.db",
+        f"{tmp_path}/keys/copy.db",
+        f"{tmp_path}/keys/inner/copy.db",
+        f"{tmp_path}/other keys/copy.db",
+        f"{tmp_path}/none/copy.db",
+    ):
         refused = await back_up(path)
         assert isinstance(refused, OAuthError)
         assert refused.code == "backup_refused"

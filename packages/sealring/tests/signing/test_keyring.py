@@ -4,19 +4,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sealring.ports import ForgedSecret, MacKey
+from sealring.ports import ForgedSecret, KeyStock, MacKey
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import KeyState, Schedule, StoredKey
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.signing.keyring import Keyring, make_key_forge, open_keyring
 from sealring.signing.master_key import generate_master_key
 from sealring.signing.master_key_file import MasterKeyFile
-from sealring.signing.unsealing import KeyringProblem
+from sealring.signing.sealing import derive
+from sealring.signing.standing_key import make_former_device_key
+from sealring.signing.unsealing import KeyringProblem, unseal_key
 from sealring_verify.jose import jwks, jws
 from sealring_verify.symmetric_secret import parse_symmetric_secret
 
 ISSUER = "https://auth.example"
-DEVICE_KEY = bytes(32)
 REALM = TokenRealm(issuer=ISSUER, incarnation=bytes(16))
 NOWHERE = Path("/nowhere/master.key")
 MASTER_KEY = MasterKeyFile(NOWHERE, generate_master_key(randomness=os.urandom))
@@ -25,6 +26,7 @@ PLACES: tuple[tuple[Schedule, KeyState], ...] = (
     (Schedule("access_token", "ES256"), "pending"),
     (Schedule("mac", "HS256"), "active"),
     (Schedule("feed", "ES256"), "active"),
+    (Schedule("cookie", "HS256"), "active"),
 )
 
 
@@ -34,7 +36,7 @@ def forge_all(master_key: MasterKeyFile = MASTER_KEY, issuer: str = ISSUER) -> t
 
 
 def opened(keys: tuple[StoredKey, ...]) -> Keyring:
-    keyring = open_keyring(keys, master_key=MASTER_KEY, realm=REALM, device_key=DEVICE_KEY)
+    keyring = open_keyring(keys, master_key=MASTER_KEY, realm=REALM)
     assert isinstance(keyring, Keyring)
     return keyring
 
@@ -71,9 +73,9 @@ def another_mac_key(than: StoredKey) -> StoredKey:
 
 
 def test_mac_keys_are_found_by_their_number_and_the_last_is_the_newest() -> None:
-    active, waiting, older, feed = forge_all()
+    active, waiting, older, *others = forge_all()
     newer = another_mac_key(older)
-    keyring = opened((active, waiting, older, newer, feed))
+    keyring = opened((active, waiting, older, newer, *others))
     assert keyring.current_mac_key().mac_key_id == newer.mac_key_id
     found = keyring.find_mac_key(older.mac_key_id or 0)
     assert isinstance(found, MacKey)
@@ -83,14 +85,35 @@ def test_mac_keys_are_found_by_their_number_and_the_last_is_the_newest() -> None
 
 
 def test_a_retired_mac_key_is_not_accepted_any_more() -> None:
-    active, waiting, old, feed = forge_all()
-    keyring = opened((active, waiting, msgspec.structs.replace(old, state="retired"), another_mac_key(old), feed))
+    active, waiting, old, *others = forge_all()
+    keyring = opened((active, waiting, msgspec.structs.replace(old, state="retired"), another_mac_key(old), *others))
     assert keyring.find_mac_key(old.mac_key_id or 0) is None
+
+
+def forge_cookie_key(state: KeyState) -> StoredKey:
+    forge = make_key_forge(master_key=MASTER_KEY, issuer=ISSUER, randomness=os.urandom)
+    return forge(Schedule("cookie", "HS256"), state, Instant(1000))
+
+
+def test_device_tokens_are_made_under_the_active_cookie_key_and_known_under_all_that_are_left() -> None:
+    *house, active = forge_all()
+    retiring, pending, retired = (forge_cookie_key(state) for state in ("retiring", "pending", "retired"))
+    assert active.kid.startswith("cookie-")
+    assert (active.mac_key_id, active.public_jwk) == (None, None)
+    keyring = opened((*house, retiring, pending, active, retired))
+    secrets = [unseal_key(key, master_key=MASTER_KEY, issuer=ISSUER) for key in (active, pending, retiring)]
+    assert keyring.device_keys() == tuple(derive(secret, "device") for secret in secrets if isinstance(secret, bytes))
+
+
+def test_the_key_of_device_tokens_from_before_works_on_as_the_first_of_its_line() -> None:
+    stock = KeyStock(version=7, keys=())
+    former = make_former_device_key(stock, master_key=MASTER_KEY.key, issuer=ISSUER, randomness=os.urandom)
+    assert opened((*forge_all()[:-1], *former)).device_keys() == (derive(MASTER_KEY.key.reveal(), "device"),)
 
 
 def test_another_master_key_is_a_sentence() -> None:
     other = MasterKeyFile(NOWHERE, generate_master_key(randomness=os.urandom))
-    problem = open_keyring(forge_all(), master_key=other, realm=REALM, device_key=DEVICE_KEY)
+    problem = open_keyring(forge_all(), master_key=other, realm=REALM)
     assert isinstance(problem, KeyringProblem)
     assert other.key.id in problem.sentence
     assert "master_key_file" in problem.sentence
@@ -98,7 +121,7 @@ def test_another_master_key_is_a_sentence() -> None:
 
 def test_another_issuer_does_not_open_the_keys() -> None:
     realm = TokenRealm(issuer="https://other.example", incarnation=bytes(16))
-    problem = open_keyring(forge_all(), master_key=MASTER_KEY, realm=realm, device_key=DEVICE_KEY)
+    problem = open_keyring(forge_all(), master_key=MASTER_KEY, realm=realm)
     assert isinstance(problem, KeyringProblem)
     assert "issuer" in problem.sentence
 
@@ -106,13 +129,13 @@ def test_another_issuer_does_not_open_the_keys() -> None:
 def test_keys_swapped_between_rows_do_not_open() -> None:
     active, waiting, *others = forge_all()
     swapped = (msgspec.structs.replace(active, sealed=waiting.sealed), waiting, *others)
-    assert isinstance(open_keyring(swapped, master_key=MASTER_KEY, realm=REALM, device_key=DEVICE_KEY), KeyringProblem)
+    assert isinstance(open_keyring(swapped, master_key=MASTER_KEY, realm=REALM), KeyringProblem)
 
 
-@pytest.mark.parametrize("missing", [0, 2, 3])
+@pytest.mark.parametrize("missing", [0, 2, 3, 4])
 def test_a_store_without_an_active_key_is_a_sentence(missing: int) -> None:
     keys = tuple(key for number, key in enumerate(forge_all()) if number != missing)
-    problem = open_keyring(keys, master_key=MASTER_KEY, realm=REALM, device_key=DEVICE_KEY)
+    problem = open_keyring(keys, master_key=MASTER_KEY, realm=REALM)
     assert isinstance(problem, KeyringProblem)
     assert "backup" in problem.sentence
 
@@ -169,9 +192,7 @@ def test_secrets_that_wait_sign_or_retire_verify_and_one_that_left_does_not() ->
 
 def test_a_secret_in_another_apis_row_does_not_open() -> None:
     moved = msgspec.structs.replace(forge_secret().key, api="orders")
-    assert isinstance(
-        open_keyring((*forge_all(), moved), master_key=MASTER_KEY, realm=REALM, device_key=DEVICE_KEY), KeyringProblem
-    )
+    assert isinstance(open_keyring((*forge_all(), moved), master_key=MASTER_KEY, realm=REALM), KeyringProblem)
 
 
 def test_an_api_without_a_secret_gets_no_token() -> None:
@@ -181,7 +202,7 @@ def test_an_api_without_a_secret_gets_no_token() -> None:
 
 def test_secrets_alone_are_no_house() -> None:
     keys = (*forge_all()[2:], forge_secret().key)
-    assert isinstance(open_keyring(keys, master_key=MASTER_KEY, realm=REALM, device_key=DEVICE_KEY), KeyringProblem)
+    assert isinstance(open_keyring(keys, master_key=MASTER_KEY, realm=REALM), KeyringProblem)
 
 
 def test_a_secret_comes_from_its_own_maker_alone() -> None:

@@ -49,7 +49,7 @@ def changed(stock: KeyStock, change: KeyChange) -> KeyStock:
 
 def keyring(stock: KeyStock, key: MasterKey) -> Keyring | KeyringProblem:
     alone = MasterKeyFile(Path("/nowhere/master.key"), key)
-    return open_keyring(stock.keys, master_key=alone, realm=REALM, device_key=bytes(32))
+    return open_keyring(stock.keys, master_key=alone, realm=REALM)
 
 
 def test_what_is_sealed_anew_is_the_same_and_opens_under_the_new_key_alone(
@@ -93,14 +93,14 @@ def test_a_node_that_has_not_the_master_key_makes_no_key(file: MasterKeyFile, st
 
 
 def test_a_keyring_takes_keys_that_another_node_sealed_anew(file: MasterKeyFile, stock: KeyStock) -> None:
-    ring = open_keyring(stock.keys, master_key=file, realm=REALM, device_key=bytes(32))
+    ring = open_keyring(stock.keys, master_key=file, realm=REALM)
     assert isinstance(ring, Keyring)
     other_node = MasterKeyFile(file.path, file.key)
     change = begin(other_node, stock)
     after = changed(stock, change.reseal(stock))
     assert ring.use(after.keys) is None
     change.finish()
-    late = open_keyring(stock.keys, master_key=MasterKeyFile(file.path, file.key), realm=REALM, device_key=bytes(32))
+    late = open_keyring(stock.keys, master_key=MasterKeyFile(file.path, file.key), realm=REALM)
     assert isinstance(late, Keyring)
     assert late.use(after.keys) is None
 

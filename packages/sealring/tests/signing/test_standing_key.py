@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from sealring.ports import KeyStock
+from sealring.protocol.key_schedule import Schedule, StoredKey
 from sealring.protocol.standing_key import StandingKey
 from sealring.signing.master_key import MasterKey, generate_master_key
 from sealring.signing.master_key_file import MasterKeyFile
@@ -11,11 +12,12 @@ from sealring.signing.sealing import derive
 from sealring.signing.standing_key import (
     StandingSecrets,
     copy_standing_keys,
+    make_former_device_key,
     make_standing_keys,
     missing_standing_keys,
     open_standing_keys,
 )
-from sealring.signing.unsealing import KeyringProblem
+from sealring.signing.unsealing import KeyringProblem, unseal_key
 
 ISSUER = "https://auth.example"
 OTHER = "https://other.example"
@@ -42,31 +44,39 @@ def opened(keys: tuple[StandingKey, ...], file: MasterKeyFile = FILE, issuer: st
 
 def test_a_new_store_gets_keys_that_the_master_key_does_not_tell() -> None:
     secrets = opened(make(NEW))
-    assert len({secrets.audit, secrets.device, derive(FILE.key.reveal(), "audit")}) == 3
-    assert (len(secrets.audit), len(secrets.device)) == (32, 32)
+    assert secrets.audit != derive(FILE.key.reveal(), "audit")
+    assert len(secrets.audit) == 32
     assert opened(make(NEW)) != secrets
 
 
 def test_a_store_from_before_goes_on_under_the_keys_that_were_derived() -> None:
     master = FILE.key.reveal()
-    expected = StandingSecrets(audit=derive(master, "audit"), device=derive(master, "device"))
-    assert opened(make(OLD)) == expected
+    assert opened(make(OLD)) == StandingSecrets(audit=derive(master, "audit"))
 
 
 def test_only_what_is_missing_is_made() -> None:
-    audit, device = make(OLD)
-    assert missing_standing_keys(KeyStock(version=7, keys=(), standing=(audit,))) == ("device",)
-    assert [key.purpose for key in make(KeyStock(version=7, keys=(), standing=(device,)))] == ["audit"]
-    assert make(KeyStock(version=7, keys=(), standing=(audit, device))) == ()
+    assert missing_standing_keys(OLD) == ("audit",)
+    assert make(KeyStock(version=7, keys=(), standing=make(OLD))) == ()
+
+
+def former_device_key(stock: KeyStock) -> tuple[StoredKey, ...]:
+    return make_former_device_key(stock, master_key=FILE.key, issuer=ISSUER, randomness=os.urandom)
+
+
+def test_only_a_store_from_before_gets_the_device_key_that_was_derived_and_only_once() -> None:
+    (former,) = former_device_key(OLD)
+    assert (former.kid, former.schedule, former.state) == ("cookie-device", Schedule("cookie", "HS256"), "active")
+    assert unseal_key(former, master_key=FILE, issuer=ISSUER) == derive(FILE.key.reveal(), "device")
+    assert former_device_key(KeyStock(version=7, keys=(former,))) == ()
+    assert former_device_key(NEW) == ()
 
 
 def test_a_standing_key_opens_for_its_purpose_issuer_and_master_key_alone() -> None:
-    audit, device = make(NEW)
-    swapped = (StandingKey(purpose="audit", sealed=device.sealed), StandingKey(purpose="device", sealed=audit.sealed))
+    (device,) = former_device_key(OLD)
     for problem in (
-        open_standing_keys(swapped, master_key=FILE, issuer=ISSUER),
-        open_standing_keys((audit, device), master_key=FILE, issuer=OTHER),
-        open_standing_keys((audit, device), master_key=a_file(), issuer=ISSUER),
+        open_standing_keys([StandingKey(purpose="audit", sealed=device.sealed)], master_key=FILE, issuer=ISSUER),
+        open_standing_keys(make(NEW), master_key=FILE, issuer=OTHER),
+        open_standing_keys(make(NEW), master_key=a_file(), issuer=ISSUER),
     ):
         assert isinstance(problem, KeyringProblem)
 

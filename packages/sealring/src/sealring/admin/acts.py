@@ -145,7 +145,9 @@ _CLIENTS: Final = {
     "clients.show": _act(client.ClientNamed, lambda request, desk, _: client.show_client(request, store=desk.store)),
     "clients.update": _act(
         ClientChange,
-        lambda request, desk, actor: client.update_client(request, store=desk.store, clock=desk.clock, actor=actor),
+        lambda request, desk, actor: client.update_client(
+            request, store=desk.store, issuer=desk.issuer, clock=desk.clock, actor=actor
+        ),
     ),
     "clients.rotate_secret": _ending(
         client.RotateClientSecret,
@@ -279,7 +281,7 @@ _STORE: Final = {
     "backup": _act(
         store_state.BackUpStore,
         lambda request, desk, actor: store_state.back_up_store(
-            request, store=desk.store, key_folder=desk.key_folder, clock=desk.clock, actor=actor
+            request, store=desk.store, key_folders=desk.key_folders, clock=desk.clock, actor=actor
         ),
     ),
     "recover": _act(

@@ -28,7 +28,9 @@ def _describe_members(parser: ArgumentParser) -> None:
         "--alg", choices=("ES256", "RS256", "PS256", "Ed25519"), help="what signs its access tokens (default: ES256)"
     )
     parser.add_argument("--byte-budget", type=int, metavar="OCTETS", help="of access tokens (default: 4096)")
-    parser.add_argument("--claim", action="append", default=[], help="a user's claim that reaches its tokens, or roles")
+    parser.add_argument(
+        "--claim", action="append", default=[], help="a user's claim that reaches its tokens, or roles; several"
+    )
     parser.add_argument(
         "--insecure-long-access-tokens", action=BooleanOptionalAction, help="let access tokens live over an hour"
     )
@@ -162,7 +164,7 @@ COMMANDS = {
             Command("add", "register an API", _describe_add, _add),
             Command("list", "list APIs", no_arguments, _list),
             Command("show", "show an API", _describe_api, _show),
-            Command("update", "change an API; lists are replaced whole", _describe_update, _update),
+            Command("update", "change what is named; lists are replaced whole", _describe_update, _update),
             Command("rotate-secret", "give an API a new secret beside the last one", _describe_api, _rotate_secret),
             Command("delete", "delete an API for good", _describe_api, _delete),
         ),

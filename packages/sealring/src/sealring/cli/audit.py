@@ -39,7 +39,7 @@ async def _tail(options: Namespace) -> Answer | None:
 
 def _describe_verify(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--anchor", metavar="FILE", help="what `sealring audit anchor` printed, or the log of the server"
+        "--anchor", metavar="FILE", help="what `sealring audit anchor` printed, or the standard output of the server"
     )
 
 

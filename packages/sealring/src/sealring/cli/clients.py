@@ -33,8 +33,10 @@ def _describe_members(parser: ArgumentParser) -> None:
         help="the one way in which it sends its secret (default: client_secret_basic)",
     )
     parser.add_argument("--first-party", action=BooleanOptionalAction, help="may sign people in with name and password")
-    parser.add_argument("--permission", action="append", default=[], help="sessions:create or sessions:revoke")
-    parser.add_argument("--origin", action="append", default=[], help="a page that may use it: https://app.example")
+    parser.add_argument("--permission", action="append", default=[], help="sessions:create or sessions:revoke; several")
+    parser.add_argument(
+        "--origin", action="append", default=[], help="a page that may use it: https://app.example; several"
+    )
     parser.add_argument("--delivery", choices=("body", "cookie"), help="how its tokens are delivered (default: body)")
     parser.add_argument("--refresh", action=BooleanOptionalAction, help="whether it gets refresh tokens (default: yes)")
     parser.add_argument("--idle", type=int, metavar="SECONDS", help="a session ends when unused so long")
@@ -89,12 +91,15 @@ async def _show(options: Namespace) -> Answer:
 def _describe_update(parser: ArgumentParser) -> None:
     _describe_client(parser)
     _describe_members(parser)
+    parser.add_argument("--no-apis", action="store_true", help="take all APIs away")
     parser.add_argument("--no-permissions", action="store_true", help="take all permissions away")
     parser.add_argument("--no-origins", action="store_true", help="take all origins away")
 
 
 async def _update(options: Namespace) -> Answer:
     changes = _members(options)
+    if options.no_apis:
+        changes["allowed"] = {}
     if options.no_permissions:
         changes["permissions"] = []
     if options.no_origins:
@@ -103,7 +108,26 @@ async def _update(options: Namespace) -> Answer:
         raise CommandProblem("Say what shall change: `sealring clients update --help` lists it.")
     async with open_control(options.config) as control:
         client = await control.perform("clients.update", {"client_id": options.client_id, **changes})
-    return Answer(client, _card(client))
+    return Answer(client, "\n".join([_card(client), *_taken_away(client)]))
+
+
+def _taken_away(client: dict[str, Any]) -> list[str]:
+    """Say how long what the client lost may still be used, and what ends it now."""
+    if not client["taken_away"]:
+        return []
+    name = shown(client["client_id"])
+    # Whatever raises its epoch: a public client has no secret that could be called compromised.
+    act = f"`sealring clients rotate-secret {name} --compromised` ends"
+    if client["type"] == "public":
+        act = f"`sealring clients disable {name}` and `enable` end"
+    return [
+        *(
+            f"tokens issued before may pass at api {shown(lost['api'])} until {moment(lost['accepted_until'])} with: "
+            f"{shown(lost['scopes'])}"
+            for lost in client["taken_away"]
+        ),
+        f"{act} them now at every API that follows the revocation feed, and the client's sessions",
+    ]
 
 
 def _describe_rotate_secret(parser: ArgumentParser) -> None:
@@ -191,12 +215,12 @@ def _card(client: dict[str, Any]) -> str:
 COMMANDS = {
     "clients": Noun(
         name="clients",
-        summary="Clients: the programs that sign people in.",
+        summary="Clients: the programs that sign people in, or work in their own name.",
         commands=(
             Command("add", "register a client", _describe_add, _add),
             Command("list", "list clients", no_arguments, _list),
             Command("show", "show a client", _describe_client, _show),
-            Command("update", "change a client; lists are replaced whole", _describe_update, _update),
+            Command("update", "change what is named; lists are replaced whole", _describe_update, _update),
             Command(
                 "rotate-secret",
                 "give a client a new secret beside the last one",

@@ -17,7 +17,7 @@ LATER: Final = {
     "status": "say how the installation stands",
     "backup": "copy the database, also while the server runs",
     "restore": "put a backup in its place: everybody signs in again",
-    "tokens": "revoke",
+    "tokens": "issue, revoke",
     "keys": "list, rotate, rewrap, revoke",
     "recover": "begin anew after the store was restored from a backup",
 }

@@ -45,8 +45,13 @@ def _describe(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--database", metavar="DATABASE", help="sqlite, or the URL of a PostgreSQL database")
     parser.add_argument("--client", default="site", metavar="ID", help="id of your site's client (default: site)")
-    parser.add_argument("--master-key-file", default="./secrets/master.key", metavar="FILE")
-    parser.add_argument("--data", default="./data", metavar="FOLDER")
+    parser.add_argument(
+        "--master-key-file",
+        default="./secrets/master.key",
+        metavar="FILE",
+        help="where the master key goes, outside of the data",
+    )
+    parser.add_argument("--data", default="./data", metavar="FOLDER", help="where the database goes")
     parser.add_argument("--yes", action="store_true", help="ask nothing: take flags and defaults")
 
 

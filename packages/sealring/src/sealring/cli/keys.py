@@ -10,7 +10,7 @@ from sealring.cli.control import open_control
 from sealring.cli.output import counted, moment, shown, table
 from sealring.cli.symmetric_secret import shown_secret
 
-_PURPOSES = ("access_token", "feed", "mac")
+_PURPOSES = ("access_token", "cookie", "feed", "mac")
 
 
 async def _list(options: Namespace) -> Answer:
@@ -31,7 +31,9 @@ async def _list(options: Namespace) -> Answer:
 
 
 def _describe_rotate(parser: ArgumentParser) -> None:
-    parser.add_argument("--purpose", choices=_PURPOSES, default="access_token", help="(default: access_token)")
+    parser.add_argument(
+        "--purpose", choices=_PURPOSES, default="access_token", help="which keys turn (default: access_token)"
+    )
     parser.add_argument("--alg", default="ES256", help="which line of signing keys (default: ES256)")
     parser.add_argument(
         "--api", help="the secret of an API that was added with --symmetric: make the next one, or turn to it"
@@ -113,7 +115,8 @@ async def _rewrap(options: Namespace) -> Answer:
     elif to is not None:
         said.append(
             f"It lies in {shown(outcome['file'])}: let master_key_file name that file BEFORE THE NEXT START, which "
-            "otherwise fails. Where incarnation_file is not set, copy the file *.incarnation to the new name, too."
+            "otherwise fails. Where incarnation_file is not set, copy the present key's *.incarnation "
+            f"to {shown(outcome['file'])}.incarnation, too."
         )
     kept = "" if outcome["former_file"] is None else f" It is kept as {shown(outcome['former_file'])}."
     said.append(

@@ -41,7 +41,8 @@ async def _revoke(options: Namespace) -> Answer:
     token = sys.stdin.readline().strip() if options.token == "-" else options.token
     async with open_control(options.config) as control:
         outcome = await control.perform("tokens.revoke", {"token": token})
-    said = f"revoked a token of client {shown(outcome['client_id'])} for {shown(outcome['sub'])}"
+    said = f"revoked a token of client {shown(outcome['client_id'])}"
+    said += " in its own name" if outcome["sub"] == outcome["client_id"] else f" for {shown(outcome['sub'])}"
     if outcome["collapsed"]:
         said += "; the client had a thousand revoked ones, so all its tokens and sessions ended"
     return Answer(outcome, acknowledged(said, outcome["known"]))

@@ -206,7 +206,6 @@ async def open_keys(
         stock.keys,
         master_key=unlocked.master_key,
         realm=TokenRealm(issuer=settings.issuer, incarnation=incarnation),
-        device_key=unlocked.standing.device,
     )
     if isinstance(keyring, KeyringProblem):
         raise ComposeProblem(keyring.sentence)

@@ -18,6 +18,7 @@ from sealring.signing.master_key import MasterKeyProblem
 from sealring.signing.master_key_file import MasterKeyFile, SettledFile, settle_master_key, stock_sealing_ids
 from sealring.signing.standing_key import (
     StandingSecrets,
+    make_former_device_key,
     make_standing_keys,
     missing_standing_keys,
     open_standing_keys,
@@ -97,7 +98,8 @@ async def find_standing_keys(locked: LockedStore, *, master_key: MasterKeyFile, 
         if problem is not None or sealing is None:
             raise ComposeProblem(problem.sentence if problem is not None else "The master key is not this store's.")
         made = make_standing_keys(stock, master_key=sealing, issuer=issuer, randomness=os.urandom)
-        held(await locked.add_standing_keys(made, version=stock.version))
+        former = make_former_device_key(stock, master_key=sealing, issuer=issuer, randomness=os.urandom)
+        held(await locked.add_standing_keys(made, beside=former, version=stock.version))
         # Where another node was quicker, its keys are the store's.
         stock = await locked.key_stock()
     return open_secrets(stock.standing, master_key=master_key, issuer=issuer)

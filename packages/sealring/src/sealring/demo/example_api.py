@@ -40,7 +40,7 @@ def open_api_socket(port: int) -> socket.socket:
         opened.close()
         raise DemoProblem(
             f"Port {port}, where the example API shall answer, cannot be had ({problem.strerror}): "
-            "stop what listens there, perhaps another demo."
+            "stop what listens there, perhaps another demo, or name another by --api-port."
         ) from problem
     return opened
 

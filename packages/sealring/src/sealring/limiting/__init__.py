@@ -1,1 +1,1 @@
-"""Counters that slow down guessing. May import `ports`; in memory today, in Valkey for many nodes."""
+"""Counters that slow down guessing. May import `ports`; in memory, so a restart forgets them."""

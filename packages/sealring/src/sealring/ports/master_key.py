@@ -61,6 +61,11 @@ class MasterKeyKeeper(Protocol):
         """Held while a change is under way: one at a time."""
         ...
 
+    @property
+    def folders(self) -> frozenset[Path]:
+        """Where the files lie that hold a master key of this process, symbolic links followed."""
+        ...
+
     def begin_change(self, stock: KeyStock, *, to: Path | None) -> MasterKeyChange | MasterKeyRefusal:
         """Make another master key, in the place of the present one, or in a new file at `to`. Waits for the disk."""
         ...

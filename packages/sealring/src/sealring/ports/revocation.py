@@ -64,8 +64,8 @@ class RevocationStore(Protocol):
     async def end_token(self, revocation: Revocation, *, most: int, now: Instant, events: Sequence[AuditEvent]) -> bool:
         """End one token (kind `jti`), unless its client has `most` ended ones that live: then False (SECURITY B5).
 
-        Those that ended before the client's last epoch step do not count. Where the token has ended before nothing is
-        written: whoever repeats himself does not fill the feed.
+        Those that ended before the client's last epoch step do not count, up to `MOST_STEPS` times as many. Where the
+        token has ended before nothing is written: whoever repeats himself does not fill the feed.
         """
         ...
 

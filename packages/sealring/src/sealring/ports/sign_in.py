@@ -20,11 +20,17 @@ class PasswordHashing(Protocol):
         ...
 
     async def verify(
-        self, password_hash: str | None, prepared: bytes, *, known_device: bool = False
+        self,
+        password_hash: str | None,
+        prepared: bytes,
+        *,
+        known_device: bool = False,
+        holder: tuple[str, str] | None = None,
     ) -> Match | MatchNeedsRehash | NoMatch | HashingBusy:
         """Check a prepared password; None costs the same time as a hash and never matches.
 
         `known_device`, or who holds a session: may take the places and turns that are kept from strangers.
+        `holder`: account and network, which have a few places together and no more.
         """
         ...
 

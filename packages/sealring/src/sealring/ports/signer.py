@@ -70,8 +70,8 @@ class Signer(Protocol):
         """Return a MAC key that is still accepted, or None."""
         ...
 
-    def device_key(self) -> bytes:
-        """Return the key of device tokens, 32 octets, which makes nothing else (SECURITY F3)."""
+    def device_keys(self) -> tuple[bytes, ...]:
+        """Return the keys of device tokens, 32 octets each: the first makes new ones, all are accepted."""
         ...
 
     def key_set(self) -> bytes:

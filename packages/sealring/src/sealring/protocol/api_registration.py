@@ -128,7 +128,7 @@ def _refuse_lifetime(api: Api) -> OAuthError | None:
     if lifetime > _HOUR and not api.insecure_long_access_tokens:
         return refuse(
             "long_access_tokens_refused",
-            description="Access tokens live at most one hour; over that only with insecure_long_access_tokens.",
+            description="Access tokens live at most one hour; over that only with --insecure-long-access-tokens.",
         )
     return None
 
@@ -142,6 +142,6 @@ def _refuse_claims(api: Api) -> OAuthError | None:
         return refuse(
             "personal_claims_refused",
             description=f"The claim {personal[0]!r} is personal data, and whoever sees a signed token can read it: "
-            "leave it out, or say insecure_allow_personal_claims.",
+            "leave it out, or say --insecure-allow-personal-claims.",
         )
     return None

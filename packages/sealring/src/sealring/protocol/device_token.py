@@ -8,16 +8,17 @@ No credential: it opens nothing. Its subject is in the MAC and not in the text, 
 import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 from typing import Final
 
-from sealring.protocol.instant import Instant
+from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.secret import Secret
 
 DEVICE_ID_OCTETS: Final = 15
+DEVICE_TOKEN_LIFETIME: Final = Seconds(90 * 24 * 3600)
 _PREFIX: Final = "sld_"
 _VERSION: Final = b"\x01"
 _SHAPE: Final = re.compile(r"sld_[A-Za-z0-9_-]{48}")
-_LIFETIME: Final = 90 * 24 * 3600  # seconds
 _SIGNED_OCTETS: Final = 20
 _MAC_OCTETS: Final = 16
 
@@ -28,18 +29,21 @@ def mint_device_token(*, device_key: bytes, issuer: str, sub: str, device_id: by
     return Secret(_PREFIX + urlsafe_b64encode(signed + _mac(signed, device_key, issuer, sub)).decode())
 
 
-def find_known_device(text: str, *, device_key: bytes, issuer: str, sub: str | None, now: Instant) -> bytes | None:
+def find_known_device(
+    text: str, *, device_keys: Iterable[bytes], issuer: str, sub: str | None, now: Instant
+) -> bytes | None:
     """Return the id of a device that `sub` signed in from in the last 90 days; None for any other text.
 
-    `sub`: None for an unknown account, which costs the same and knows no device.
+    `device_keys`: all that are accepted. `sub`: None for an unknown account, which costs the same and knows no device.
     """
     if not _SHAPE.fullmatch(text):
         return None
     octets = urlsafe_b64decode(text[len(_PREFIX) :])
     signed, mac = octets[:_SIGNED_OCTETS], octets[_SIGNED_OCTETS:]
-    holds = hmac.compare_digest(mac, _mac(signed, device_key, issuer, sub or ""))
+    # Under every key, also after one that holds: how long it takes tells nothing of which.
+    holds = [hmac.compare_digest(mac, _mac(signed, key, issuer, sub or "")) for key in device_keys]
     age = now // 1000 - int.from_bytes(signed[1:5], "big")
-    if not holds or sub is None or signed[:1] != _VERSION or not 0 <= age < _LIFETIME:
+    if not any(holds) or sub is None or signed[:1] != _VERSION or not 0 <= age < DEVICE_TOKEN_LIFETIME:
         return None
     return signed[5:]
 

@@ -120,7 +120,9 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "changed_meanwhile": _Meaning(
             "invalid_request", 409, "Somebody else changed it at the same time: look at it and try again."
         ),
-        "already_registered": _Meaning("invalid_request", 409, "That name is registered already."),
+        "already_registered": _Meaning(
+            "invalid_request", 409, "That name is registered already: update it, or choose another."
+        ),
         "invalid_registration": _Meaning("invalid_request", 400, "The registration does not hold together."),
         "personal_claims_refused": _Meaning(
             "invalid_request", 400, "Personal data does not belong in a signed-only token."
@@ -132,7 +134,9 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "rewrap_refused": _Meaning("invalid_request", 409, "The master key cannot be changed so."),
         "master_key_unwritable": _Meaning("invalid_request", 409, "The master key's file cannot be replaced."),
         "master_key_exists": _Meaning("invalid_request", 409, "There is a file already: no key is overwritten."),
-        "unknown_key_id": _Meaning("invalid_request", 404, "There is no such key."),
+        "unknown_key_id": _Meaning(
+            "invalid_request", 404, "There is no such key, or it has left already: `sealring keys list` shows them."
+        ),
         "key_not_ready": _Meaning("invalid_request", 409, "The next key is not known to every verifier yet: wait."),
         "audit_broken": _Meaning("invalid_request", 409, "The audit does not hold: something was altered or removed."),
         "link_refused": _Meaning("invalid_grant", 400, "The link is spent, expired or not ours: make a new one."),

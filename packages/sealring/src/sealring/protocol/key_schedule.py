@@ -5,16 +5,24 @@ is decided here as rows that shall stand; the store writes them if nothing came 
 """
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from sealring.protocol.api import Api
+from sealring.protocol.device_token import DEVICE_TOKEN_LIFETIME
 from sealring.protocol.instant import Instant, Seconds, later
 
 KeyState = Literal["pending", "active", "retiring", "retired"]
-KeyPurpose = Literal["access_token", "mac", "feed"]
-"""What a key may do: sign access tokens, make refresh tokens' MACs, sign messages of the revocation feed."""
+KeyPurpose = Literal["access_token", "mac", "feed", "cookie"]
+"""What a key may do: sign access tokens, make refresh tokens' MACs, sign messages of the revocation feed, make the MACs
+of what a browser keeps (device tokens)."""
+
+MAC_PURPOSES: Final = frozenset[KeyPurpose]({"mac", "cookie"})
+"""Whose keys nobody else verifies with: in no key set, and two that made something are accepted at a time."""
+
+FORMER_DEVICE_KEY: Final = "cookie-device"
+"""Id of the key that made device tokens before cookie keys were a line: the first of it, where there was one."""
 
 NODE_LAG = Seconds(1)
 """How long a node may go on working with the keys that it knew."""
@@ -34,7 +42,12 @@ class Schedule(NamedTuple):
     api: str | None = None
 
 
-HOUSE_SCHEDULES = (Schedule("access_token", "ES256"), Schedule("mac", "HS256"), Schedule("feed", "ES256"))
+HOUSE_SCHEDULES = (
+    Schedule("access_token", "ES256"),
+    Schedule("mac", "HS256"),
+    Schedule("feed", "ES256"),
+    Schedule("cookie", "HS256"),
+)
 """The lines that every house has."""
 
 
@@ -47,9 +60,9 @@ def access_token_schedule(api: Api) -> Schedule:
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key as the store has it: sealed under the master key; `sealed` is empty once the secret was erased.
 
-    `kid`: for keys that sign the JWK thumbprint, for MAC keys `mac-…`, for HS256 `hs-…`. `mac_key_id`: 0–255, in each
-    refresh token. `public_jwk`: JSON for the key set, None for MAC and HS256 keys. A pending key is published from
-    `created_at` on; a retiring one leaves at `leaves_at`.
+    `kid`: for keys that sign the JWK thumbprint, for MAC keys `mac-…`, for cookie keys `cookie-…`, for HS256
+    `hs-…`. `mac_key_id`: 0–255, in each refresh token. `public_jwk`: JSON for the key set, None for MAC, cookie and
+    HS256 keys. A pending key is published from `created_at` on; a retiring one leaves at `leaves_at`.
     """
 
     kid: str
@@ -163,13 +176,13 @@ def withdraw_line(keys: tuple[StoredKey, ...], line: Schedule) -> tuple[StoredKe
 
 
 def ready_instant(pending: StoredKey, policy: KeyPolicy) -> Instant:
-    """Say from when on a pending key may be turned to: a key set's life, or a node's lag for MAC keys.
+    """Say from when on a pending key may be turned to: a key set's life, or a node's lag for MAC and cookie keys.
 
     An API's secret is carried to its verifiers by hand, so it waits as long as the clock lets it.
     """
     if pending.api is not None:
         return later(pending.created_at, policy.pending)
-    known_after = NODE_LAG if pending.purpose == "mac" else policy.key_set_life + NODE_LAG
+    known_after = NODE_LAG if pending.purpose in MAC_PURPOSES else policy.key_set_life + NODE_LAG
     return later(pending.created_at, known_after)
 
 
@@ -229,8 +242,8 @@ def _is_due(
         return False
     if pending.api is not None:
         return True
-    # Two MAC keys that made tokens are accepted at a time, so the next turn waits until the older one has left.
-    if pending.purpose == "mac" and key_of(keys, pending.schedule, "retiring") is not None:
+    # Two keys that made something are accepted at a time, so the next turn waits until the older one has left.
+    if pending.purpose in MAC_PURPOSES and key_of(keys, pending.schedule, "retiring") is not None:
         return False
     return now >= later(active.activated_at or active.created_at, policy.active)
 
@@ -246,6 +259,7 @@ def _retiring(key: StoredKey, *, now: Instant, policy: KeyPolicy) -> StoredKey:
         "access_token": policy.access_token_lifetime + SET_MARGIN,
         "mac": policy.idle_lifetime,
         "feed": FEED_KEY_STAYS,
+        "cookie": DEVICE_TOKEN_LIFETIME,
     }[key.purpose]
     # What only signs is erased at once; a secret that also verifies stays until the last thing under it is gone.
     sealed = key.sealed if key.public_jwk is None else b""

@@ -12,6 +12,9 @@ from sealring_verify.revocation_feed import RevocationKind, revocation_id
 UNTIL_MARGIN = Seconds(5 * 60)
 """How long an entry outlives the last token that it stops: clocks disagree, and verifiers grant leeway."""
 
+MOST_STEPS = 10
+"""How many times over a client may fill its share of the feed with ended tokens that live; verifiers keep them all."""
+
 FIRST_DIGEST = bytes(32)
 """The running digest before the first entry."""
 

@@ -1,13 +1,13 @@
-"""Keys that never turn, because what they made is checked for as long as the store lasts (SECURITY F1, F3)."""
+"""Keys that never turn, because what they made is checked for as long as the store lasts (SECURITY F1)."""
 
 from typing import Final, Literal
 
 import msgspec
 
-StandingPurpose = Literal["audit", "device"]
-"""What a standing key makes: the audit's chains and anchors, or device tokens."""
+StandingPurpose = Literal["audit"]
+"""What a standing key makes: the audit's chains and anchors."""
 
-STANDING_PURPOSES: Final[tuple[StandingPurpose, ...]] = ("audit", "device")
+STANDING_PURPOSES: Final[tuple[StandingPurpose, ...]] = ("audit",)
 
 
 class StandingKey(msgspec.Struct, frozen=True, kw_only=True):

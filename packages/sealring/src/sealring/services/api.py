@@ -191,7 +191,9 @@ def _refuse_own_api() -> OAuthError:
 
 
 def _refuse_while_used(clients: list[str]) -> OAuthError:
-    return refuse("still_in_use", description=f"These clients may still ask for it: {', '.join(clients)}.")
+    names = ", ".join(clients)
+    sentence = f"These clients may still ask for it: {names}. Take it from them first: `sealring clients update`."
+    return refuse("still_in_use", description=sentence)
 
 
 def _make_secret(randomness: Randomness) -> Secret:

@@ -8,6 +8,7 @@ import msgspec
 
 from sealring.browser.origin import OriginMalformed, parse_origin
 from sealring.ports import Clock, Randomness, Store
+from sealring.protocol.access_taken_away import AccessTakenAway, find_access_taken_away
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.client import Client, ClientType, TokenDelivery, TokenEndpointAuthMethod
 from sealring.protocol.client_registration import (
@@ -55,6 +56,12 @@ class ClientSeen(msgspec.Struct, frozen=True, kw_only=True):
     grace_window: Seconds
     disabled_at: Instant | None
     created_at: Instant
+
+
+class ClientUpdated(ClientSeen, frozen=True, kw_only=True):
+    """A client after a change. `taken_away`: what it lost, and until when tokens issued before may be used."""
+
+    taken_away: tuple[AccessTakenAway, ...] = ()
 
 
 class ClientList(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +132,13 @@ async def list_clients(*, store: Store) -> ClientList:
     return ClientList(clients=tuple(_seen(client) for client in await store.clients.list_all()))
 
 
-async def update_client(request: ClientChange, *, store: Store, clock: Clock, actor: str) -> ClientSeen | OAuthError:
-    """Change a client's registration; the sessions that it opened follow it at their next refresh."""
+async def update_client(
+    request: ClientChange, *, store: Store, issuer: str, clock: Clock, actor: str
+) -> ClientUpdated | OAuthError:
+    """Change a client's registration; the sessions that it opened follow it at their next refresh.
+
+    No epoch rises: that would end its sessions too, also those that have nothing to do with what it lost.
+    """
     client = await store.clients.find(request.client_id)
     if client is None:
         return refuse("unknown_client")
@@ -139,9 +151,13 @@ async def update_client(request: ClientChange, *, store: Store, clock: Clock, ac
     if changed.client_credentials and await store.users.find(client.client_id) is not None:
         # From then on its tokens would be the person's. No person comes to be called so once the client is there.
         return refuse("already_registered", description="A person has that id for a sub: register another client.")
-    event = _event("client_changed", client.client_id, actor=actor, now=clock())
-    done = await store.clients.replace(changed, read=client, events=[event])
-    return _seen(changed) if done else refuse("changed_meanwhile")
+    now = clock()
+    event = _event("client_changed", client.client_id, actor=actor, now=now)
+    if not await store.clients.replace(changed, read=client, events=[event]):
+        return refuse("changed_meanwhile")
+    apis = await store.apis.list_all()
+    taken_away = find_access_taken_away(client, changed, apis=apis, issuer=issuer, now=now)
+    return ClientUpdated(**msgspec.structs.asdict(_seen(changed)), taken_away=taken_away)
 
 
 async def rotate_client_secret(

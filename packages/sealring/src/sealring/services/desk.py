@@ -19,10 +19,10 @@ Remember = Callable[[bytes, int], None]
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """The store and what stands around it.
 
-    `audit_key`: 32 octets, under which the audit's chains are made. `key_folder`: where the master key lies, and no
-    copy may. `readers`: who reads the revocation feed, None where no server runs. `remember`: writes down outside of
-    the store which one it is; None while a server runs, whose keys are bound to the incarnation that it opened.
-    `halted`: True where the store is not the one that this node knew (SECURITY A9).
+    `audit_key`: 32 octets, under which the audit's chains are made. `key_folder`: where the settings say that the
+    master key lies, which may be a link. `readers`: who reads the revocation feed, None where no server runs.
+    `remember`: writes down outside of the store which one it is; None while a server runs, whose keys are bound to the
+    incarnation that it opened. `halted`: True where the store is not the one that this node knew (SECURITY A9).
     """
 
     store: Store
@@ -38,6 +38,11 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     readers: Readers | None = None
     remember: Remember | None = None
     halted: bool = False
+
+    @property
+    def key_folders(self) -> frozenset[Path]:
+        """Where a master key lies, and no copy of the store may."""
+        return self.keys.master_key.folders | ({self.key_folder} if self.key_folder is not None else set())
 
     def __repr__(self) -> str:
         return f"Desk(issuer={self.issuer!r}, …)"

@@ -1,6 +1,8 @@
 """The operator's acts on keys: list, turn at once, withdraw (SECURITY C1)."""
 
+import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,7 @@ from sealring.ports import Clock, KeyChange, KeyStock, MasterKeyKeeper, Signer, 
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import (
+    MAC_PURPOSES,
     KeyNotReady,
     KeyPolicy,
     KeyPurpose,
@@ -134,7 +137,7 @@ async def list_keys(*, desk: KeyDesk, readers: Readers | None) -> KeyList:
 
 async def rotate_keys(request: RotateKeys, *, desk: KeyDesk, actor: str) -> KeysRotated | OAuthError:
     """Turn a line of keys to its pending one now; `key_not_ready` says when it may."""
-    schedule = Schedule(request.purpose, "HS256" if request.purpose == "mac" else request.alg)
+    schedule = Schedule(request.purpose, "HS256" if request.purpose in MAC_PURPOSES else request.alg)
     for _ in range(_TRIES):
         now = desk.clock()
         stock = await desk.store.keys.stock()
@@ -167,9 +170,9 @@ async def revoke_key(request: RevokeKey, *, desk: KeyDesk, actor: str) -> KeysRe
         key = next((key for key in stock.keys if key.kid == request.kid and key.state != "retired"), None)
         if key is None:
             return refuse("unknown_key_id")
-        change, secrets = (
-            _replace_everything(stock, desk, now=now) if request.compromised else _withdraw(key, stock, desk, now=now)
-        )
+        decide = _replace_everything if request.compromised else partial(_withdraw, key)
+        # In a thread: the primes of an RSA key take from a tenth of a second to seconds.
+        change, secrets = await asyncio.to_thread(decide, stock, desk, now=now)
         before = {key.kid: key for key in stock.keys}
         gone = [row for row in change.keys if row.state == "retired"]
         successors = tuple(row.kid for row in change.keys if row.state == "active")
@@ -238,7 +241,10 @@ async def _settle(desk: KeyDesk, *, now: Instant) -> None:
 
 def _refuse_turn(not_ready: KeyNotReady, schedule: Schedule, *, now: Instant) -> OAuthError:
     if not_ready.ready_at is None:
-        return refuse("unknown_key_id", description=f"No {schedule.alg} key of purpose {schedule.purpose} is waiting.")
+        sentence = (
+            f"No {schedule.alg} key of purpose {schedule.purpose} is waiting: `sealring keys list` shows which are."
+        )
+        return refuse("unknown_key_id", description=sentence)
     wait = -((now - not_ready.ready_at) // 1000)
     return refuse(
         "key_not_ready",

@@ -99,6 +99,8 @@ class RevocationFeed:
             return refuse("feed_busy", retry_after=5)
         with self._joined(channel):
             await self._wait_for_news(channel, request.wait)
+            if not channel.holds(reader.secret_digest):
+                return refuse("client_authentication_failed")
         return await self._answer_after(reader.api, request)
 
     async def stream(self, reader: AuthenticatedApi, request: FeedRequest) -> Following | OAuthError:

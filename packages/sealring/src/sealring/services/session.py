@@ -196,7 +196,11 @@ async def prove_password(
         NoMatch()
         if isinstance(prepared, PasswordRefused)
         else await hashing.verify(
-            None if known is None else known.password_hash, prepared, known_device=signed_in or device is not None
+            None if known is None else known.password_hash,
+            prepared,
+            known_device=signed_in or device is not None,
+            # Not by the device: an account is given as many as it asks for.
+            holder=(name.key, caller.network),
         )
     )
     if isinstance(verdict, HashingBusy):
@@ -222,15 +226,15 @@ def _find_device(presented: DevicePresented | None, sub: str | None, *, now: Ins
         return None
     signer = presented.signer
     return find_known_device(
-        presented.token.reveal(), device_key=signer.device_key(), issuer=signer.realm.issuer, sub=sub, now=now
+        presented.token.reveal(), device_keys=signer.device_keys(), issuer=signer.realm.issuer, sub=sub, now=now
     )
 
 
 def _with_device_token(
     response: TokenResponse, sub: str, device_id: bytes, *, signer: Signer, now: Instant
 ) -> TokenResponse:
-    issuer = signer.realm.issuer
-    token = mint_device_token(device_key=signer.device_key(), issuer=issuer, sub=sub, device_id=device_id, now=now)
+    newest, issuer = signer.device_keys()[0], signer.realm.issuer
+    token = mint_device_token(device_key=newest, issuer=issuer, sub=sub, device_id=device_id, now=now)
     return msgspec.structs.replace(response, device_token=token.reveal())
 
 

@@ -83,14 +83,15 @@ async def recover_store(
 
 
 async def back_up_store(
-    request: BackUpStore, *, store: Store, key_folder: Path | None, clock: Clock, actor: str
+    request: BackUpStore, *, store: Store, key_folders: Iterable[Path], clock: Clock, actor: str
 ) -> StoreBackedUp | OAuthError:
-    """Write a copy of the store, also while it is served; never where the master key lies, which is not in it."""
+    """Write a copy of the store, also while it is served; never where a master key lies, which is not in it."""
     path = Path(request.path)
     if not path.is_absolute():
         return refuse("backup_refused", description="Name the copy by an absolute path.")
-    if key_folder is not None and _lies_in(key_folder, path):
-        sentence = f"The master key lies in {key_folder}: whoever has both is the issuer. Keep the copy elsewhere."
+    holding = next((folder for folder in key_folders if _lies_in(folder, path)), None)
+    if holding is not None:
+        sentence = f"A master key lies in {holding}: whoever has both is the issuer. Keep the copy elsewhere."
         return refuse("backup_refused", description=sentence)
     problem = await store.state.copy_to(request.path)
     if problem is not None:

@@ -73,7 +73,10 @@ async def rotate_symmetric_secret(
     if api is None:
         return refuse("unknown_api")
     if api.access_token_signing_alg != "HS256":
-        sentence = f"The API {api.identifier} has no secret of its own: its tokens are signed by the keys of all."
+        sentence = (
+            f"The API {api.identifier} has no secret of its own: what signs its tokens turns by `sealring keys rotate` "
+            "without --api."
+        )
         return refuse("unknown_key_id", description=sentence)
     for _ in range(_TRIES):
         now = desk.clock()

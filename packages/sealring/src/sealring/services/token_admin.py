@@ -120,7 +120,8 @@ async def _find_grant(
     if client.disabled_at is not None:
         return refuse("client_disabled")
     if request.user is None and not client.client_credentials:
-        return refuse("grant_not_registered")
+        sentence = f"The client {client.client_id} gets no tokens in its own name: name a --user, or another client."
+        return refuse("grant_not_registered", description=sentence)
     # The same rules as at /token; they hold for a person's token as well.
     asked = ClientCredentialsRequest(
         credentials=NoSecret(client_id=client.client_id), scope=scope, resource=request.api

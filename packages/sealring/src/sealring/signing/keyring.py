@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -10,6 +11,7 @@ from sealring.ports import ForgedSecret, KeyForge, MacKey, Randomness
 from sealring.protocol import access_token
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import (
+    FORMER_DEVICE_KEY,
     HOUSE_SCHEDULES,
     KeyPurpose,
     KeyState,
@@ -55,6 +57,7 @@ class _Unsealed(msgspec.Struct, frozen=True, kw_only=True):
     feed_key_set: bytes
     mac_keys: dict[int, MacKey]
     newest_mac_key: MacKey
+    device_keys: tuple[bytes, ...]
 
 
 class Keyring:
@@ -63,13 +66,10 @@ class Keyring:
     All that is unsealed hangs on one reference, which `use` swaps: a call under way ends with the keys it began with.
     """
 
-    def __init__(self, unsealed: _Unsealed, *, master_key: MasterKeyFile, realm: TokenRealm, device_key: bytes) -> None:
+    def __init__(self, unsealed: _Unsealed, *, master_key: MasterKeyFile, realm: TokenRealm) -> None:
         self._unsealed = unsealed
         self._master_key = master_key
         self._realm = realm
-        # A standing key, not a MAC key that turns: after a turn or a recovery everybody signs in at once, which is
-        # when known devices need their places most. What it makes opens nothing.
-        self._device_key = device_key
 
     @property
     def realm(self) -> TokenRealm:
@@ -101,9 +101,9 @@ class Keyring:
         """Return a MAC key that is still accepted, or None."""
         return self._unsealed.mac_keys.get(mac_key_id)
 
-    def device_key(self) -> bytes:
-        """Return the key of device tokens, which makes nothing else (SECURITY F3)."""
-        return self._device_key
+    def device_keys(self) -> tuple[bytes, ...]:
+        """Return the keys of device tokens: the first makes new ones, all are accepted (SECURITY F3)."""
+        return self._unsealed.device_keys
 
     def key_set(self) -> bytes:
         """Return the JWK set (RFC 7517 §5) as JSON."""
@@ -133,13 +133,13 @@ class Keyring:
 
 
 def open_keyring(
-    keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, realm: TokenRealm, device_key: bytes
+    keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, realm: TokenRealm
 ) -> Keyring | KeyringProblem:
     """Unseal the store's keys; a master key that does not open them is a sentence, not a traceback."""
     unsealed = _unseal_all(keys, master_key=master_key, issuer=realm.issuer)
     if isinstance(unsealed, KeyringProblem):
         return unsealed
-    return Keyring(unsealed, master_key=master_key, realm=realm, device_key=device_key)
+    return Keyring(unsealed, master_key=master_key, realm=realm)
 
 
 def make_key_forge(*, master_key: MasterKeyFile, issuer: str, randomness: Randomness) -> KeyForge:
@@ -170,6 +170,8 @@ class _Forge(msgspec.Struct, frozen=True, kw_only=True):
             # Numbers come round after 256 turns; whoever makes a key throws again for one that is still in use.
             mac_key_id = randomness(1)[0]
             kid, secret = f"mac-{mac_key_id}-{randomness(6).hex()}", randomness(_SECRET_OCTETS)
+        elif purpose == "cookie":
+            kid, secret = f"cookie-{randomness(6).hex()}", randomness(_SECRET_OCTETS)
         else:
             private = jwk.generate_private_key(alg)
             # A thumbprint that begins with a hyphen would pass for an option of `sealring keys revoke`.
@@ -229,6 +231,7 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
     feed: _SigningKey | None = None
     mac_keys: dict[int, MacKey] = {}
     newest: MacKey | None = None
+    device_keys: dict[KeyState, list[bytes]] = {"active": [], "pending": [], "retiring": []}
     for key in keys:
         if not key.sealed:  # erased: the key signs no more
             continue
@@ -240,6 +243,8 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
             mac_key = MacKey(mac_key_id=key.mac_key_id, secret=derive(secret, "refresh"))
             mac_keys[key.mac_key_id] = mac_key
             newest = mac_key if key.state == "active" else newest
+        elif key.purpose == "cookie" and key.state in device_keys:
+            device_keys[key.state].append(_device_key(secret, key))
         elif key.api is not None and key.state != "retired":
             # In every state it has: what the waiting one signs may come back before this node has turned.
             made = _symmetric_key(secret, key)
@@ -249,7 +254,7 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
             signing[key.schedule] = _signing_key(secret, key, typ="at+jwt")
         elif key.purpose == "feed" and key.state == "active":
             feed = _signing_key(secret, key, typ=FEED_MESSAGE_TYPE)
-    if HOUSE_SCHEDULES[0] not in signing or feed is None or newest is None:
+    if HOUSE_SCHEDULES[0] not in signing or feed is None or newest is None or not device_keys["active"]:
         return KeyringProblem("The store holds no active signing key: restore its keys from a backup.")
     key_set = _key_set(keys, "access_token")
     return _Unsealed(
@@ -262,12 +267,18 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
         feed_key_set=_key_set(keys, "feed"),
         mac_keys=mac_keys,
         newest_mac_key=newest,
+        device_keys=tuple(chain.from_iterable(device_keys.values())),
     )
 
 
 def _signing_key(secret: bytes, key: StoredKey, *, typ: str) -> _SigningKey:
     private = jwk.import_private_key(secret, kid=key.kid, alg=key.alg)
     return _SigningKey(key=private, header=jws.encode_header(typ=typ, alg=key.alg, kid=key.kid))
+
+
+def _device_key(secret: bytes, key: StoredKey) -> bytes:
+    # The former one made device tokens itself, before others were derived from keys of its line by labels of their own.
+    return secret if key.kid == FORMER_DEVICE_KEY else derive(secret, "device")
 
 
 def _symmetric_key(root: bytes, key: StoredKey) -> _SymmetricKey:

@@ -27,6 +27,11 @@ class MasterKeyBook:
         self._randomness = randomness
         self.changing = asyncio.Lock()
 
+    @property
+    def folders(self) -> frozenset[Path]:
+        """Where the files lie that hold a master key of this process, symbolic links followed."""
+        return self._file.folders
+
     def begin_change(self, stock: KeyStock, *, to: Path | None) -> "FileMasterKeyChange | MasterKeyRefusal":
         """Make another master key, durable before this returns."""
         ids = stock_sealing_ids(stock)

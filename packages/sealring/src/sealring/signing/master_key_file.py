@@ -50,6 +50,13 @@ class MasterKeyFile:
         self.path = path
         self.key = key
         self._known = {key.id: key}
+        self._elsewhere: list[Path] = []
+
+    @property
+    def folders(self) -> frozenset[Path]:
+        """Where keys lie: the file's folder, and those of the files of their own that keys were written to."""
+        places = [self.path, *(place for place in self._elsewhere if place.exists())]
+        return frozenset(place.resolve().parent for place in places)
 
     def find(self, key_id: str) -> MasterKey | None:
         """Find a key by its id, reading the file again for one that is not known: another node may have changed it."""
@@ -91,6 +98,7 @@ class MasterKeyFile:
         if problem is not None:
             return problem if to is not None else _irreplaceable(self.path, problem.sentence)
         self._known[new.id] = new
+        self._elsewhere += [] if to is None else [to]
         return new
 
     def put_in_place(self, new: MasterKey) -> MasterKeyProblem | None:

@@ -1,4 +1,4 @@
-"""Standing keys at work: made once for a store, unsealed before its audit begins (SECURITY F1, F3)."""
+"""Standing keys at work: made once for a store, unsealed before its audit begins (SECURITY F1)."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -6,11 +6,13 @@ from typing import Final
 import msgspec
 
 from sealring.ports import KeyStock
+from sealring.protocol.instant import Instant
+from sealring.protocol.key_schedule import FORMER_DEVICE_KEY, StoredKey
 from sealring.protocol.standing_key import STANDING_PURPOSES, StandingKey, StandingPurpose
 from sealring.signing.master_key import MasterKey
 from sealring.signing.master_key_file import MasterKeyFile
 from sealring.signing.sealing import SealingContext, derive, seal
-from sealring.signing.unsealing import KeyringProblem, unseal_value
+from sealring.signing.unsealing import KeyringProblem, key_context, unseal_value
 
 _STANDING_OCTETS: Final = 32
 
@@ -19,7 +21,6 @@ class StandingSecrets(msgspec.Struct, frozen=True, kw_only=True):
     """The standing keys themselves, 32 octets each."""
 
     audit: bytes
-    device: bytes
 
     def __repr__(self) -> str:
         return "StandingSecrets(…)"
@@ -37,7 +38,7 @@ def make_standing_keys(
     """Make the standing keys that a store lacks, sealed under `master_key`.
 
     A store that had keys before it had these gets those that were derived from its master key so far: its chains go
-    on, and its devices stay known. A new one gets random ones, which nobody knows who has the master key alone.
+    on. A new one gets random ones, which nobody knows who has the master key alone.
     """
     old = stock.version > 0
     return tuple(
@@ -50,6 +51,30 @@ def make_standing_keys(
         )
         for purpose in missing_standing_keys(stock)
     )
+
+
+def make_former_device_key(
+    stock: KeyStock, *, master_key: MasterKey, issuer: str, randomness: Callable[[int], bytes]
+) -> tuple[StoredKey, ...]:
+    """Make the key under which a store from before standing keys made device tokens; none for another store.
+
+    It was derived from the master key, and begins the line of cookie keys, so that known devices stay known.
+    """
+    if stock.version == 0 or any(key.purpose == "cookie" for key in stock.keys):
+        return ()
+    key = StoredKey(
+        kid=FORMER_DEVICE_KEY,
+        purpose="cookie",
+        alg="HS256",
+        state="active",
+        mac_key_id=None,
+        sealed=b"",
+        public_jwk=None,
+        created_at=min((key.created_at for key in stock.keys), default=Instant(0)),
+    )
+    secret = derive(master_key.reveal(), "device")
+    sealed = seal(master_key, secret, context=key_context(key, issuer), randomness=randomness)
+    return (msgspec.structs.replace(key, sealed=sealed),)
 
 
 def copy_standing_keys(
@@ -70,7 +95,7 @@ def copy_standing_keys(
     if not isinstance(found, StandingSecrets):
         emptied = KeyStock(version=stock.version if found is None else 0, keys=())
         return make_standing_keys(emptied, master_key=master_key.key, issuer=issuer, randomness=randomness)
-    secrets: dict[StandingPurpose, bytes] = {"audit": found.audit, "device": found.device}
+    secrets: dict[StandingPurpose, bytes] = {"audit": found.audit}
     return tuple(
         seal_standing_key(purpose, secret, master_key=master_key.key, issuer=issuer, randomness=randomness)
         for purpose, secret in secrets.items()
@@ -101,7 +126,7 @@ def open_standing_keys(
         if isinstance(secret, KeyringProblem):
             return secret
         secrets[key.purpose] = secret
-    return StandingSecrets(audit=secrets["audit"], device=secrets["device"])
+    return StandingSecrets(audit=secrets["audit"])
 
 
 def standing_context(purpose: StandingPurpose, issuer: str) -> SealingContext:

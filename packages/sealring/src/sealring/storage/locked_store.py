@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from sealring.ports import KeyStock, Store, StoreIdentity
+from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.secret import Randomness
 from sealring.protocol.standing_key import StandingKey
 from sealring.storage.store_problem import StoreProblem
@@ -35,10 +36,13 @@ class LockedStore(Protocol):
         """Read all keys."""
         ...
 
-    async def add_standing_keys(self, keys: Iterable[StandingKey], *, version: int) -> StoreProblem | None:
+    async def add_standing_keys(
+        self, keys: Iterable[StandingKey], *, beside: Iterable[StoredKey] = (), version: int
+    ) -> StoreProblem | None:
         """Give the store standing keys that it lacks, before its audit begins, so in no event.
 
-        Nothing is written where the keys were changed since they were read as `version`.
+        `beside`: keys that turn, which come with them. Nothing is written where the keys were changed since they were
+        read as `version`.
         """
         ...
 

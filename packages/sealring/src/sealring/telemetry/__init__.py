@@ -1,1 +1,1 @@
-"""Telemetry: logs, metrics and traces, which hear audit events; may import ports."""
+"""Telemetry: logs and the activity stream, which hear what happens; may import ports."""

@@ -88,16 +88,16 @@ async def test_a_key_changes_its_state_and_loses_its_secret_but_never_its_line(s
 
 
 async def test_standing_keys_are_kept_apart_from_those_that_turn_and_are_replaced_with_them(store: Store) -> None:
-    audit, device = StandingKey(purpose="audit", sealed=b"one"), StandingKey(purpose="device", sealed=b"two")
+    audit = StandingKey(purpose="audit", sealed=b"one")
     read = await store.keys.version()
-    assert await change(store, KeyChange(version=read, keys=(MAC,), standing=(device, audit))) == 0
+    assert await change(store, KeyChange(version=read, keys=(MAC,), standing=(audit,))) == 0
     stock = await store.keys.stock()
-    assert (stock.keys, stock.standing) == ((MAC,), (audit, device))
-    assert set(stock.sealed) == {MAC.sealed, b"one", b"two"}
+    assert (stock.keys, stock.standing) == ((MAC,), (audit,))
+    assert set(stock.sealed) == {MAC.sealed, b"one"}
     anew = replace(audit, sealed=b"three")
     assert await change(store, KeyChange(version=read, keys=(), standing=(anew,))) is None
     assert await change(store, KeyChange(version=read + 1, keys=(), standing=(anew,))) == 0
-    assert (await store.keys.stock()).standing == (anew, device)
+    assert (await store.keys.stock()).standing == (anew,)
 
 
 async def test_a_withdrawn_key_is_told_to_every_api_and_ends_no_session(feed: Store, open_session: OpenSession) -> None:

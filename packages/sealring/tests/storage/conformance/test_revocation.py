@@ -246,6 +246,20 @@ async def test_what_a_clients_epoch_step_ended_as_well_counts_no_more(feed: Stor
     assert not await end(13, "other")
 
 
+async def test_a_client_that_steps_again_and_again_has_a_bounded_number_of_entries_all_the_same(feed: Store) -> None:
+    revocation = Revocation(kind="jti", value="", at=NOW, audiences=frozenset({"orders"}), client_id="shop")
+    for number in range(100):
+        named = msgspec.structs.replace(revocation, value=f"jti-{number}")
+        if not await feed.revocations.end_token(named, most=2, now=NOW, events=[]):
+            await feed.clients.raise_epoch("shop", now=NOW, events=[])
+    assert [entry.kind for entry in await entries(feed)].count("jti") == 20
+    other = msgspec.structs.replace(revocation, value="jti-other", client_id="other")
+    assert await feed.revocations.end_token(other, most=2, now=NOW, events=[])
+    until = (await entries(feed))[0].until
+    assert until is not None
+    assert await feed.revocations.end_token(revocation, most=2, now=until, events=[])
+
+
 async def test_the_audiences_beyond_a_number_are_named(feed: Store) -> None:
     await end_token(feed, "jti-1", audience="billing")
     assert await feed.revocations.audiences_after(0) == {"billing"}

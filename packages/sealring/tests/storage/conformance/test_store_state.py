@@ -80,9 +80,8 @@ async def test_each_end_moves_the_feed_number_and_nothing_else_does(shop: Store,
 
 async def test_destroying_the_keys_leaves_only_the_standing_ones_that_are_given(store: Store) -> None:
     old, new = StandingKey(purpose="audit", sealed=b"old"), StandingKey(purpose="audit", sealed=b"new")
-    device = StandingKey(purpose="device", sealed=b"device")
     read = await store.keys.version()
-    await store.keys.change(KeyChange(version=read, keys=(), standing=(old, device)), now=Instant(1), events=[])
+    await store.keys.change(KeyChange(version=read, keys=(), standing=(old,)), now=Instant(1), events=[])
     await store.state.destroy_keys([new], events=[])
     stock = await store.keys.stock()
     assert (stock.keys, stock.standing) == ((), (new,))

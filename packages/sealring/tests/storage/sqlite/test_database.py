@@ -13,6 +13,7 @@ import pytest
 from sealring.ports import StoreUnavailable
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.audit_verification import AuditVerification
+from sealring.protocol.instant import Instant
 from sealring.protocol.standing_key import StandingKey
 from sealring.storage.sqlite.audit_event import SqliteAudit
 from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase, open_database, open_file
@@ -209,6 +210,23 @@ async def test_a_file_that_cannot_be_read_is_unavailable(
     database._reading.create_scalar_function("fail", fail, 1)
     with pytest.raises(StoreUnavailable):
         read(database)("SELECT fail('x')", {})
+
+
+async def test_leases_of_a_process_that_died_are_free_and_those_of_this_one_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "sealring.db"
+
+    async def take(holder: str) -> bool:
+        return await store.leases.take("work", holder=holder, now=Instant(1000), expires_at=Instant(2000))
+
+    store = SqliteStore(opened_at(path))
+    assert await take("one")
+    # Refused while the holder lives, and its lease is left alone.
+    assert isinstance(open_at(path), StoreProblem)
+    assert not await take("two")
+    await store.close()
+    store = SqliteStore(opened_at(path))
+    assert await take("two")
+    await store.close()
 
 
 async def test_standing_keys_are_added_before_the_audit_begins_unless_the_keys_were_changed(tmp_path: Path) -> None:

@@ -87,3 +87,10 @@ def test_a_crash_before_the_rename_leaves_the_old_database_and_hinders_no_second
     for _ in range(2):
         assert isinstance(stage_copy(tmp_path / "copy.db", database=present), Path)
         assert users(present) == [7]
+
+
+def test_a_copy_that_is_not_there_is_named(tmp_path: Path) -> None:
+    problem = stage_copy(tmp_path / "none.db", database=tmp_path / "present.db")
+    assert isinstance(problem, StoreProblem)
+    assert "none.db" in problem.sentence
+    assert not list(tmp_path.iterdir())

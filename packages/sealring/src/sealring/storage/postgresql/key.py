@@ -8,6 +8,7 @@ import msgspec
 from sealring.ports import KeyChange, KeyStock
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
+from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.revocation import Revocation
 from sealring.protocol.standing_key import StandingKey
 from sealring.storage.journal import Journal
@@ -72,15 +73,19 @@ async def read_key_stock(database: PostgresqlDatabase | DatabasePool) -> KeyStoc
     )
 
 
-async def add_standing_keys(pool: DatabasePool, keys: Iterable[StandingKey], *, version: int) -> StoreProblem | None:
+async def add_standing_keys(
+    pool: DatabasePool, keys: Iterable[StandingKey], *, beside: Iterable[StoredKey] = (), version: int
+) -> StoreProblem | None:
     """Give a store standing keys that it lacks, before its audit begins, so in no event.
 
-    Nothing is written where the keys were changed since they were read as `version`: another node was quicker.
+    `beside`: keys that turn, which come with them. Nothing is written where the keys were changed since they were read
+    as `version`: another node was quicker.
     """
 
     async def act(transaction: Transaction) -> None:
         if await transaction.one(sql.RAISE_VERSION, {"version": version}) is not None:
             await transaction.change_each(sql.WRITE_STANDING_KEY, map(msgspec.structs.asdict, keys))
+            await transaction.change_each(sql.WRITE_KEY, map(key_row, beside))
 
     return await pool.write(act)
 

@@ -7,7 +7,7 @@ import msgspec
 from sealring.ports import FeedGap, FeedHead, FeedPage, FeedSnapshot
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
-from sealring.protocol.revocation import FIRST_DIGEST, FeedEntry, Revocation
+from sealring.protocol.revocation import FIRST_DIGEST, MOST_STEPS, FeedEntry, Revocation
 from sealring.storage.journal import Journal
 from sealring.storage.postgresql.database import PostgresqlDatabase
 from sealring.storage.postgresql.transaction import Transaction
@@ -63,6 +63,7 @@ class PostgresqlRevocations:
         client = revocation_id("client", revocation.client_id or "")
         values = {"client_id": revocation.client_id, "client": client, "now": now}
         named = {"id": revocation_id(revocation.kind, revocation.value), "now": now}
+        over_steps = {"client_id": revocation.client_id, "most": MOST_STEPS * most, "now": now}
 
         async def act(transaction: Transaction, journal: Journal) -> bool:
             # Held, so that of two nodes that count at once one counts what the other has added.
@@ -70,6 +71,8 @@ class PostgresqlRevocations:
             if await transaction.one(sql.FIND_LIVE_ID, named) is not None:
                 return True
             if await transaction.value(sql.COUNT_LIVE_TOKENS_OF_CLIENT, values) >= most:
+                return False
+            if await transaction.value(sql.COUNT_LIVE_TOKENS_OVER_STEPS, over_steps) >= over_steps["most"]:
                 return False
             journal.revoke([revocation])
             journal.record(events)

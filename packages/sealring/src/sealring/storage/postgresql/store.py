@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sealring.ports import KeyStock, StoreIdentity
 from sealring.protocol.instant import Instant
+from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.secret import Randomness
 from sealring.protocol.standing_key import StandingKey
 from sealring.storage.postgresql.api import PostgresqlApis
@@ -61,9 +62,11 @@ class LockedPostgresqlStore:
         """Read all keys."""
         return await read_key_stock(self._pool)
 
-    async def add_standing_keys(self, keys: Iterable[StandingKey], *, version: int) -> StoreProblem | None:
+    async def add_standing_keys(
+        self, keys: Iterable[StandingKey], *, beside: Iterable[StoredKey] = (), version: int
+    ) -> StoreProblem | None:
         """Give the store standing keys that it lacks."""
-        return await add_standing_keys(self._pool, keys, version=version)
+        return await add_standing_keys(self._pool, keys, beside=beside, version=version)
 
     def begin(self, *, audit_key: bytes, writer: str, randomness: Randomness) -> PostgresqlStore:
         """Begin to write."""

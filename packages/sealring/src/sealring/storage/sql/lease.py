@@ -6,3 +6,4 @@ ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded
 WHERE leases.holder = excluded.holder OR leases.expires_at <= :now
 RETURNING name
 """
+FREE_LEASES = "DELETE FROM leases"

@@ -25,6 +25,12 @@ COUNT_LIVE_TOKENS_OF_CLIENT = """
 SELECT count(*) FROM revocations WHERE kind = 'jti' AND client_id = :client_id AND until > :now
   AND number > (SELECT coalesce(max(number), 0) FROM revocations WHERE id = :client AND kind = 'client')
 """
+# All of them stay in the verifiers until they expire, however many steps there were: a step for each token adds nothing
+# there, since it stands in the place of the one before.
+COUNT_LIVE_TOKENS_OVER_STEPS = """
+SELECT count(*) FROM (
+  SELECT 1 FROM revocations WHERE kind = 'jti' AND client_id = :client_id AND until > :now LIMIT :most) AS live
+"""
 # A while longer than they live: a verifier that was away goes on from a row that still tells which history it was in.
 FORGET_REVOCATIONS = """
 DELETE FROM revocations WHERE number IN (

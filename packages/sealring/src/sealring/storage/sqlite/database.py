@@ -12,6 +12,7 @@ import apsw
 from sealring.ports import StoreUnavailable
 from sealring.protocol.secret import Randomness
 from sealring.storage.migrations.apply import apply_migrations
+from sealring.storage.sql import lease as lease_sql
 from sealring.storage.sqlite.audit_writer import AuditWriter
 from sealring.storage.sqlite.group_commit import Act, GroupCommit
 from sealring.storage.store_problem import StoreProblem
@@ -123,7 +124,7 @@ def open_database(
 def open_file(path: Path | None, *, randomness: Randomness, demo: bool) -> DatabaseFile | StoreProblem:
     """Open (and where it is new, make) the database at `path`, bringing its tables up to date; None is in memory.
 
-    `demo`: marks a new file as the demo's.
+    Leases of whoever had it open before are free. `demo`: marks a new file as the demo's.
     """
     if path is None:
         memory = apsw.Connection(":memory:")
@@ -137,6 +138,9 @@ def open_file(path: Path | None, *, randomness: Randomness, demo: bool) -> Datab
         writing = apsw.Connection(str(path))
         _configure(writing)
         problem = apply_migrations(writing, randomness=randomness, demo=demo)
+        if problem is None:
+            # The file is this process's alone, so whoever had a lease in it died with its work half done.
+            writing.execute(lease_sql.FREE_LEASES)
         reading = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         reading.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
     except apsw.Error as failure:

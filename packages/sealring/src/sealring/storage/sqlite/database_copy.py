@@ -45,6 +45,8 @@ def write_copy(source: apsw.Connection, target: Path) -> StoreProblem | None:
 def stage_copy(copy: Path, *, database: Path) -> Path | StoreProblem:
     """Check that `copy` is a whole database of ours and lay it beside the present one, over what a crash left."""
     staged = database.with_name(database.name + ".restoring")
+    if not copy.is_file():
+        return StoreProblem(f"There is no file {copy}: name what `sealring backup` wrote.")
     try:
         source = apsw.Connection(str(copy), flags=apsw.SQLITE_OPEN_READONLY)
         if source.execute("PRAGMA integrity_check").get != "ok":

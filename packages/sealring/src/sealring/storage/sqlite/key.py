@@ -9,6 +9,7 @@ import msgspec
 from sealring.ports import KeyChange, KeyStock
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
+from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.revocation import Revocation
 from sealring.protocol.standing_key import StandingKey
 from sealring.storage.journal import Journal
@@ -72,15 +73,19 @@ def read_key_stock(database: SqliteDatabase | DatabaseFile) -> KeyStock:
     )
 
 
-def add_standing_keys(file: DatabaseFile, keys: Iterable[StandingKey], *, version: int) -> StoreProblem | None:
+def add_standing_keys(
+    file: DatabaseFile, keys: Iterable[StandingKey], *, beside: Iterable[StoredKey] = (), version: int
+) -> StoreProblem | None:
     """Give a store standing keys that it lacks, before its audit begins, so in no event.
 
-    Nothing is written where the keys were changed since they were read as `version`.
+    `beside`: keys that turn, which come with them. Nothing is written where the keys were changed since they were read
+    as `version`.
     """
     try:
         with file.writing:
             if file.writing.execute(sql.RAISE_VERSION, {"version": version}).get is not None:
                 file.writing.executemany(sql.WRITE_STANDING_KEY, [msgspec.structs.asdict(key) for key in keys])
+                file.writing.executemany(sql.WRITE_KEY, [key_row(key) for key in beside])
     except apsw.Error as failure:
         return StoreProblem(f"The database {file.path} cannot be written: {failure}.")
     return None

@@ -9,7 +9,7 @@ import msgspec
 from sealring.ports import FeedGap, FeedHead, FeedPage, FeedSnapshot
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
-from sealring.protocol.revocation import FIRST_DIGEST, Revocation
+from sealring.protocol.revocation import FIRST_DIGEST, MOST_STEPS, Revocation
 from sealring.storage.journal import Journal
 from sealring.storage.rows.revocation import entries_of, head_of
 from sealring.storage.sql import revocation as sql
@@ -69,11 +69,14 @@ class SqliteRevocations:
         client = revocation_id("client", revocation.client_id or "")
         values = {"client_id": revocation.client_id, "client": client, "now": now}
         named = {"id": revocation_id(revocation.kind, revocation.value), "now": now}
+        over_steps = {"client_id": revocation.client_id, "most": MOST_STEPS * most, "now": now}
 
         def act(connection: apsw.Connection, journal: Journal) -> bool:
             if connection.execute(sql.FIND_LIVE_ID, named).get is not None:
                 return True
             if connection.execute(sql.COUNT_LIVE_TOKENS_OF_CLIENT, values).get >= most:
+                return False
+            if connection.execute(sql.COUNT_LIVE_TOKENS_OVER_STEPS, over_steps).get >= over_steps["most"]:
                 return False
             journal.revoke([revocation])
             journal.record(events)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from sealring.ports import KeyStock, StoreIdentity
+from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.secret import Randomness
 from sealring.protocol.standing_key import StandingKey
 from sealring.storage.sqlite.api import SqliteApis
@@ -57,9 +58,11 @@ class LockedSqliteStore:
         """Read all keys."""
         return read_key_stock(self._file)
 
-    async def add_standing_keys(self, keys: Iterable[StandingKey], *, version: int) -> StoreProblem | None:
+    async def add_standing_keys(
+        self, keys: Iterable[StandingKey], *, beside: Iterable[StoredKey] = (), version: int
+    ) -> StoreProblem | None:
         """Give the store standing keys that it lacks."""
-        return add_standing_keys(self._file, keys, version=version)
+        return add_standing_keys(self._file, keys, beside=beside, version=version)
 
     def begin(self, *, audit_key: bytes, writer: str, randomness: Randomness) -> SqliteStore:
         """Begin to write."""
