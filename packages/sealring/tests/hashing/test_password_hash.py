@@ -100,8 +100,8 @@ async def test_one_account_in_one_network_cannot_fill_the_queue_whatever_its_pas
     gate.set()
     assert await asyncio.gather(*others) == [NoMatch()] * 4
     answers = await asyncio.gather(*flood)
-    assert answers.count(NoMatch()) == 8
-    assert answers.count(HashingBusy()) == 72
+    assert answers.count(NoMatch()) == 32
+    assert answers.count(HashingBusy()) == 48
     assert not hashing._held
     await asyncio.gather(*waiting)
     hashing.close()

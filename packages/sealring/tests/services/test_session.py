@@ -244,12 +244,9 @@ async def test_a_client_without_refresh_gets_an_access_token_alone_and_a_session
 
 
 async def test_a_burst_gets_no_more_answers_than_the_limit(site: SimpleNamespace) -> None:
-    codes: list[str] = []
-    for _ in range(2):  # in one burst a single account does not get as many places
-        answers = await asyncio.gather(*(site.sign_in(password=f"wrong {number}") for number in range(30)))
-        codes += [code_of(answer)[1] for answer in answers]
-    assert codes.count("wrong_credentials") == 10
-    assert set(codes) == {"wrong_credentials", "too_many_attempts", "sign_in_busy"}
+    answers = await asyncio.gather(*(site.sign_in(password=f"wrong {number}") for number in range(30)))
+    codes = [code_of(answer)[1] for answer in answers]
+    assert (codes.count("wrong_credentials"), codes.count("too_many_attempts")) == (10, 20)
     assert [event.event for event in await site.events()].count("sign_in") == 10
 
 

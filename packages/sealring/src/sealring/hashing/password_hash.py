@@ -25,7 +25,7 @@ _FEWEST_OF_ONE: Final = 4
 class HashingThreads:
     """`ports.PasswordHashing` on `threads` threads; at most `queue` callers wait for them.
 
-    `reserved`: how many of the queue's places only known devices may take. One account in one network has an eighth of
+    `reserved`: how many of the queue's places only known devices may take. One account in one network has half of
     all places, or four: who signs in with the right password is never slowed down by failures.
     """
 
@@ -43,7 +43,7 @@ class HashingThreads:
         self._dummy = dummy_password_hash(parameters)
         self._room = threads + queue
         self._reserved = reserved
-        self._most_of_one = max(_FEWEST_OF_ONE, self._room // 8)
+        self._most_of_one = max(_FEWEST_OF_ONE, self._room // 2)
         self._held: Counter[tuple[str, str]] = Counter()
         self._turns = _Turns(threads)
         self._inside = 0

@@ -30,7 +30,7 @@ class PasswordHashing(Protocol):
         """Check a prepared password; None costs the same time as a hash and never matches.
 
         `known_device`, or who holds a session: may take the places and turns that are kept from strangers.
-        `holder`: account and network, which have a few places together and no more.
+        `holder`: account and network, which have half of the places together and no more.
         """
         ...
 
