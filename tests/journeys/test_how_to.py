@@ -54,12 +54,12 @@ async def test_a_back_end_signs_in_and_refreshes_as_the_page_shows(installation:
 
 
 async def test_an_api_is_protected_as_the_page_shows(
-    installation: "Installation", monkeypatch: pytest.MonkeyPatch
+    installation: "Installation", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     await installation.furnish()
     await installation.start()
     token = (await installation.sign_in()).json()["access_token"]
-    with_fastapi, anywhere, asking = blocks("protect-your-api.md", installation.issuer)
+    with_fastapi, anywhere, asking, opaque, *encrypted = blocks("protect-your-api.md", installation.issuer)
     app = run(with_fastapi)["app"]
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.example") as caller:
         answer = await caller.get("/orders", headers={"Authorization": f"Bearer {token}"})
@@ -69,6 +69,9 @@ async def test_an_api_is_protected_as_the_page_shows(
     assert await asyncio.to_thread(subject_of, token + "x") is None
     monkeypatch.setenv("SEALRING_API_KEY", "sla_of_the_tests")
     assert run(asking)["verifier"].status().revocation.condition == "waiting"
+    assert run(opaque)["verifier"].status().introspects
+    monkeypatch.chdir(tmp_path)
+    assert run(*encrypted)["verifier"].audience == "diary"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the page uses curl, and there is none here")

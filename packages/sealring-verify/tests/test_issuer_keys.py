@@ -181,3 +181,15 @@ def test_metadata_alone_is_fetched_where_no_keys_are_wanted(issuer: "LocalIssuer
     assert keys.obtain().keys == ()
     assert keys.state.metadata is not None
     assert issuer.requests == [issuer.metadata_path]
+
+
+async def test_metadata_is_found_both_ways_and_none_where_none_ever_came(issuer: "LocalIssuer") -> None:
+    keys = IssuerKeys(issuer.url, monotonic=time.monotonic, policy=JwksPolicy(), metadata_only=True)
+    found = keys.find_metadata()
+    assert found is not None
+    assert await keys.find_metadata_async() == found
+    assert issuer.requests == [issuer.metadata_path]
+    issuer.faults[issuer.metadata_path] = lambda: (500, {}, b"")
+    without = IssuerKeys(issuer.url, monotonic=time.monotonic, policy=JwksPolicy(), metadata_only=True)
+    assert without.find_metadata() is None
+    assert await without.find_metadata_async() is None

@@ -110,6 +110,31 @@ class Site(SimpleNamespace):
         assert await desk.store.clients.replace(msgspec.structs.replace(shop, allowed=allowed), read=shop, events=[])
         return made
 
+    async def add_opaque_api(self, identifier: str = "letters", **members: object) -> ApiSecretMade:
+        """Register an API with opaque tokens, scope `letters:read`, for the clients `shop` and `robot`."""
+        return await self.add_hidden_api(identifier, access_token_format="opaque", **members)
+
+    async def add_hidden_api(self, identifier: str = "letters", **members: object) -> ApiSecretMade:
+        """Register an API as `add_opaque_api` does, whatever its tokens are."""
+        desk = self.opened.desk
+        registration = ApiRegistration(identifier=identifier, scopes={f"{identifier}:read": "Read"})
+        made = await add_api(
+            msgspec.structs.replace(registration, **members),
+            store=desk.store,
+            keys=desk.keys,
+            clock=lambda: self.now,
+            randomness=desk.randomness,
+            actor="cli:root",
+        )
+        assert isinstance(made, ApiSecretMade)
+        for name in ("shop", "robot"):
+            client = await desk.store.clients.find(name)
+            assert client is not None
+            allowed = {**client.allowed, identifier: frozenset({f"{identifier}:read"})}
+            changed = msgspec.structs.replace(client, allowed=allowed)
+            assert await desk.store.clients.replace(changed, read=client, events=[])
+        return made
+
     async def events(self) -> list[Any]:
         return [event.event for _, event in await self.store.audit.list_events(after=-1, limit=1000)]
 

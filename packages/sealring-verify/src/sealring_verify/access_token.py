@@ -49,6 +49,15 @@ def check_signed_access_token(
     if jws.header.typ is None or jws.header.typ.lower() not in _TYPES:
         raise InvalidToken("wrong_type")
     access_token = parse_access_token(jws.payload)
+    check_claims(access_token, issuer=issuer, audience=audience, leeway=leeway, now=now)
+    return access_token, jws.key.kid
+
+
+def check_claims(access_token: AccessToken, *, issuer: str, audience: str, leeway: int, now: float) -> None:
+    """Refuse authentic claims that are another issuer's, for another API, bound to a key, or outside of their time.
+
+    Raises InvalidToken and nothing else.
+    """
     if access_token.iss != issuer:
         raise InvalidToken("wrong_issuer", "iss")
     if audience not in access_token.aud:
@@ -57,7 +66,6 @@ def check_signed_access_token(
     if "cnf" in access_token.claims:
         raise InvalidToken("proof_of_possession_required", "cnf")
     check_time(access_token, leeway=leeway, now=now)
-    return access_token, jws.key.kid
 
 
 def check_time(access_token: AccessToken, *, leeway: int, now: float) -> None:

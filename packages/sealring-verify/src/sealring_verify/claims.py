@@ -62,6 +62,11 @@ def parse_access_token(payload: bytes) -> AccessToken:
         raise InvalidToken("duplicate_member") from None
     except ValueError:
         raise InvalidToken("token_malformed") from None
+    return read_claims(members)
+
+
+def read_claims(members: Mapping[str, object]) -> AccessToken:
+    """Read the claims of an access token. Raises InvalidToken: missing_claim, invalid_claim (with the claim's name)."""
     return AccessToken(
         iss=_text(members, "iss"),
         sub=_text(members, "sub"),

@@ -1,16 +1,20 @@
 """Token introspection (RFC 7662) from the API's side, pure: the request, the answer, and how long it counts."""
 
 import base64
+from collections.abc import Mapping
 from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
-from sealring_verify.errors import IntrospectionUnavailable
+from sealring_verify.claims import AccessToken, read_claims
+from sealring_verify.errors import IntrospectionUnavailable, InvalidToken
 from sealring_verify.jose.json_object import parse_json_object
 
 # What is revoked is refused after at most this long, in seconds.
 ANSWER_COUNTS_FOR = 2.0
 _MAX_ANSWERS = 10_000
+# Members of an answer that are no claims of the token.
+_ABOUT_THE_TOKEN = frozenset({"active", "token_type", "username"})
 
 
 class IntrospectionRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,12 +58,38 @@ def introspection_request(token: str, *, endpoint: str, audience: str, api_key: 
 
 def parse_introspection(status: int, body: bytes) -> bool:
     """Say whether the token is active (RFC 7662 §2.2). Raises IntrospectionUnavailable for any other answer."""
+    return _active(status, _members(status, body))
+
+
+def parse_introspected_token(status: int, body: bytes) -> AccessToken | None:
+    """Read the claims of an active token, None for one that is not (RFC 7662 §2.2).
+
+    Raises IntrospectionUnavailable for any other answer, and for one that lacks what an access token must say: what
+    the issuer of a token answers about it is no fault of whoever has it.
+    """
+    members = _members(status, body)
+    if not _active(status, members):
+        return None
+    claims = {name: value for name, value in members.items() if name not in _ABOUT_THE_TOKEN}
+    try:
+        return read_claims(claims)
+    except InvalidToken as fault:
+        raise _unavailable(
+            f"The introspection endpoint answered with claims that cannot be used ({fault.code})."
+        ) from None
+
+
+def _members(status: int, body: bytes) -> Mapping[str, object]:
     if status == 401:
         raise _unavailable("The issuer refuses this API's credential: check SEALRING_API_KEY and SEALRING_AUDIENCE.")
     try:
-        active = parse_json_object(body).get("active") if status == 200 else None
+        return parse_json_object(body) if status == 200 else {}
     except ValueError:
-        active = None
+        return {}
+
+
+def _active(status: int, members: Mapping[str, object]) -> bool:
+    active = members.get("active")
     if not isinstance(active, bool):
         raise _unavailable(f"The introspection endpoint answered {status} without saying whether the token is active.")
     return active

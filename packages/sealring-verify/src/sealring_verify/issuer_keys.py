@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from sealring_verify.errors import KeysUnavailable
+from sealring_verify.issuer_metadata import IssuerMetadata
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.jwks import NO_KEYS, FetchedJwks, JwksPolicy, JwksState
 
@@ -59,6 +60,18 @@ class IssuerKeys:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.wrap_future(flight), _FLIGHT_SECONDS)
         return self._usable(unknown_key=unknown_key)
+
+    def find_metadata(self) -> IssuerMetadata | None:
+        """Give the issuer's metadata, fetched where it is due; None where none ever came."""
+        with contextlib.suppress(KeysUnavailable):
+            self.obtain()
+        return self.state.metadata
+
+    async def find_metadata_async(self) -> IssuerMetadata | None:
+        """Do what `find_metadata` does, without blocking the event loop."""
+        with contextlib.suppress(KeysUnavailable):
+            await self.obtain_async()
+        return self.state.metadata
 
     def forget_flight(self) -> None:
         """Start without a flight: the thread that flew it, and whoever held the lock, stayed in the parent."""

@@ -10,12 +10,13 @@ MAX_TOKENS = 10_000
 class VerifiedToken:
     """A token that was verified under `keys`, the ids by which the feed could name it, and how far it was looked up.
 
-    `looked_up`: the version of the feed's knowledge under which it was last found not ended.
+    `looked_up`: the version of the feed's knowledge under which it was last found not ended. `keys`: None for an opaque
+    token, for which its issuer answered.
     """
 
     __slots__ = ("access_token", "ids", "keys", "looked_up")
 
-    def __init__(self, access_token: AccessToken, *, ids: TokenIds | None, keys: KeySet) -> None:
+    def __init__(self, access_token: AccessToken, *, ids: TokenIds | None, keys: KeySet | None) -> None:
         self.access_token = access_token
         self.ids = ids
         self.keys = keys

@@ -10,6 +10,7 @@ import msgspec
 
 from sealring_verify.access_token import check_signed_access_token, check_time
 from sealring_verify.claims import AccessToken
+from sealring_verify.decryption import Decryption, signed_token
 from sealring_verify.errors import (
     InsufficientScope,
     IntrospectionUnavailable,
@@ -28,6 +29,7 @@ from sealring_verify.issuer_keys import IssuerKeys
 from sealring_verify.issuer_metadata import parse_issuer
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.jwks import Freshness, JwksPolicy
+from sealring_verify.opaque_tokens import OpaqueTokens
 from sealring_verify.revocation_check import token_ids
 from sealring_verify.revocation_guard import (
     FeedChoice,
@@ -39,13 +41,16 @@ from sealring_verify.revocation_guard import (
 from sealring_verify.symmetric_secret import symmetric_key_set
 from sealring_verify.verified_tokens import VerifiedToken, VerifiedTokens
 from sealring_verify.verifier_options import (
+    check_opaque,
     checked_algorithms,
     checked_audience,
     checked_leeway,
+    jwks_document,
     options_from_environment,
     parsed_jwks,
 )
 
+_NO_KEYS = KeySet(())
 # Linux stops CLOCK_MONOTONIC while the host is suspended; knowledge that slept must have aged.
 _BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
@@ -96,7 +101,10 @@ class Verifier:
     `api_key` is the API's secret: with it the issuer's revocation feed is followed (`feed`: "stream", "poll" for hosts
     that sleep, "off"). Where nothing was heard of it for `max_staleness` seconds, 1 to 3600, tokens are answered
     RevocationUnknown; `on_stale="accept"` lets them pass instead. `reports=False`: the issuer is told nothing of this
-    verifier. `introspect=True` asks the issuer about each token as well. What cannot work is a ValueError here.
+    verifier. `introspect=True` asks the issuer about each token as well. `opaque=True`, for an API of that format:
+    opaque tokens are accepted and no others; the issuer is asked, and its answer counts for 10 s. `decryption_jwks`,
+    this API's private keys as a JWK set: tokens encrypted to one of them are accepted and no others. What cannot work
+    is a ValueError here.
     """
 
     def __init__(  # noqa: PLR0913 - all that a verifier can be told; only two need be
@@ -114,6 +122,8 @@ class Verifier:
         feed: FeedChoice = "stream",
         reports: bool = True,
         introspect: bool = False,
+        opaque: bool = False,
+        decryption_jwks: Mapping[str, object] | str | bytes | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = seconds_awake_or_asleep,
     ) -> None:
@@ -121,6 +131,15 @@ class Verifier:
         self.audience = checked_audience(audience)
         if symmetric_secrets and (jwks is not None or algorithms is not None):
             raise ValueError("symmetric_secrets stand alone: leave jwks and algorithms out")
+        if opaque:
+            others = (
+                introspect
+                or decryption_jwks is not None
+                or jwks is not None
+                or algorithms is not None
+                or bool(symmetric_secrets)
+            )
+            check_opaque(api_key=api_key, others=others)
         self._algorithms = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms)
         self._leeway = checked_leeway(leeway)
         if introspect and not api_key:
@@ -136,8 +155,9 @@ class Verifier:
             # The HTTP client, 230 ms: not when the package is imported, since a server only signs with it; not at the
             # first request, which would wait; not in a flight, which a fork could cut in the middle of an import.
             importlib.import_module("sealring_verify.fetch")
+        self._decryption = None if decryption_jwks is None else Decryption(jwks_document(decryption_jwks))
         self._issuer_keys = IssuerKeys(
-            self.issuer, monotonic=monotonic, policy=JwksPolicy(), metadata_only=bool(symmetric_secrets)
+            self.issuer, monotonic=monotonic, policy=JwksPolicy(), metadata_only=opaque or bool(symmetric_secrets)
         )
         self._guard = RevocationGuard(
             issuer=self.issuer,
@@ -150,10 +170,14 @@ class Verifier:
             importlib.import_module("sealring_verify.feed_follower")
         self._verified = VerifiedTokens()
         self._answers = IntrospectionAnswers()
+        self._opaque = self._opaque_tokens(api_key or "") if opaque else None
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Make one from SEALRING_ISSUER and SEALRING_AUDIENCE; if set, SEALRING_API_KEY, SEALRING_SYMMETRIC_SECRETS."""
+        """Make one from SEALRING_ISSUER and SEALRING_AUDIENCE.
+
+        If set, SEALRING_API_KEY, SEALRING_SYMMETRIC_SECRETS and SEALRING_ACCESS_TOKEN_FORMAT count as well.
+        """
         issuer, audience, options = options_from_environment()
         return cls(issuer, audience, **options)
 
@@ -198,24 +222,28 @@ class Verifier:
         return VerifierStatus(
             issuer=self.issuer,
             audience=self.audience,
-            introspects=self._introspects,
+            introspects=self._introspects or self._opaque is not None,
             freshness="fresh" if self._static_keys else state.freshness(policy=self._issuer_keys.policy, now=now),
             keys=tuple(key.kid for key in keys.keys) if keys else (),
             skipped_keys=keys.skipped if keys else (),
             keys_age_seconds=now - state.fetched_at if state.keys is not None else None,
             last_error=state.last_error,
-            remembered_tokens=len(self._verified),
+            remembered_tokens=len(self._verified if self._opaque is None else self._opaque),
             revocation=self._guard.status(),
         )
 
     def _judge(self, use: "_Verification") -> None:
-        keys = self._static_keys or self._issuer_keys.obtain()
-        try:
-            use.verified = self._check(use, keys)
-        except InvalidToken as refusal:
-            if refusal.code != "unknown_key" or self._static_keys is not None:
-                raise
-            use.verified = self._check(use, self._issuer_keys.obtain(unknown_key=True))
+        if self._opaque is not None:
+            use.verified = self._opaque.obtain(use.token, use.digest, metadata=self._issuer_keys.find_metadata())
+            keys = _NO_KEYS
+        else:
+            keys = self._static_keys or self._issuer_keys.obtain()
+            try:
+                use.verified = self._check(use, keys)
+            except InvalidToken as refusal:
+                if refusal.code != "unknown_key" or self._static_keys is not None:
+                    raise
+                use.verified = self._check(use, self._issuer_keys.obtain(unknown_key=True))
         if self._needs_metadata():
             self._obtain_metadata()
         if self._guard.is_on:
@@ -232,13 +260,18 @@ class Verifier:
             self._take_answer(answer.status, answer.body, use.digest, asked_at=asked_at)
 
     async def _judge_async(self, use: "_Verification") -> None:
-        keys = self._static_keys or await self._issuer_keys.obtain_async()
-        try:
-            use.verified = self._check(use, keys)
-        except InvalidToken as refusal:
-            if refusal.code != "unknown_key" or self._static_keys is not None:
-                raise
-            use.verified = self._check(use, await self._issuer_keys.obtain_async(unknown_key=True))
+        if self._opaque is not None:
+            endpoints = await self._issuer_keys.find_metadata_async()
+            use.verified = await self._opaque.obtain_async(use.token, use.digest, metadata=endpoints)
+            keys = _NO_KEYS
+        else:
+            keys = self._static_keys or await self._issuer_keys.obtain_async()
+            try:
+                use.verified = self._check(use, keys)
+            except InvalidToken as refusal:
+                if refusal.code != "unknown_key" or self._static_keys is not None:
+                    raise
+                use.verified = self._check(use, await self._issuer_keys.obtain_async(unknown_key=True))
         if self._needs_metadata():
             await self._obtain_metadata_async()
         if self._guard.is_on:
@@ -258,6 +291,16 @@ class Verifier:
         assert use.verified is not None  # noqa: S101 - whoever judged either set it or raised
         self._guard.note(use.verified, use.client_address, "accepted")
         return use.verified.access_token
+
+    def _opaque_tokens(self, api_key: str) -> OpaqueTokens:
+        return OpaqueTokens(
+            issuer=self.issuer,
+            audience=self.audience,
+            api_key=api_key,
+            leeway=self._leeway,
+            clock=self._clock,
+            monotonic=self._monotonic,
+        )
 
     def _needs_metadata(self) -> bool:
         # Keys that were given at construction come without the metadata that names feed and introspection.
@@ -291,7 +334,7 @@ class Verifier:
             check_time(remembered.access_token, leeway=self._leeway, now=now)
             return remembered
         access_token, kid = check_signed_access_token(
-            use.token,
+            signed_token(use.token, self._decryption),
             keys=keys,
             issuer=self.issuer,
             audience=self.audience,
@@ -322,7 +365,11 @@ class Verifier:
                 "introspection_unavailable", "The issuer's metadata has no introspection_endpoint."
             )
         return introspection_request(
-            token, endpoint=metadata.introspection_endpoint, audience=self.audience, api_key=self._api_key
+            # The issuer cannot decrypt what it encrypted to this API: it knows the token within.
+            signed_token(token, self._decryption),
+            endpoint=metadata.introspection_endpoint,
+            audience=self.audience,
+            api_key=self._api_key,
         )
 
     def _take_answer(self, status: int, body: bytes, digest: bytes, *, asked_at: float) -> None:

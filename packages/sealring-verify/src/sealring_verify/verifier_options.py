@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import TypedDict
 
 from sealring_verify.jose.algorithms import ALGORITHMS
@@ -25,6 +26,8 @@ class VerifierOptions(TypedDict, total=False):
     feed: FeedChoice
     reports: bool
     introspect: bool
+    opaque: bool
+    decryption_jwks: Mapping[str, object] | str | bytes | None
     clock: Callable[[], float]
     monotonic: Callable[[], float]
 
@@ -32,16 +35,31 @@ class VerifierOptions(TypedDict, total=False):
 def options_from_environment() -> tuple[str, str, VerifierOptions]:
     """Read SEALRING_ISSUER, SEALRING_AUDIENCE, SEALRING_API_KEY, and SEALRING_SYMMETRIC_SECRETS, a list with commas.
 
-    ValueError names the variables that are missing.
+    SEALRING_ACCESS_TOKEN_FORMAT may be `jwt` or `opaque`; SEALRING_DECRYPTION_JWKS_FILE names a file with private keys.
+    ValueError names the variables that are missing or wrong.
     """
     missing = [name for name in ("SEALRING_ISSUER", "SEALRING_AUDIENCE") if not os.environ.get(name)]
     if missing:
         raise ValueError(f"set {' and '.join(missing)} in the environment")
     secrets = os.environ.get("SEALRING_SYMMETRIC_SECRETS")
+    token_format = os.environ.get("SEALRING_ACCESS_TOKEN_FORMAT") or "jwt"
+    if token_format not in {"jwt", "opaque"}:
+        raise ValueError("SEALRING_ACCESS_TOKEN_FORMAT must be jwt or opaque")
+    keys = os.environ.get("SEALRING_DECRYPTION_JWKS_FILE") or None
     options = VerifierOptions(
-        api_key=os.environ.get("SEALRING_API_KEY") or None, symmetric_secrets=secrets.split(",") if secrets else ()
+        api_key=os.environ.get("SEALRING_API_KEY") or None,
+        symmetric_secrets=secrets.split(",") if secrets else (),
+        opaque=token_format == "opaque",
+        decryption_jwks=None if keys is None else _read_keys(keys),
     )
     return os.environ["SEALRING_ISSUER"], os.environ["SEALRING_AUDIENCE"], options
+
+
+def _read_keys(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as fault:
+        raise ValueError(f"SEALRING_DECRYPTION_JWKS_FILE cannot be read: {fault.strerror}") from None
 
 
 def checked_audience(audience: str) -> str:
@@ -60,6 +78,17 @@ def checked_algorithms(algorithms: Collection[str] | None) -> frozenset[str]:
     return frozenset(algorithms)
 
 
+def check_opaque(*, api_key: str | None, others: bool) -> None:
+    """Refuse opaque tokens without the API's secret, and beside options for signed ones. ValueError, in a sentence."""
+    if not api_key:
+        raise ValueError("opaque=True needs api_key, the secret that `sealring apis add` printed")
+    if others:
+        raise ValueError(
+            "opaque=True stands alone: leave jwks, algorithms, symmetric_secrets and introspect out, since the issuer "
+            "is asked about each token"
+        )
+
+
 def checked_leeway(leeway: int) -> int:
     """Return a leeway of 0 to 300 seconds. ValueError for another."""
     if not 0 <= leeway <= _MAX_LEEWAY:
@@ -71,11 +100,16 @@ def parsed_jwks(jwks: Mapping[str, object] | str | bytes | None) -> KeySet | Non
     """Read a key set that was given in place of fetching one. ValueError where nothing of it can be used."""
     if jwks is None:
         return None
-    document = json.dumps(jwks) if isinstance(jwks, Mapping) else jwks
     try:
-        keys = parse_jwks(document if isinstance(document, bytes) else document.encode())
+        keys = parse_jwks(jwks_document(jwks))
     except ValueError as error:
         raise ValueError(f"jwks is not a JWK set: {error}") from None
     if not keys.keys:
         raise ValueError(f"jwks holds no key that can be used here: {'; '.join(keys.skipped) or 'it is empty'}")
     return keys
+
+
+def jwks_document(jwks: Mapping[str, object] | str | bytes) -> bytes:
+    """Give the JSON of a key set, however it was handed over."""
+    document = json.dumps(jwks) if isinstance(jwks, Mapping) else jwks
+    return document if isinstance(document, bytes) else document.encode()

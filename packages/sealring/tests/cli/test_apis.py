@@ -1,6 +1,10 @@
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from joserfc.jwk import OKPKey
 
 from sealring_verify.symmetric_secret import parse_symmetric_secret
 
@@ -86,3 +90,31 @@ def test_symmetric_is_an_algorithm_by_itself_and_for_new_apis_alone(installed: R
     assert (both.exit_status, "not both" in both.err) == (2, True)
     assert installed("apis", "add", "parcels", "--scope", "parcels:read", "See", "--alg", "HS256").exit_status == 2
     assert installed("apis", "update", "orders", "--symmetric").exit_status == 2
+
+
+def test_an_api_with_opaque_tokens_is_added_and_stays_so(installed: Run) -> None:
+    adding = ("apis", "add", "letters", "--scope", "letters:read", "See letters", "--format", "opaque")
+    for other in (("--alg", "RS256"), ("--symmetric",)):
+        ran = installed(*adding, *other)
+        assert (ran.exit_status, "not signed" in ran.err) == (2, True)
+    assert installed(*adding, "--claim", "email").exit_status == 0
+    shown = installed("apis", "show", "letters")
+    assert re.search(r"^format +opaque$", shown.out, re.MULTILINE)
+    assert "ES256" not in shown.out
+    assert installed("apis", "show", "orders", "--json").json()["access_token_format"] == "jwt"
+    assert installed("apis", "update", "letters", "--format", "jwt").exit_status == 2
+
+
+def test_an_api_is_added_with_keys_to_encrypt_to(installed: Run, tmp_path: Path) -> None:
+    key = OKPKey.generate_key("X25519", {"kid": "k", "use": "enc"})
+    (tmp_path / "public.json").write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
+    (tmp_path / "private.json").write_text(json.dumps({"keys": [key.as_dict(private=True)]}))
+    adding = ("apis", "add", "letters", "--scope", "letters:read", "See letters", "--claim", "email")
+    refused = installed(*adding, "--encryption-jwks", str(tmp_path / "private.json"))
+    assert (refused.exit_status, "private key" in refused.err) == (1, True)
+    assert key.as_dict(private=True)["d"] not in refused.err + refused.out
+    assert installed(*adding, "--encryption-jwks", str(tmp_path / "none.json")).exit_status == 2
+    ran = installed(*adding, "--encryption-jwks", str(tmp_path / "public.json"))
+    assert ran.exit_status == 0
+    assert "a key of the API's own" in ran.out
+    assert installed("apis", "update", "orders", "--encryption-jwks", str(tmp_path / "public.json")).exit_status == 1

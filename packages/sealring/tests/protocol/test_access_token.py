@@ -17,6 +17,7 @@ from sealring.protocol.access_token import (
 )
 from sealring.protocol.api import Api
 from sealring.protocol.instant import Instant, Seconds
+from sealring.protocol.opaque_token import opaque_token_octets
 from sealring.protocol.user import Subject
 from sealring_verify.claims import parse_access_token
 from sealring_verify.jose.base64url import encode
@@ -191,3 +192,14 @@ def test_what_was_never_sealed_has_no_seal(octets: bytes) -> None:
 
 def test_no_custom_claim_can_be_the_seal() -> None:
     assert "seal" in REGISTERED_CLAIMS
+
+
+def test_the_budget_of_an_opaque_token_counts_what_is_sent() -> None:
+    api = replace(API, access_token_format="opaque")
+    octets = payload(api=api)
+    assert isinstance(octets, bytes)
+    exact = opaque_token_octets(len(octets))
+    assert payload(api=replace(api, byte_budget=exact)) == octets
+    outcome = payload(api=replace(api, byte_budget=exact - 1))
+    assert isinstance(outcome, AccessTokenTooLarge)
+    assert outcome.octets == exact

@@ -1,7 +1,10 @@
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc.jwk import OKPKey
 
 from sealring.protocol.api import Api, longest_access_token_lifetime
 from sealring.protocol.api_registration import ApiChange, ApiRegistration, parse_api_change, parse_api_registration
@@ -114,3 +117,63 @@ def test_whatever_is_registered_can_stand_in_a_token_and_on_a_screen(identifier:
         assert "#" not in api.identifier
         assert all(name.isascii() and " " not in name and '"' not in name for name in api.scopes)
         assert all(description.isprintable() for description in api.scopes.values())
+
+
+def test_the_tokens_of_an_api_are_of_one_format_for_good() -> None:
+    api = parsed(access_token_format="opaque")
+    assert isinstance(api, Api)
+    assert api.access_token_format == "opaque"
+    assert "access_token_format" not in ApiChange.__struct_fields__
+    changed = parse_api_change(api, ApiChange(identifier="orders", access_token_lifetime=60), now=NOW)
+    assert isinstance(changed, Api)
+    assert changed.access_token_format == "opaque"
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "Ed25519", "HS256"])
+def test_an_opaque_token_is_not_signed(alg: str) -> None:
+    assert code_of(parsed(access_token_format="opaque", access_token_signing_alg=alg)) == "invalid_registration"
+
+
+def test_an_opaque_token_fits_the_form_that_asks_about_it() -> None:
+    assert isinstance(parsed(access_token_format="opaque", byte_budget=15 * 1024), Api)
+    assert code_of(parsed(access_token_format="opaque", byte_budget=15 * 1024 + 1)) == "invalid_registration"
+
+
+def test_an_opaque_token_may_hold_personal_data_but_nothing_that_an_introspection_says_itself() -> None:
+    assert isinstance(parsed(access_token_format="opaque", claims=("email", "roles")), Api)
+    assert code_of(parsed(claims=("email",))) == "personal_claims_refused"
+    for name in ("active", "token_type", "username"):
+        assert code_of(parsed(access_token_format="opaque", claims=(name,))) == "reserved_claim"
+
+
+def keys(**changes: object) -> str:
+    key = OKPKey.generate_key("X25519", {"kid": "k", "use": "enc"})
+    private = bool(changes.pop("private", False))
+    return json.dumps({"keys": [{**key.as_dict(private=private), **changes}]})
+
+
+def test_tokens_may_be_encrypted_to_the_apis_keys_and_then_hold_personal_data() -> None:
+    first, second = keys(), keys()
+    api = parsed(encryption_jwks=first, claims=("email",))
+    assert isinstance(api, Api)
+    assert api.encryption_jwks == first
+    changed = parse_api_change(api, ApiChange(identifier="orders", encryption_jwks=second), now=NOW)
+    assert isinstance(changed, Api)
+    assert changed.encryption_jwks == second
+
+
+def test_keys_to_encrypt_to_are_refused_in_a_sentence_that_repeats_nothing() -> None:
+    private = keys(private=True)
+    for refused in (private, keys(use="sig"), "", "{}", " " * 9000, keys(crv="X448")):
+        outcome = parsed(encryption_jwks=refused)
+        assert code_of(outcome) == "invalid_registration"
+        assert isinstance(outcome, OAuthError)
+        assert json.loads(private)["keys"][0]["d"] not in str(outcome)
+    assert code_of(parsed(encryption_jwks=keys(), access_token_format="opaque")) == "invalid_registration"
+
+
+def test_no_api_is_encrypted_later() -> None:
+    api = parsed()
+    assert isinstance(api, Api)
+    change = ApiChange(identifier="orders", encryption_jwks=keys())
+    assert code_of(parse_api_change(api, change, now=NOW)) == "invalid_registration"

@@ -287,3 +287,14 @@ def test_two_secrets_are_good_at_most_and_each_as_long_as_a_token_under_it_lives
         assert all(keys[kid].sealed for kid in good)
         assert {kid for kid, at in signed.items() if now < at + POLICY.access_token_lifetime * 1000} <= good
         assert all(not key.sealed for key in stock if key.state == "retired")
+
+
+def test_a_mac_key_outlives_the_longest_opaque_token_made_under_it() -> None:
+    active = replace(ACTIVE, purpose="mac", alg="HS256", mac_key_id=1, public_jwk=None)
+    pending = replace(active, kid="two", state="pending", mac_key_id=2)
+    policy = KeyPolicy(access_token_lifetime=5000, idle_lifetime=1000)
+    turn = decide_turn((active, pending), Schedule("mac", "HS256"), force=True, now=0, policy=policy)
+    assert isinstance(turn, TurnKey)
+    assert turn.retiring is not None
+    assert turn.retiring.sealed == b"sealed"
+    assert turn.retiring.leaves_at == (5000 + 60 + 1) * 1000

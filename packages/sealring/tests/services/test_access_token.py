@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc import jwe, jwt
+from joserfc.jwk import KeySet, OKPKey
 
 from sealring.protocol.api_registration import ApiChange
 from sealring.protocol.errors import OAuthError
@@ -109,3 +109,59 @@ async def test_an_apis_tokens_are_signed_with_its_own_algorithm_from_the_very_ne
     assert verifier.verify(token).sub == "u1"
     # Our own endpoints know it as well.
     assert (await site.inspect(token))["active"]
+
+
+async def test_an_opaque_token_is_refreshed_and_costs_the_store_nothing(site: SimpleNamespace) -> None:
+    await site.add_opaque_api()
+    body = (await site.sign_in(scope="letters:read")).json()
+    again = (await site.refresh(body["refresh_token"])).json()
+    signer = site.opened.house.signer
+    first, second = (json.loads(signer.open_opaque_token(each["access_token"])) for each in (body, again))
+    assert first.pop("jti") != second.pop("jti")
+    assert first == second
+    assert (first["sid"], first["aud"], first["sub_epoch"]) == (body["sid"], "letters", 3)
+    assert len(await site.store.sessions.list_live(sub=None, now=site.now, limit=10)) == 1
+
+
+async def test_our_own_endpoints_take_no_opaque_token_whatever_it_says(site: SimpleNamespace) -> None:
+    own = (await site.own_token())[1]["authorization"].removeprefix("Bearer ")
+    payload = urlsafe_b64decode(own.split(".")[1] + "==")
+    opaque = site.opened.house.signer.seal_opaque_token(payload, randomness=site.opened.desk.randomness)
+    assert code_of(await ask(site, f"Bearer {opaque}")) == (401, "token_refused")
+
+
+async def test_an_api_with_keys_gets_tokens_that_it_alone_can_read(site: SimpleNamespace) -> None:
+    key = OKPKey.generate_key("X25519", {"kid": "k", "use": "enc"})
+    public, private = (json.dumps({"keys": [key.as_dict(private=secret)]}) for secret in (False, True))
+    made = await site.add_hidden_api(encryption_jwks=public, claims=("email",))
+    await site.store.users.set_claims("u1", b'{"email":"ada@example.com"}', events=[])
+    body = (await site.sign_in(scope="letters:read")).json()
+    key_set = site.opened.house.signer.key_set()
+    own = {"jwks": key_set, "feed": "off", "clock": lambda: site.now / 1000}
+    verifier = Verifier(site.opened.house.issuer, "letters", decryption_jwks=private, **own)
+    assert verifier.verify(body["access_token"]).claims["email"] == "ada@example.com"
+    # Differential: the library alone finds the same within.
+    within = jwe.decrypt_compact(body["access_token"], key, algorithms=["ECDH-ES+A256KW", "A256GCM"]).plaintext
+    claims = jwt.decode(within.decode(), KeySet.import_key_set(json.loads(key_set)), algorithms=["ES256"]).claims
+    assert (claims["sub"], claims["sid"]) == ("u1", body["sid"])
+    # The API asks about the token within; what only it can decrypt is nothing to Sealring.
+    auth = ("letters", made.api_key.reveal())
+    assert (await site.inspect(within.decode(), auth=auth))["active"]
+    assert await site.inspect(body["access_token"], auth=auth) == {"active": False}
+    await site.revoke(body["access_token"])
+    assert (await site.inspect(within.decode(), auth=auth))["active"]
+    await site.revoke(body["refresh_token"])
+    assert await site.inspect(within.decode(), auth=auth) == {"active": False}
+    own_token = (await site.token(scope="letters:read")).json()["access_token"]
+    assert verifier.verify(own_token).sub == "robot"
+    assert code_of(await ask(site, f"Bearer {own_token}")) == (401, "token_refused")
+
+
+async def test_the_budget_counts_the_encrypted_token(site: SimpleNamespace) -> None:
+    key = OKPKey.generate_key("X25519", {"kid": "k", "use": "enc"})
+    public = json.dumps({"keys": [key.as_dict(private=False)]})
+    await site.add_hidden_api(encryption_jwks=public, byte_budget=900)
+    await site.add_hidden_api("cards", byte_budget=900)
+    assert (await site.sign_in(scope="cards:read")).status_code == 200
+    refused = await site.sign_in(scope="letters:read")
+    assert code_of(refused) == (400, "access_token_over_budget")

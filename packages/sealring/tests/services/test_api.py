@@ -140,3 +140,19 @@ async def test_of_two_changes_at_once_the_later_one_is_told_and_undoes_nothing(d
     api = await desk.store.apis.find("orders")
     assert api is not None
     assert (api.byte_budget, api.access_token_lifetime) == (1024, 600)
+
+
+async def test_an_api_with_opaque_tokens_is_never_the_issuers_own(desk: Desk) -> None:
+    registration = ApiRegistration(identifier=desk.issuer, scopes={"sessions": "See"}, access_token_format="opaque")
+    assert code_of(await add_api(registration, keys=desk.keys, randomness=desk.randomness, **acting(desk))) == (
+        "invalid_registration"
+    )
+    made = await add_api(
+        ApiRegistration(identifier="letters", scopes={"letters:read": "See"}, access_token_format="opaque"),
+        keys=desk.keys,
+        randomness=desk.randomness,
+        **acting(desk),
+    )
+    assert isinstance(made, ApiSecretMade)
+    assert (made.api.access_token_format, made.symmetric) == ("opaque", None)
+    assert code_of(await change(desk, identifier="letters", access_token_signing_alg="RS256")) == "invalid_registration"

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from sealring.protocol.errors import OAuthError
 from sealring.services.key_admin import KeysRevoked, RevokeKey, revoke_key
 from sealring_verify.jose import base64url
 from sealring_verify.jose.jws import encode_header, sign_compact
@@ -181,3 +182,104 @@ async def test_a_token_is_not_known_under_another_apis_secret(site: SimpleNamesp
     moved = altered(token, letters.symmetric.symmetric_secret.reveal())
     for made in (parcels, letters):
         assert await site.inspect(moved, auth=(made.api.identifier, made.api_key.reveal())) == INACTIVE
+
+
+async def test_an_api_learns_all_that_stands_in_an_opaque_token_of_its_own_and_nobody_else_anything(
+    site: SimpleNamespace,
+) -> None:
+    made = await site.add_opaque_api(claims=("roles", "email"))
+    other = await site.add_opaque_api("cards")
+    await site.store.users.set_claims("u1", b'{"email":"ada@example.com","plan":"gold"}', events=[])
+    body = (await site.sign_in(scope="letters:read")).json()
+    assert body["access_token"].startswith("slo_")
+    told = await site.inspect(body["access_token"], auth=("letters", made.api_key.reveal()))
+    assert told.pop("jti")
+    assert told == {
+        "active": True,
+        "iss": "http://localhost:8799",
+        "sub": "u1",
+        "aud": "letters",
+        "client_id": "shop",
+        "scope": "letters:read",
+        "exp": site.now // 1000 + 600,
+        "iat": site.now // 1000,
+        "sid": body["sid"],
+        "sub_epoch": 3,
+        "client_epoch": 1,
+        "auth_time": site.now // 1000,
+        "amr": ["pwd"],
+        "roles": ["boss"],
+        "email": "ada@example.com",
+        "token_type": "Bearer",
+    }
+    for auth in (("orders", "sla_orders"), ("bills", "sla_bills"), ("cards", other.api_key.reveal())):
+        assert await site.inspect(body["access_token"], auth=auth) == INACTIVE
+
+
+async def test_an_api_takes_tokens_of_its_own_format_alone(site: SimpleNamespace) -> None:
+    made = await site.add_opaque_api()
+    signer = site.opened.house.signer
+    token = (await site.sign_in(scope="letters:read")).json()["access_token"]
+    claims = signer.open_opaque_token(token)
+    auth = ("letters", made.api_key.reveal())
+    assert (await site.inspect(token, auth=auth))["active"]
+    assert await site.inspect(signer.sign_access_token(claims), auth=auth) == INACTIVE
+    orders = (await site.sign_in()).json()["access_token"]
+    payload = base64url.decode(orders.split(".")[1].encode())
+    assert await site.inspect(signer.seal_opaque_token(payload, randomness=site.opened.desk.randomness)) == INACTIVE
+
+
+async def test_an_opaque_token_is_inactive_when_it_its_session_its_client_or_its_key_ended(
+    site: SimpleNamespace,
+) -> None:
+    made = await site.add_opaque_api()
+    auth = ("letters", made.api_key.reveal())
+
+    async def fresh() -> str:
+        return str((await site.sign_in(scope="letters:read")).json()["access_token"])
+
+    given_back = await fresh()
+    assert (await site.inspect(given_back, auth=auth))["active"]
+    await site.revoke(given_back, auth=("other", "slc_other"))
+    assert (await site.inspect(given_back, auth=auth))["active"]
+    await site.revoke(given_back)
+    assert await site.inspect(given_back, auth=auth) == INACTIVE
+
+    body = (await site.sign_in(scope="letters:read")).json()
+    await site.revoke(body["refresh_token"])
+    assert await site.inspect(body["access_token"], auth=auth) == INACTIVE
+
+    own = (await site.token(scope="letters:read")).json()["access_token"]
+    told = await site.inspect(own, auth=auth)
+    assert (told["sub"], told["client_epoch"], "sid" in told, "sub_epoch" in told) == ("robot", 1, False, False)
+    await site.store.clients.raise_epoch("robot", now=site.now, events=[])
+    assert await site.inspect(own, auth=auth) == INACTIVE
+
+    old = await fresh()
+    site.pass_time(600)
+    assert await site.inspect(old, auth=auth) == INACTIVE
+
+
+async def test_an_opaque_token_ends_with_the_key_that_made_it(site: SimpleNamespace) -> None:
+    made = await site.add_opaque_api()
+    auth = ("letters", made.api_key.reveal())
+    token = (await site.token(scope="letters:read")).json()["access_token"]
+    assert (await site.inspect(token, auth=auth))["active"]
+    house, desk = site.opened.house, site.opened.desk
+    held = [key.kid for key in (await site.store.keys.stock()).keys if key.purpose == "mac" and key.state == "active"]
+    withdrawn = await revoke_key(RevokeKey(kid=held[0]), desk=desk.keys, actor="cli:root")
+    assert not isinstance(withdrawn, OAuthError)
+    assert house.signer.open_opaque_token(token) is None
+    assert await site.inspect(token, auth=auth) == INACTIVE
+
+
+async def test_the_longest_opaque_token_can_be_asked_about(site: SimpleNamespace) -> None:
+    made = await site.add_opaque_api(byte_budget=15 * 1024, claims=("blob",))
+    auth = ("letters", made.api_key.reveal())
+    await site.store.users.set_claims("u1", b'{"blob":""}', events=[])
+    short = (await site.sign_in(scope="letters:read")).json()["access_token"]
+    room = (15 * 1024 - 4) * 3 // 4 - 46 - len(site.opened.house.signer.open_opaque_token(short))
+    await site.store.users.set_claims("u1", msgspec.json.encode({"blob": "x" * room}), events=[])
+    token = (await site.sign_in(scope="letters:read")).json()["access_token"]
+    assert len(token) == 15 * 1024
+    assert (await site.inspect(token, auth=auth))["blob"] == "x" * room

@@ -219,3 +219,14 @@ async def test_one_token_of_an_api_with_a_secret_ends_for_that_api_alone(site: S
     assert (outcome.sub, outcome.client_id, outcome.aud) == ("u1", "shop", ("parcels",))
     assert await site.inspect(token, auth=own) == {"active": False}
     assert await site.store.revocations.audiences_after(0) == {"parcels"}
+
+
+async def test_the_operator_ends_an_opaque_token_by_its_text(site: SimpleNamespace) -> None:
+    made = await site.add_opaque_api()
+    token = (await site.sign_in(scope="letters:read")).json()["access_token"]
+    house = site.opened.house
+    request = RevokeToken(token=Secret(token))
+    outcome = await revoke_token(request, store=house.store, signer=house.signer, clock=house.clock, actor="cli:x")
+    assert isinstance(outcome, TokenRevoked)
+    assert outcome.aud == ("letters",)
+    assert await site.inspect(token, auth=("letters", made.api_key.reveal())) == {"active": False}

@@ -3,6 +3,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from joserfc import jwe
+from joserfc.jwk import OKPKey
+from msgspec.structs import replace
 
 from sealring.protocol.api import Api
 from sealring.protocol.client import Client
@@ -183,3 +186,29 @@ async def test_a_token_over_the_apis_budget_opens_no_session(shop: Desk) -> None
         assert isinstance(refused, OAuthError)
         assert refused.code == "access_token_over_budget"
     assert await shop.store.sessions.count_live(sub=None, now=shop.clock()) == 0
+
+
+@pytest.mark.parametrize("user", [None, "ada"])
+async def test_a_token_for_an_api_with_keys_of_its_own_is_encrypted_and_its_jti_is_told(
+    shop: Desk, user: str | None
+) -> None:
+    key = OKPKey.generate_key("X25519", {"kid": "k", "use": "enc"})
+    read = await shop.store.apis.find("orders")
+    assert read is not None
+    public = json.dumps({"keys": [key.as_dict(private=False)]})
+    encrypting = replace(read, encryption_jwks=public)
+    await shop.store.apis.replace(encrypting, read=read, events=[])
+    outcome = await issue(shop, user=user)
+    assert isinstance(outcome, TokenIssued), outcome
+    token = outcome.access_token.reveal()
+    within = jwe.decrypt_compact(token, key, algorithms=["ECDH-ES+A256KW", "A256GCM"]).plaintext
+    assert within is not None
+    assert json.loads(decode(within.split(b".")[1]))["jti"] == outcome.jti
+    # Over the budget only when it is encrypted: no token, no session, no event.
+    before = len(await events(shop))
+    tight = replace(encrypting, byte_budget=len(token) - 1)
+    await shop.store.apis.replace(tight, read=encrypting, events=[])
+    refused = await issue(shop, user=user)
+    assert isinstance(refused, OAuthError)
+    assert refused.code == "access_token_over_budget"
+    assert len(await events(shop)) == before

@@ -93,6 +93,19 @@ class Forger:
         yield sign(self.secret, claims_of(self.own))  # no kid at all
 
 
+def opaque_forgeries(true: str, fresh: bytes) -> Iterator[str]:
+    """Spoil a true opaque token in every part that it has; `fresh`: octets that nobody knows."""
+    octets = base64url.decode(true.removeprefix("slo_").encode())
+    for place in (0, 1, 2, 18, 30, len(octets) - 1):  # version, key id, salt, nonce, claims, tag
+        yield "slo_" + base64url.encode(octets[:place] + bytes([octets[place] ^ 1]) + octets[place + 1 :]).decode()
+    yield "slo_" + base64url.encode(octets[:2] + fresh).decode()
+    yield "slo_" + base64url.encode(octets[:30] + b'{"sub":"u1"}' + bytes(16)).decode()
+    for prefix in ("", "slr_", "slh_", "SLO_"):
+        yield prefix + true.removeprefix("slo_")
+    yield true + "="
+    yield f"{true}.{true}.{true}"
+
+
 def requests(issuer: str, method: str, path: str, token: str) -> Iterator[httpx.Request]:
     """Put a token wherever a request has a place for one."""
 
@@ -176,6 +189,33 @@ async def test_no_route_takes_what_an_api_can_mint_or_a_confused_verifier_would(
                 answer = await stranger.send(request)
                 said = (answer.status_code, answer.content)
                 # Who brings a forged token is told what everybody is told, or refused.
+                refused = answer.status_code >= 400 or answer.content == b'{"active":false}'
+                assert refused or said == (control.status_code, control.content), (request, request.content, said)
+                assert sid.encode() not in answer.content
+                assert b"internal_error" not in answer.content
+    assert await everything_that_stands(site) == before
+
+
+@pytest.mark.parametrize(("method", "path"), ALL_ROUTES)
+async def test_no_route_takes_an_opaque_token_or_what_looks_like_one(
+    site: SimpleNamespace, method: str, path: str
+) -> None:
+    await site.add_opaque_api()
+    signed_in = (await site.sign_in(scope="letters:read")).json()
+    true, sid = signed_in["access_token"], signed_in["sid"]
+    assert true.startswith("slo_")
+    here = path.replace("{sid}", sid).replace("{sub}", "u1").replace("{name}", "sealring.css")
+    before = await everything_that_stands(site)
+    issuer = site.opened.house.issuer
+    async with site.client() as stranger:
+        nonsense = [await stranger.send(each) for each in requests(issuer, method, here, "nonsense")]
+        assert len(nonsense) > 50
+        # Its client may give back a true one, and it is a token of ours only where its own API asks.
+        tokens = [*([] if path == "/revoke" else [true]), *opaque_forgeries(true, site.opened.desk.randomness(90))]
+        for token in tokens:
+            for request, control in zip(requests(issuer, method, here, token), nonsense, strict=True):
+                answer = await stranger.send(request)
+                said = (answer.status_code, answer.content)
                 refused = answer.status_code >= 400 or answer.content == b'{"active":false}'
                 assert refused or said == (control.status_code, control.content), (request, request.content, said)
                 assert sid.encode() not in answer.content

@@ -1,13 +1,17 @@
 """`sealring apis`: the audiences of access tokens."""
 
+import sys
 import time
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from pathlib import Path
 from typing import Any
 
 from sealring.cli.command import Answer, Command, CommandProblem, Noun, no_arguments
 from sealring.cli.control import open_control
 from sealring.cli.output import card, counted, moment, shown, table
 from sealring.cli.symmetric_secret import shown_secret
+
+_LONGEST_JWKS = 64 * 1024  # characters
 
 
 def _describe_api(parser: ArgumentParser) -> None:
@@ -26,6 +30,11 @@ def _describe_members(parser: ArgumentParser) -> None:
     parser.add_argument("--lifetime", type=int, metavar="SECONDS", help="of access tokens (default: 600)")
     parser.add_argument(
         "--alg", choices=("ES256", "RS256", "PS256", "Ed25519"), help="what signs its access tokens (default: ES256)"
+    )
+    parser.add_argument(
+        "--encryption-jwks",
+        metavar="FILE",
+        help="encrypt its tokens to a public key of this JWK set, which lies in a file or comes by standard input (-)",
     )
     parser.add_argument("--byte-budget", type=int, metavar="OCTETS", help="of access tokens (default: 4096)")
     parser.add_argument(
@@ -49,14 +58,27 @@ def _describe_add(parser: ArgumentParser) -> None:
         action="store_true",
         help="sign its tokens by HS256 with a secret that it has too: whoever verifies them can make them",
     )
+    parser.add_argument(
+        "--format",
+        choices=("jwt", "opaque"),
+        default="jwt",
+        help="what its tokens are, for good: opaque ones say nothing to anybody, and it asks /introspect about them",
+    )
+
+
+def _sealing(options: Namespace) -> dict[str, str]:
+    """Say what an API's tokens shall be, where it was said at all."""
+    if options.symmetric and options.alg is not None:
+        raise CommandProblem("Say --symmetric or --alg, not both: with --symmetric the algorithm is HS256.")
+    if options.format == "opaque" and (options.symmetric or options.alg is not None):
+        raise CommandProblem("An opaque token is not signed: with --format opaque, leave --alg and --symmetric out.")
+    if options.symmetric:
+        return {"access_token_signing_alg": "HS256"}
+    return {"access_token_format": options.format}
 
 
 async def _add(options: Namespace) -> Answer:
-    request = {"identifier": options.identifier, "scopes": {}, **_members(options)}
-    if options.symmetric:
-        if options.alg is not None:
-            raise CommandProblem("Say --symmetric or --alg, not both: with --symmetric the algorithm is HS256.")
-        request["access_token_signing_alg"] = "HS256"
+    request = {"identifier": options.identifier, "scopes": {}, **_members(options), **_sealing(options)}
     async with open_control(options.config) as control:
         made = await control.perform("apis.add", request)
     said = f"{_card(made['api'])}\n\nsecret, shown this once:\nSEALRING_API_KEY={made['api_key']}"
@@ -118,12 +140,20 @@ def _members(options: Namespace) -> dict[str, Any]:
         "scopes": dict(options.scope) or None,
         "access_token_lifetime": options.lifetime,
         "access_token_signing_alg": options.alg,
+        "encryption_jwks": None if options.encryption_jwks is None else _read_keys(options.encryption_jwks),
         "byte_budget": options.byte_budget,
         "claims": options.claim or None,
         "insecure_long_access_tokens": options.insecure_long_access_tokens,
         "insecure_allow_personal_claims": options.insecure_allow_personal_claims,
     }
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _read_keys(file: str) -> str:
+    try:
+        return sys.stdin.read(_LONGEST_JWKS) if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise CommandProblem(f"{file} cannot be read: it is a JWK set with the API's public keys.") from None
 
 
 def _verifiers(api: dict[str, Any]) -> str:
@@ -140,12 +170,15 @@ def _verifiers(api: dict[str, Any]) -> str:
 
 def _card(api: dict[str, Any]) -> str:
     dangers = [name for name in ("insecure_long_access_tokens", "insecure_allow_personal_claims") if api[name]]
+    opaque = api["access_token_format"] == "opaque"
     return card(
         [
             ("api", api["identifier"]),
             *((f"scope {shown(name)}", description) for name, description in sorted(api["scopes"].items())),
             ("lifetime", f"{api['access_token_lifetime']} s"),
-            ("signed with", api["access_token_signing_alg"]),
+            ("format", api["access_token_format"]),
+            ("encrypted to", None if api["encryption_jwks"] is None else "a key of the API's own"),
+            ("signed with", None if opaque else api["access_token_signing_alg"]),
             ("byte budget", f"{api['byte_budget']} octets"),
             ("claims", api["claims"]),
             ("insecure options", dangers),

@@ -8,6 +8,7 @@ import msgspec
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import HOUSE_SCHEDULES, KeyState, Schedule, StoredKey
 from sealring.protocol.refresh_token_format import TokenRealm
+from sealring.protocol.secret import Randomness
 from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring_verify.jose.jwks import KeySet
 
@@ -34,10 +35,11 @@ class KeyForge(Protocol):
 
 
 class MacKey(msgspec.Struct, frozen=True, kw_only=True):
-    """The key under which refresh tokens are made, derived for that purpose alone."""
+    """The keys of refresh tokens (`secret`) and of opaque access tokens, each derived for that purpose alone."""
 
     mac_key_id: int
     secret: bytes
+    opaque_secret: bytes
 
     def __repr__(self) -> str:
         return f"MacKey(mac_key_id={self.mac_key_id}, …)"
@@ -56,6 +58,18 @@ class Signer(Protocol):
 
         Under an API's own secret the claims are sealed first: whoever has it could sign others.
         """
+        ...
+
+    def encrypt_access_token(self, token: str, *, encryption_jwks: str) -> str:
+        """Encrypt a signed access token to the first usable key of an API's set (RFC 7519 §A.2)."""
+        ...
+
+    def seal_opaque_token(self, payload: bytes, *, randomness: Randomness) -> str:
+        """Write the opaque access token that holds these JSON claims, under the newest MAC key (SECURITY C4)."""
+        ...
+
+    def open_opaque_token(self, token: str) -> bytes | None:
+        """Return the claims in an opaque access token of ours, None for anything else. They may have expired."""
         ...
 
     def use(self, keys: tuple[StoredKey, ...]) -> str | None:

@@ -10,6 +10,7 @@ import msgspec
 
 from sealring.protocol.api import Api
 from sealring.protocol.instant import Instant, numeric_date
+from sealring.protocol.opaque_token import opaque_token_octets
 from sealring.protocol.scope import scope_text
 from sealring.protocol.user import Subject
 
@@ -52,6 +53,9 @@ REGISTERED_CLAIMS = frozenset(
     }
 )
 """Names that no custom claim may take; `roles` comes from the user's roles, by the API's configuration."""
+
+INTROSPECTION_MEMBERS = frozenset({"active", "token_type", "username"})
+"""Names that mean something in an answer about a token (RFC 7662 §2.2), where an opaque one tells its claims."""
 
 PERSONAL_CLAIMS = frozenset(
     {
@@ -159,7 +163,10 @@ def client_token_payload(
 
 def _fitted(claims: Mapping[str, object], api: Api) -> bytes | AccessTokenTooLarge:
     payload = msgspec.json.encode(claims)
-    octets = (len(payload) * 4 + 2) // 3 + _HEADER_OCTETS + _SIGNATURE_OCTETS[api.access_token_signing_alg]
+    if api.access_token_format == "opaque":
+        octets = opaque_token_octets(len(payload))
+    else:
+        octets = (len(payload) * 4 + 2) // 3 + _HEADER_OCTETS + _SIGNATURE_OCTETS[api.access_token_signing_alg]
     return payload if octets <= api.byte_budget else AccessTokenTooLarge(octets=octets, byte_budget=api.byte_budget)
 
 

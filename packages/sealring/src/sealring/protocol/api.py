@@ -10,6 +10,9 @@ from sealring.protocol.instant import Instant, Seconds
 SigningAlgorithm = Literal["ES256", "Ed25519", "PS256", "RS256", "HS256"]
 """What the access tokens of an API may be signed with; HS256 by a secret that this one API has too (SECURITY C3)."""
 
+AccessTokenFormat = Literal["jwt", "opaque"]
+"""What the access tokens of an API are: signed for anybody to verify, or readable by Sealring alone (SECURITY C4)."""
+
 SESSIONS_SCOPE = "sessions"
 """The scope of the issuer's own API: people list and end their sessions and change their password with it."""
 
@@ -18,9 +21,11 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     """A registered API.
 
     `identifier`: the audience of its tokens. `scopes`: name → description. `claims`: names of user claims that reach
-    its tokens (`roles` among them). `byte_budget`: the longest access token in octets. `secret_digests`: SHA-256 of
-    its `sla_` secrets, at most two. `former_lifetime`: a longer one that was in force until `former_lifetime_until`
-    less a day, tokens of which may still live.
+    its tokens (`roles` among them). `byte_budget`: the longest access token in octets. `access_token_format`: it never
+    changes, and opaque tokens are not signed. `encryption_jwks`: the public keys that its signed tokens are encrypted
+    to, the first one of use, as JSON; None where they are only signed. `secret_digests`: SHA-256 of its `sla_` secrets,
+    at most two. `former_lifetime`: a longer one that was in force until `former_lifetime_until` less a day, tokens of
+    which may still live.
     """
 
     identifier: str
@@ -29,6 +34,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     byte_budget: int = 4096
     claims: tuple[str, ...] = ()
     access_token_signing_alg: SigningAlgorithm = "ES256"
+    access_token_format: AccessTokenFormat = "jwt"
+    encryption_jwks: str | None = None
     secret_digests: tuple[bytes, ...] = ()
     insecure_long_access_tokens: bool = False
     insecure_allow_personal_claims: bool = False

@@ -257,7 +257,8 @@ def _turn(keys: tuple[StoredKey, ...], pending: StoredKey, *, now: Instant, poli
 def _retiring(key: StoredKey, *, now: Instant, policy: KeyPolicy) -> StoredKey:
     stays = {
         "access_token": policy.access_token_lifetime + SET_MARGIN,
-        "mac": policy.idle_lifetime,
+        # Opaque access tokens are made under MAC keys, and may outlive every refresh token.
+        "mac": max(policy.idle_lifetime, policy.access_token_lifetime + SET_MARGIN),
         "feed": FEED_KEY_STAYS,
         "cookie": DEVICE_TOKEN_LIFETIME,
     }[key.purpose]

@@ -22,7 +22,7 @@ from sealring.protocol.key_schedule import access_token_schedule
 from sealring.protocol.scope import scope_text
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import Subject
-from sealring_verify.access_token import check_access_token, check_time
+from sealring_verify.access_token import check_access_token, check_claims, check_time
 from sealring_verify.claims import AccessToken, parse_access_token
 from sealring_verify.errors import TokenRefused
 from sealring_verify.jose.algorithms import ALGORITHMS
@@ -49,7 +49,7 @@ def make_access_token(
     now: Instant,
     randomness: Randomness,
 ) -> TokenResponse | OAuthError:
-    """Sign an access token for `api`; a token over the API's byte budget is refused."""
+    """Make an access token for `api`; a token over the API's byte budget is refused."""
     payload = access_token_payload(
         issuer=signer.realm.issuer,
         api=api,
@@ -59,13 +59,13 @@ def make_access_token(
         jti=_make_jti(randomness),
         now=now,
     )
-    return _signed(payload, api, scope, sid=session.sid, signer=signer)
+    return _written(payload, api, scope, sid=session.sid, signer=signer, randomness=randomness)
 
 
 def make_client_token(
     *, api: Api, client: Client, scope: frozenset[str], signer: Signer, now: Instant, randomness: Randomness
 ) -> TokenResponse | OAuthError:
-    """Sign an access token for `api` in the client's own name: no session, no person, nothing that the store holds."""
+    """Make an access token for `api` in the client's own name: no session, no person, nothing that the store holds."""
     payload = client_token_payload(
         issuer=signer.realm.issuer,
         api=api,
@@ -75,28 +75,48 @@ def make_client_token(
         jti=_make_jti(randomness),
         now=now,
     )
-    return _signed(payload, api, scope, sid=None, signer=signer)
+    return _written(payload, api, scope, sid=None, signer=signer, randomness=randomness)
 
 
 def _make_jti(randomness: Randomness) -> str:
     return urlsafe_b64encode(randomness(15)).decode()
 
 
-def _signed(
-    payload: bytes | AccessTokenTooLarge, api: Api, scope: frozenset[str], *, sid: str | None, signer: Signer
+def _written(
+    payload: bytes | AccessTokenTooLarge,
+    api: Api,
+    scope: frozenset[str],
+    *,
+    sid: str | None,
+    signer: Signer,
+    randomness: Randomness,
 ) -> TokenResponse | OAuthError:
     if isinstance(payload, AccessTokenTooLarge):
         return refuse("access_token_over_budget")
-    access_token = signer.sign_access_token(payload, line=access_token_schedule(api))
+    if api.access_token_format == "opaque":
+        access_token: str | None = signer.seal_opaque_token(payload, randomness=randomness)
+    else:
+        access_token = signer.sign_access_token(payload, line=access_token_schedule(api))
     if access_token is None:  # an API whose secret was lost, with a copied store, or in a crash while it was made
         return refuse("no_signing_key")
-    return TokenResponse(
+    response = TokenResponse(
         access_token=access_token,
         token_type="Bearer",
         expires_in=api.access_token_lifetime,
         scope=scope_text(scope),
         sid=sid,
     )
+    return encrypted_response(response, api, signer=signer)
+
+
+def encrypted_response(response: TokenResponse, api: Api, *, signer: Signer) -> TokenResponse | OAuthError:
+    """Encrypt the access token where its API registered keys; the whole must fit the API's byte budget."""
+    if api.encryption_jwks is None:
+        return response
+    encrypted = signer.encrypt_access_token(response.access_token, encryption_jwks=api.encryption_jwks)
+    if len(encrypted) > api.byte_budget:
+        return refuse("access_token_over_budget")
+    return msgspec.structs.replace(response, access_token=encrypted)
 
 
 async def authenticate_bearer(
@@ -135,8 +155,11 @@ def check_token_of(api: Api, token: str, *, signer: Signer, now: Instant) -> Acc
     """Check one of our own access tokens for an API that asks about it, or return None.
 
     Nowhere else does HS256 count (SECURITY C3): whoever has the API's secret can sign whatever it likes, so the claims
-    must carry our seal besides, and what an API made itself is no token of ours.
+    must carry our seal besides, and what an API made itself is no token of ours. An opaque token counts where its API
+    has such, and a JWT where it has these.
     """
+    if api.access_token_format == "opaque":
+        return _check_opaque_token(token, audience=api.identifier, signer=signer, now=now)
     if api.access_token_signing_alg != "HS256":
         return check_own_token(token, audience=api.identifier, signer=signer, now=now)
     keys = signer.symmetric_keys(api.identifier)
@@ -182,12 +205,29 @@ def recall_token_of(
 
 async def read_own_token(token: str, *, store: Store, signer: Signer, now: Instant) -> AccessToken | None:
     """Check one of our own access tokens for whatever API it names, or return None."""
+    opaque = _check_opaque_token(token, audience=None, signer=signer, now=now)
+    if opaque is not None:
+        return opaque
     try:
         signed = verify_compact(token, keys=signer.verification_keys(), algorithms=ALGORITHMS)
         audience = parse_access_token(signed.payload).aud[0]
     except TokenRefused:
         return await _read_symmetric_token(token, store=store, signer=signer, now=now)
     return check_own_token(token, audience=audience, signer=signer, now=now)
+
+
+def _check_opaque_token(token: str, *, audience: str | None, signer: Signer, now: Instant) -> AccessToken | None:
+    """Check an opaque token for one API, or for the one that it names."""
+    payload = signer.open_opaque_token(token)
+    if payload is None:
+        return None
+    try:
+        claims = parse_access_token(payload)
+        audience = claims.aud[0] if audience is None else audience
+        check_claims(claims, issuer=signer.realm.issuer, audience=audience, leeway=0, now=now // 1000)
+    except TokenRefused:
+        return None
+    return claims
 
 
 async def _read_symmetric_token(token: str, *, store: Store, signer: Signer, now: Instant) -> AccessToken | None:

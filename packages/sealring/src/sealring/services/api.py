@@ -7,7 +7,7 @@ from hashlib import sha256
 import msgspec
 
 from sealring.ports import Clock, Randomness, Store
-from sealring.protocol.api import Api, SigningAlgorithm
+from sealring.protocol.api import AccessTokenFormat, Api, SigningAlgorithm
 from sealring.protocol.api_registration import ApiChange, ApiRegistration, parse_api_change, parse_api_registration
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.errors import OAuthError, refuse
@@ -40,6 +40,8 @@ class ApiSeen(msgspec.Struct, frozen=True, kw_only=True):
     byte_budget: int
     claims: tuple[str, ...]
     access_token_signing_alg: SigningAlgorithm
+    access_token_format: AccessTokenFormat
+    encryption_jwks: str | None
     secrets: int
     streams: int = 0
     report: ApiReport | None = None
@@ -73,8 +75,11 @@ async def add_api(
     api = parse_api_registration(request, now=now)
     if isinstance(api, OAuthError):
         return api
-    if _is_symmetric(api) and api.identifier == keys.signer.realm.issuer:
-        return _refuse_symmetric_issuer()
+    if api.identifier == keys.signer.realm.issuer:
+        if _is_symmetric(api):
+            return _refuse_symmetric_issuer()
+        if api.access_token_format == "opaque" or api.encryption_jwks is not None:
+            return _refuse_unsigned_issuer()
     secret = _make_secret(randomness)
     api = msgspec.structs.replace(api, secret_digests=(_digest(secret),))
     await _begin_line(api, keys, now=now)
@@ -177,6 +182,11 @@ def _is_symmetric(api: Api) -> bool:
 
 def _refuse_symmetric_issuer() -> OAuthError:
     sentence = "The issuer's own API shares no secret with anybody: whoever had it could be any person here."
+    return refuse("invalid_registration", description=sentence)
+
+
+def _refuse_unsigned_issuer() -> OAuthError:
+    sentence = "The issuer's own API has tokens that are only signed: its endpoints take nothing else."
     return refuse("invalid_registration", description=sentence)
 
 

@@ -20,7 +20,7 @@ from sealring.protocol.secret import Secret
 from sealring.protocol.token_request import ClientCredentialsRequest
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, subject_of
-from sealring.services.access_token import check_token_of, make_access_token, make_client_token
+from sealring.services.access_token import check_token_of, encrypted_response, make_access_token, make_client_token
 from sealring.services.session import SessionTerms, new_session, open_family
 from sealring.services.user import find_user
 
@@ -145,11 +145,18 @@ async def _issue_for_client(
     grant: _Grant, *, store: Store, signer: Signer, randomness: Randomness
 ) -> TokenIssued | OAuthError:
     response = make_client_token(
-        api=grant.api, client=grant.client, scope=grant.scope, signer=signer, now=grant.now, randomness=randomness
+        api=_only_signed(grant.api),
+        client=grant.client,
+        scope=grant.scope,
+        signer=signer,
+        now=grant.now,
+        randomness=randomness,
     )
     if isinstance(response, OAuthError):
         return response
     issued = _issued(response, grant, signer=signer)
+    if isinstance(issued, OAuthError):
+        return issued
     # Before anybody has it: no token without its event.
     await store.audit.record([_event(issued, grant)])
     return issued
@@ -165,7 +172,7 @@ async def _issue_for_user(
         sid=sid, client_id=client.client_id, client_epoch=client.epoch, auth_time=None, amr=_AMR, claims={}
     )
     response = make_access_token(
-        api=grant.api,
+        api=_only_signed(grant.api),
         subject=subject_of(user),
         session=facts,
         scope=grant.scope,
@@ -176,6 +183,8 @@ async def _issue_for_user(
     if isinstance(response, OAuthError):
         return response
     issued = _issued(response, grant, signer=signer)
+    if isinstance(issued, OAuthError):
+        return issued
     terms = SessionTerms(
         user=user,
         auth_time=grant.now,
@@ -193,12 +202,20 @@ async def _issue_for_user(
     return issued if created else refuse("changed_meanwhile")
 
 
-def _issued(response: TokenResponse, grant: _Grant, *, signer: Signer) -> TokenIssued:
+def _only_signed(api: Api) -> Api:
+    """Give the API without its keys: nobody but itself could read the `jti` of an encrypted token."""
+    return msgspec.structs.replace(api, encryption_jwks=None)
+
+
+def _issued(response: TokenResponse, grant: _Grant, *, signer: Signer) -> TokenIssued | OAuthError:
     claims = check_token_of(grant.api, response.access_token, signer=signer, now=grant.now)
     if claims is None:
         raise RuntimeError("an access token that was just signed does not verify")
+    encrypted = encrypted_response(response, grant.api, signer=signer)
+    if isinstance(encrypted, OAuthError):
+        return encrypted
     return TokenIssued(
-        access_token=Secret(response.access_token),
+        access_token=Secret(encrypted.access_token),
         token_type=response.token_type,
         expires_in=response.expires_in,
         scope=response.scope,

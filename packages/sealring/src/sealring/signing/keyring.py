@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Final
 
@@ -19,13 +20,15 @@ from sealring.protocol.key_schedule import (
     StoredKey,
     published_keys,
 )
+from sealring.protocol.opaque_token import parse_opaque_token
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.protocol.secret import Secret
 from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring.signing.master_key_file import MasterKeyFile
+from sealring.signing.opaque_token import open_opaque_token, seal_opaque_token
 from sealring.signing.sealing import derive, seal
 from sealring.signing.unsealing import KeyringProblem, key_context, unseal_key
-from sealring_verify.jose import jwk, jwks, jws
+from sealring_verify.jose import jwe, jwk, jwks, jws
 from sealring_verify.revocation_feed import FEED_MESSAGE_TYPE
 from sealring_verify.symmetric_secret import symmetric_kid, write_symmetric_secret
 
@@ -92,6 +95,24 @@ class Keyring:
         if isinstance(signing, _SymmetricKey):
             payload = access_token.seal_payload(payload, seal_key=signing.seal_key)
         return jws.sign_compact(payload, key=signing.key, header=signing.header)
+
+    def encrypt_access_token(self, token: str, *, encryption_jwks: str) -> str:
+        """Encrypt a signed access token to the first usable key of an API's set (RFC 7519 §A.2)."""
+        return jwe.encrypt_compact(token, key=_encryption_key(encryption_jwks))
+
+    def seal_opaque_token(self, payload: bytes, *, randomness: Randomness) -> str:
+        """Write the opaque access token that holds these JSON claims, under the active MAC key (SECURITY C4)."""
+        return seal_opaque_token(
+            payload, mac_key=self._unsealed.newest_mac_key, realm=self._realm, randomness=randomness
+        )
+
+    def open_opaque_token(self, token: str) -> bytes | None:
+        """Return the claims in an opaque access token of ours, None for anything else. They may have expired."""
+        parsed = parse_opaque_token(token)
+        mac_key = None if parsed is None else self.find_mac_key(parsed.mac_key_id)
+        if parsed is None or mac_key is None:
+            return None
+        return open_opaque_token(parsed, mac_key=mac_key, realm=self._realm)
 
     def current_mac_key(self) -> MacKey:
         """Return the active MAC key."""
@@ -240,7 +261,9 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
             return secret
         if key.purpose == "mac" and key.mac_key_id is not None and key.state != "retired":
             # A pending one too: another node may have turned to it a moment ago.
-            mac_key = MacKey(mac_key_id=key.mac_key_id, secret=derive(secret, "refresh"))
+            mac_key = MacKey(
+                mac_key_id=key.mac_key_id, secret=derive(secret, "refresh"), opaque_secret=derive(secret, "opaque")
+            )
             mac_keys[key.mac_key_id] = mac_key
             newest = mac_key if key.state == "active" else newest
         elif key.purpose == "cookie" and key.state in device_keys:
@@ -269,6 +292,12 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
         newest_mac_key=newest,
         device_keys=tuple(chain.from_iterable(device_keys.values())),
     )
+
+
+# The same text from one request to the next, so it is read once.
+@lru_cache(maxsize=1024)
+def _encryption_key(encryption_jwks: str) -> jwe.EncryptionKey:
+    return jwe.parse_encryption_jwks(encryption_jwks.encode())[0]
 
 
 def _signing_key(secret: bytes, key: StoredKey, *, typ: str) -> _SigningKey:
