@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 import pytest
+from msgspec.structs import replace
 
-from sealring.ports import KeyChange
+from sealring.ports import KeyChange, KeyStock
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.audit_verification import AuditVerification
 from sealring.protocol.instant import Instant
+from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.standing_key import StandingKey
 from sealring.storage.locked_store import LockedStore
 from sealring.storage.postgresql.database import DatabasePool, open_pool
@@ -20,7 +22,17 @@ from sealring.storage.sqlite.store import LockedSqliteStore
 if TYPE_CHECKING:
     from storage.conftest import Databases
 
-AUDIT, DEVICE = (StandingKey(purpose=purpose, sealed=purpose.encode()) for purpose in ("audit", "device"))
+AUDIT = StandingKey(purpose="audit", sealed=b"audit")
+COOKIE = StoredKey(
+    kid="cookie-1",
+    purpose="cookie",
+    alg="HS256",
+    state="active",
+    mac_key_id=None,
+    sealed=b"cookie",
+    public_jwk=None,
+    created_at=Instant(1000),
+)
 EVENT = AuditEvent(event="sign_in", at=1000, actor="user:ada")
 AUDIT_KEY = b"k" * 32
 
@@ -57,11 +69,11 @@ async def test_standing_keys_are_added_before_the_audit_begins_unless_the_keys_w
     locked = await open_locked()
     stock = await locked.key_stock()
     assert stock.standing == ()
-    assert await locked.add_standing_keys([AUDIT, DEVICE], version=stock.version) is None
+    assert await locked.add_standing_keys([AUDIT], beside=[COOKIE], version=stock.version) is None
     other = StandingKey(purpose="audit", sealed=b"other")
-    assert await locked.add_standing_keys([other], version=stock.version) is None
+    assert await locked.add_standing_keys([other], beside=[replace(COOKIE, kid="other")], version=stock.version) is None
     given = await locked.key_stock()
-    assert (given.standing, given.version) == ((AUDIT, DEVICE), stock.version + 1)
+    assert given == KeyStock(version=stock.version + 1, keys=(COOKIE,), standing=(AUDIT,))
     store = locked.begin(audit_key=AUDIT_KEY, writer="node", randomness=os.urandom)
     assert await store.keys.stock() == given
     assert await store.audit.list_events(after=0, limit=10) == ()
@@ -87,12 +99,12 @@ async def test_standing_keys_that_a_change_of_keys_seals_anew_take_the_place_of_
     open_locked: OpenLocked,
 ) -> None:
     locked = await open_locked()
-    await locked.add_standing_keys([AUDIT, DEVICE], version=0)
+    await locked.add_standing_keys([AUDIT], version=0)
     store = locked.begin(audit_key=AUDIT_KEY, writer="node", randomness=os.urandom)
     anew = StandingKey(purpose="audit", sealed=b"anew")
     change = KeyChange(version=1, keys=(), standing=(anew,))
     assert await store.keys.change(change, now=Instant(1000), events=[EVENT]) == 0
-    assert (await store.keys.stock()).standing == (anew, DEVICE)
+    assert (await store.keys.stock()).standing == (anew,)
     await store.state.destroy_keys([AUDIT], events=[])
     assert (await store.keys.stock()).standing == (AUDIT,)
     await store.close()
