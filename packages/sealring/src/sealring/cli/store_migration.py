@@ -13,7 +13,10 @@ from sealring.cli.control import find_settings, operator, server_answers
 from sealring.cli.output import counted, shown
 from sealring.config import Settings
 
-_NO_SOURCE: Final = "The source is sqlite: (the configuration's file) or sqlite:PATH. From PostgreSQL there is no way back by this command."
+_NO_SOURCE: Final = (
+    "The source is sqlite: (the configuration's file) or sqlite:PATH. "
+    "There is no way back from PostgreSQL by this command."
+)
 _NO_TARGET: Final = "The target is postgresql://USER@HOST:PORT/DATABASE, a new and empty database."
 _NO_PASSWORD: Final = (
     "Others can read what a command is told, so name the target without its password: write the password into a file "
@@ -63,8 +66,8 @@ async def _migrate_store(options: Namespace) -> Answer:
         "\nnext, in sealring.toml:",
         # A JSON text in ASCII is a TOML basic string.
         f"  database = {json.dumps(options.target)}",
-        f"\nthen `sealring serve`. {shown(migrated.source)} was not changed: keep it until all is well, and never serve it "
-        "again once the new database was served.",
+        f"\nthen `sealring serve`. {shown(migrated.source)} was not changed: keep it until all is well,",
+        "and never serve it again once the new database was served.",
     ]
     return Answer(msgspec.to_builtins(migrated), "\n".join(said))
 

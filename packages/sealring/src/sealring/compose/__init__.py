@@ -1,4 +1,4 @@
-"""The one place that knows every room: opens the house from its settings, serves it, moves its store, puts a copy in its place."""
+"""The one place that knows every room: opens the house from its settings, serves it, moves its store."""
 
 from sealring.compose.migrating import migrate_house
 from sealring.compose.opening import (

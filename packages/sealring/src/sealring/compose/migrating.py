@@ -139,7 +139,7 @@ class _Move:
     async def _tell(self, target: "Transaction", *, actor: str) -> None:
         from sealring.storage.postgresql.audit_writer import AuditWriter  # noqa: PLC0415 -- as above
 
-        details = {"from": "sqlite", "feed_number": self._identity.feed_number}
+        details: dict[str, str | int] = {"from": "sqlite", "feed_number": self._identity.feed_number}
         event = AuditEvent(event="store_migrated", at=wall_clock(), actor=actor, details=details)
         writer = AuditWriter(writer=os.urandom(8).hex(), audit_key=self._secrets.audit, randomness=os.urandom)
         await writer.write(target, [event])

@@ -13,15 +13,20 @@ class Tally:
 
     def __init__(self) -> None:
         self.rows = 0
-        self._digest = sha256()
+        self._sha256 = sha256()
 
     def take(self, rows: Iterable[Iterable[object]]) -> None:
         """Take the next rows."""
         for row in rows:
             # Each value says its own type and length, so that no two tables are written alike.
-            self._digest.update(_encode(tuple(row)))
+            self._sha256.update(_encode(tuple(row)))
             self.rows += 1
+
+    @property
+    def digest(self) -> bytes:
+        """Return the digest of all rows so far, 32 octets."""
+        return self._sha256.digest()
 
     def agrees_with(self, other: "Tally") -> bool:
         """Say whether both have seen the same rows in the same order."""
-        return (self.rows, self._digest.digest()) == (other.rows, other._digest.digest())
+        return (self.rows, self.digest) == (other.rows, other.digest)
