@@ -1,4 +1,5 @@
 import os
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -42,8 +43,24 @@ def test_every_table_and_column_of_a_file_is_named_with_its_type(path: Path) -> 
     for table in TABLES:
         described = connection.execute(f"PRAGMA table_info({table.name})").fetchall()
         assert {name: TYPES[kind] for _, name, kind, *_ in described} == table.columns
-        key = sorted((place, name) for _, name, _, _, _, place in described if place)
-        assert tuple(name for _, name in key) == table.key
+        key = [name for place, name in sorted((row[5], row[1]) for row in described) if place]
+        assert table.read_from_sqlite.endswith(f" ORDER BY {', '.join(key)}")
+
+
+def test_statements_name_every_column_in_the_order_of_the_row() -> None:
+    for table in TABLES:
+        into, named, _, placed, _ = re.split(r"[()]", table.write)
+        assert into.split()[-1] == table.name
+        assert words(named) == list(table.columns)
+        assert words(placed) == [f":{name}" for name in table.columns]
+        for read in (table.read_from_sqlite, table.read_from_postgresql):
+            named, _, rest = read.partition("FROM")
+            assert words(named) == ["SELECT", *table.columns]
+            assert words(rest)[:3] == [table.name, "ORDER", "BY"]
+
+
+def words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 def test_what_others_refer_to_is_written_before_them(path: Path) -> None:
