@@ -228,7 +228,10 @@ async def test_an_audit_that_does_not_hold_is_moved_only_where_it_is_said(
 
 async def test_a_target_that_was_used_is_refused_and_stays_as_it_is(installation: "Installation", target: str) -> None:
     await installation.furnish()
-    await command(installation, "migrate-store", "sqlite:", target)
+    moved = await installation.run("migrate-store", "sqlite:", target)
+    assert moved.status == 0, moved.err
+    assert "1 user, 1 client, 2 APIs, 0 sessions" in moved.out
+    assert f'\n  database = "{target}"\n' in moved.out
     counts = await tables_of(target)
     again = await installation.run("migrate-store", f"sqlite:{database_of(installation)}", target)
     assert (again.status, again.out) == (2, "")

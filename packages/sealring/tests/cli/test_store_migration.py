@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 Run = Callable[..., Any]  # the fixtures of conftest.py
@@ -54,3 +55,19 @@ def test_a_missing_master_key_moves_nothing(installed: Run) -> None:
     refused = installed("migrate-store", "sqlite:", TARGET)
     assert refused.exit_status == 2
     assert "master key" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE store_state SET demo = 1", "demo's database"),
+        ("DELETE FROM standing_keys", "run `sealring migrate` on it first"),
+        ("UPDATE keys SET sealed = (SELECT sealed FROM standing_keys)", "does not open"),
+    ],
+)
+def test_a_store_that_nobody_could_serve_is_not_moved(installed: Run, statement: str, told: str) -> None:
+    with apsw.Connection("data/sealring.db") as connection:
+        connection.execute(statement)
+    refused = installed("migrate-store", "sqlite:", TARGET)
+    assert refused.exit_status == 2
+    assert told in refused.err
