@@ -17,12 +17,14 @@ LATER: Final = {
     "status": "say how the installation stands",
     "backup": "copy the database, also while the server runs",
     "restore": "put a backup in its place: everybody signs in again",
+    "migrate-store": "move the whole store from SQLite to PostgreSQL; nobody is signed out",
     "tokens": "issue, revoke",
     "keys": "list, rotate, rewrap, revoke",
     "recover": "begin anew after the store was restored from a backup",
 }
 MODULES: Final = {name: name for name in (*FIRST_HOUR, *LATER)} | {
     "migrate": "store_state",
+    "migrate-store": "store_migration",
     "status": "store_state",
     "recover": "store_state",
     "backup": "store_state",

@@ -1,5 +1,6 @@
-"""The one place that knows every room: opens the house from its settings, serves it, puts a copy in its place."""
+"""The one place that knows every room: opens the house from its settings, serves it, moves its store."""
 
+from sealring.compose.migrating import migrate_house
 from sealring.compose.opening import (
     DemoTerms,
     OpenHouse,
@@ -17,6 +18,7 @@ __all__ = [
     "DemoTerms",
     "OpenHouse",
     "make_master_key",
+    "migrate_house",
     "open_control_app",
     "open_desk",
     "open_house",

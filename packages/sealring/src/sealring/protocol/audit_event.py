@@ -83,6 +83,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "store_recovered": "The operator made a new incarnation: all sessions ended.",
         "store_backed_up": "The operator made a copy of the database.",
         "store_restored": "The database was replaced by a copy: all sessions ended.",
+        "store_migrated": "The store was moved here from another engine; nobody was signed out.",
         "audit_retention_applied": "The oldest events of one run were removed; a signed closing record stays.",
         "node_started": "A node began to serve.",
         "node_stopped": "A node stopped in order.",

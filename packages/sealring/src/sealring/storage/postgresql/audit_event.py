@@ -55,8 +55,7 @@ class PostgresqlAudit:
     async def walk(self, visit: Callable[[AuditPart], None], *, limit: int) -> None:
         """Show `visit` every chain in order, in parts of about `limit` events; the last one of each has no link."""
         async with self._database.view() as transaction:
-            for row in await transaction.all(sql.LIST_WRITERS):
-                await _walk_chain(transaction, str(row[0]), visit, limit=limit)
+            await walk_chains(transaction, visit, limit=limit)
 
     async def find_old_segment(self, *, before: Instant, limit: int, without: Collection[str]) -> AuditPart | None:
         """Read the oldest links of some writer, about `limit` events; the first link's are all older than `before`."""
@@ -84,6 +83,12 @@ class PostgresqlAudit:
             return True
 
         return bool(await self._database.act(act, key=closing.writer))
+
+
+async def walk_chains(transaction: Transaction, visit: Callable[[AuditPart], None], *, limit: int) -> None:
+    """Show `visit` every chain as it is in a transaction; see `ports.AuditStore.walk`."""
+    for row in await transaction.all(sql.LIST_WRITERS):
+        await _walk_chain(transaction, str(row[0]), visit, limit=limit)
 
 
 async def _walk_chain(transaction: Transaction, writer: str, visit: Callable[[AuditPart], None], *, limit: int) -> None:
