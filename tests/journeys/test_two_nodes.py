@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     Pair = tuple[Installation, Installation]
 
 KNOWN_SECONDS = 0.25
+BEAT_SECONDS = 1
 # What a loaded machine may take for the asking itself.
 ASKING_SECONDS = 0.5
 
@@ -178,3 +180,75 @@ async def test_a_node_with_a_copy_of_the_master_key_follows_once_it_has_the_new_
     assert (await pair[1].refresh(token)).status == 200
     assert await pair[1].stop() == 0
     await pair[1].start()
+
+
+async def test_a_node_whose_clock_leaves_the_databases_is_not_ready_until_it_agrees_again(
+    installation: "Installation",
+) -> None:
+    await installation.furnish()
+    await installation.start(movable_clock=True)
+    token = (await installation.sign_in()).refresh_token
+    for seconds in (3, -3):
+        installation.set_clock(seconds)
+        await installation.wait_until_ready(503)
+        assert (await ask(installation, "/readyz")).json() == {"status": "not ready", "code": "clock_differs"}
+        # What reaches it all the same is answered.
+        token = (await installation.refresh(token)).refresh_token
+        installation.set_clock(0)
+        await installation.wait_until_ready()
+    assert installation.log().count("clock_differs") == 2
+    assert "let both follow the same time servers" in installation.log()
+
+
+async def test_a_node_issues_nothing_once_another_one_has_recovered_the_store(pair: "Pair") -> None:
+    token = (await pair[1].sign_in()).refresh_token
+    remembered = pair[1].folder / "secrets" / "master.key.incarnation"
+    stream = asyncio.create_task(read_stream(pair[1]))
+    await pair[0].stop()
+    recovered = await pair[0].run("recover", "--yes", "--json")
+    assert recovered.status == 0, recovered.err
+    await pair[1].wait_until_ready(503)
+    await asyncio.wait_for(stream, timeout=5)
+    await pair[0].start()
+    assert (await pair[0].refresh(token)).json()["error"] == "invalid_grant"
+    for _ in range(2):  # starting again mends nothing
+        for answer in (await pair[1].sign_in(), await pair[1].refresh(token)):
+            assert (answer.status, answer.json()["code"]) == (503, "store_rolled_back")
+        assert f"remove {remembered}, start" in pair[1].log()
+        await pair[1].stop()
+        await pair[1].start(ready=503)
+    await pair[1].stop()
+    remembered.unlink()
+    await pair[1].start()
+    token = (await pair[1].sign_in()).refresh_token
+    assert (await pair[0].refresh(token)).status == 200
+    verdict = await pair[0].run("audit", "verify", "--json")
+    assert json.loads(verdict.out)["holds"], verdict.out
+
+
+async def test_a_running_node_issues_nothing_once_the_database_has_forgotten_an_end(pair: "Pair") -> None:
+    token = (await pair[0].sign_in()).refresh_token
+    end = {"json": {"refresh_token": token}, "auth": ("shop", "slc_of_the_tests")}
+    assert (await ask(pair[0], "/session", method="DELETE", **end)).status_code == 204
+    remembered = pair[1].folder / "secrets" / "master.key.incarnation"
+    await asyncio.sleep(3 * BEAT_SECONDS)
+    assert json.loads(remembered.read_bytes())["feed_number"] == 1
+    database = await asyncpg.connect(pair[0].database)
+    await database.execute("UPDATE store_state SET feed_number = 0")
+    await database.close()
+    await asyncio.gather(*(node.wait_until_ready(503) for node in pair))
+    assert (await pair[1].sign_in()).json()["code"] == "store_rolled_back"
+    assert json.loads(remembered.read_bytes())["feed_number"] == 1
+
+
+async def read_stream(node: "Installation") -> None:
+    """Read a stream of the feed to its end."""
+    headers = {"host": node.host, "accept": "text/event-stream"}
+    address = f"http://127.0.0.1:{node.port}"
+    async with (
+        httpx.AsyncClient(base_url=address, trust_env=False, auth=("orders", "sla_of_the_tests")) as client,
+        client.stream("GET", "/revocations?after=0", headers=headers) as answer,
+    ):
+        assert answer.status_code == 200
+        async for _ in answer.aiter_lines():
+            pass
