@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,17 @@ class PostgresqlServer:
             self._process.wait(READY_SECONDS)
             self._process = None
 
+    def kill(self) -> None:
+        """Kill -9 the server and all that it started, as a lost machine would be."""
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        self._process.wait(READY_SECONDS)
+        self._process = None
+
     def remove(self) -> None:
         """End the server, which has nothing to keep, and remove its folder."""
         self.stop(signal.SIGQUIT)
@@ -78,6 +90,17 @@ class PostgresqlServer:
 def postgresql_server() -> Iterator[PostgresqlServer]:
     """The one server of this run, which keeps nothing."""
     server = PostgresqlServer(**HASTY)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def fragile() -> Iterator[PostgresqlServer]:
+    """A server of the test's own, which waits for its disk and may be killed."""
+    server = PostgresqlServer()
     try:
         server.start()
         yield server

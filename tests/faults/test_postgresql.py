@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -11,15 +10,6 @@ import pytest
 
 if TYPE_CHECKING:
     from conftest import Installation, PostgresqlServer
-
-
-@pytest.fixture
-def fragile(postgresql_server: "PostgresqlServer") -> Iterator["PostgresqlServer"]:
-    """A server of the test's own, which waits for its disk and may be killed."""
-    server = type(postgresql_server)()
-    server.start()
-    yield server
-    server.remove()
 
 
 async def test_an_installation_is_set_up_on_postgresql_and_kept(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sealring.ports import KeyStock
 from sealring.protocol.api import Api
 from sealring.protocol.instant import Instant
 from sealring.protocol.key_schedule import HOUSE_SCHEDULES, Schedule, StoredKey
@@ -163,4 +164,24 @@ async def test_a_node_adopts_the_keys_that_another_turned(node: Node) -> None:
     await node.turn(one)
     assert signed_by(two) != signed_by(one)
     await adopt_keys(store=node.store, signer=two)
+    assert signed_by(two) == signed_by(one)
+
+
+async def test_an_adoption_that_read_the_keys_before_another_one_does_not_bring_them_back(node: Node) -> None:
+    one, two = await node.open(), await node.open()
+    go_on = asyncio.Event()
+
+    async def read_late() -> KeyStock:
+        stock = await node.store.keys.stock()
+        await go_on.wait()
+        return stock
+
+    late = SimpleNamespace(keys=SimpleNamespace(stock=read_late, version=node.store.keys.version))
+    adopting = asyncio.create_task(adopt_keys(store=late, signer=two))
+    await asyncio.sleep(0)
+    node.now = START + 30 * DAY
+    await node.turn(one)
+    await adopt_keys(store=node.store, signer=two)
+    go_on.set()
+    await adopting
     assert signed_by(two) == signed_by(one)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sealring.credentials.password_hash import NoMatch
 from sealring.ports import StoreUnavailable
+from sealring.services.readiness import Readiness
 
 PAGE = "https://page.example"
 JSON = {"content-type": "application/json"}
@@ -340,7 +341,7 @@ async def test_no_secret_of_a_whole_flow_reaches_a_log_line_or_the_database(
 async def test_a_halted_house_issues_nothing_and_says_so(site: SimpleNamespace) -> None:
     body = (await site.sign_in()).json()
     _, headers = await site.own_token()
-    site.rehouse(halted=True)
+    site.rehouse(readiness=Readiness(halted=True))
     change = {"current_password": "a", "new_password": "b"}
     for answer in (
         await site.sign_in(),

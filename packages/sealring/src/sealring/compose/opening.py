@@ -24,6 +24,7 @@ from sealring.services.desk import Desk
 from sealring.services.house import House
 from sealring.services.key_admin import KeyDesk
 from sealring.services.key_schedule import KeyTerms, complete_key_stock
+from sealring.services.readiness import Readiness, is_another_store
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
 from sealring.signing.incarnation_file import IncarnationFile, IncarnationFileProblem
@@ -77,7 +78,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             service_clock=service_clock,
             randomness=os.urandom,
             password_policy=password_policy(settings),
-            halted=_is_rolled_back(identity, remembered),
+            readiness=Readiness(halted=_is_rolled_back(identity, remembered)),
             feed=RevocationFeed(store=store, signer=keyring, clock=clock, policy=_feed_policy(settings)),
             reports=ReportBoard(),
             key_set_life=terms.key_set_life,
@@ -183,7 +184,7 @@ def _desk_of(house: House, settings: Settings, *, unlocked: UnlockedStore, terms
             data_folder=settings.path(settings.data),
         ),
         readers=Readers(feed=house.feed, reports=house.reports),
-        halted=house.halted,
+        readiness=house.readiness,
     )
 
 
@@ -232,4 +233,7 @@ async def remember_store(opened: OpenHouse) -> None:
     if opened.house.halted:
         return
     identity = await opened.house.store.state.identity()
-    opened.incarnation_file.remember(identity.incarnation, identity.feed_number)
+    if not is_another_store(
+        identity, opened=opened.house.signer.realm.incarnation, feed_number=opened.incarnation_file.feed_number
+    ):
+        opened.incarnation_file.remember(identity.incarnation, identity.feed_number)

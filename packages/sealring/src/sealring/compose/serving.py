@@ -8,7 +8,6 @@ from ipaddress import ip_network
 from typing import Final
 
 import msgspec
-import structlog
 
 from sealring.admin.control_app import build_control_app
 from sealring.compose.opening import DemoTerms, OpenHouse, open_house
@@ -19,6 +18,7 @@ from sealring.compose.upkeep import (
     keep_up,
     make_checkpoints,
     make_retention,
+    tell_halt,
     write_checkpoint,
 )
 from sealring.config import Settings, control_socket
@@ -30,7 +30,6 @@ from sealring.web.app import WebApp, WebPolicy
 from sealring.web.http_server import CannotListen, ConnectionLimits, HttpServer, Listen, ListenUnix
 
 _GRACE_SECONDS: Final = 10
-_log = structlog.get_logger()
 
 
 async def serve_house(
@@ -67,10 +66,7 @@ async def serve_house(
         checkpointing = asyncio.create_task(keep_checkpoints(checkpoints, settings.audit.checkpoint_seconds))
         stack.callback(checkpointing.cancel)
         if opened.house.halted:
-            _log.critical(
-                "store_rolled_back",
-                advice="This database is older than what this node last saw. Stop, run `sealring recover`, start.",
-            )
+            tell_halt(opened)
         if announce is not None:
             announce()
         # After the word that programs wait for, which stays the first line.

@@ -6,11 +6,13 @@ from typing import Final
 import structlog
 
 from sealring.compose.opening import OpenHouse, remember_store
+from sealring.compose.unlocking import clock_problem
 from sealring.services.audit_checkpoint import AuditCheckpoints
 from sealring.services.audit_retention import AuditRetention
 from sealring.services.desk import Desk
 from sealring.services.expiry import forget_expired
 from sealring.services.key_schedule import adopt_keys, turn_due_keys
+from sealring.services.readiness import is_another_store
 from sealring.telemetry.audit_checkpoint import CheckpointLines
 from sealring.telemetry.standard_output import StandardOutput
 
@@ -23,12 +25,14 @@ _log = structlog.get_logger()
 
 
 async def keep_up(opened: OpenHouse, retention: AuditRetention) -> None:
-    """Once a second: keep the service clock and what is remembered of the store; now and then forget what expired."""
+    """Once a second: look at the store and at the clocks, keep what goes on; now and then forget what expired."""
     beats, more = 0, False
     while True:
         await asyncio.sleep(_BEAT_SECONDS)
         beats += 1
         try:
+            await look_at_store(opened)
+            await compare_clocks(opened)
             await _keep_service_clock(opened)
             await remember_store(opened)
             if beats % _FORGET_EVERY == 0:
@@ -40,6 +44,39 @@ async def keep_up(opened: OpenHouse, retention: AuditRetention) -> None:
             # A later beat tries again; a request that needs the store says so itself.
             more = False
             _log.exception("upkeep_failed")
+
+
+async def look_at_store(opened: OpenHouse) -> None:
+    """Stop issuing once the store is not the one that this node opened, or has forgotten what it knew (SECURITY A9)."""
+    house, known = opened.house, opened.incarnation_file.feed_number
+    identity = await house.store.state.identity()
+    if house.halted or not is_another_store(identity, opened=house.signer.realm.incarnation, feed_number=known):
+        return
+    house.readiness.halted = True
+    # Whoever reads the feed here must go stale, or hear the rest of it from a node that knows.
+    house.feed.close()
+    tell_halt(opened)
+
+
+def tell_halt(opened: OpenHouse) -> None:
+    """Log why nothing is issued, and what to do."""
+    _log.critical(
+        "store_rolled_back",
+        advice="This database is another than this node last saw, or older. Where `sealring recover` was run at "
+        f"another node since: stop this one, remove {opened.incarnation_file.path}, start. Else stop, run "
+        "`sealring recover`, start.",
+    )
+
+
+async def compare_clocks(opened: OpenHouse) -> None:
+    """Be ready while this machine's clock is the database's, to a second; a file has none of its own."""
+    house = opened.house
+    before = house.clock()
+    database = await house.store.state.clock()
+    problem = None if database is None else clock_problem(database, before=before, after=house.clock())
+    if problem is not None and not house.readiness.clock_differs:
+        _log.error("clock_differs", advice=problem)
+    house.readiness.clock_differs = problem is not None
 
 
 async def _keep_service_clock(opened: OpenHouse) -> None:

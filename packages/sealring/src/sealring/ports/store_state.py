@@ -30,6 +30,10 @@ class StateStore(Protocol):
         """Move the kept service clock forward to `service_now`; never back."""
         ...
 
+    async def clock(self) -> Instant | None:
+        """Read the wall clock of the database's machine, None where the store is a file on this one."""
+        ...
+
     async def recover(self, incarnation: bytes, *, now: Instant, events: Sequence[AuditEvent]) -> int:
         """Begin a new incarnation: raise all epochs, end all sessions; return how many lived."""
         ...

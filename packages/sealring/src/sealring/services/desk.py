@@ -9,6 +9,7 @@ from sealring.credentials.password_policy import PasswordPolicy
 from sealring.ports import Clock, PasswordHashing, Randomness, Signer, Store, StoreUnavailable
 from sealring.services.acknowledgement import Readers
 from sealring.services.key_admin import KeyDesk
+from sealring.services.readiness import Readiness
 
 __all__ = ["Desk", "StoreUnavailable"]
 
@@ -22,7 +23,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     `audit_key`: 32 octets, under which the audit's chains are made. `key_folder`: where the settings say that the
     master key lies, which may be a link. `readers`: who reads the revocation feed, None where no server runs.
     `remember`: writes down outside of the store which one it is; None while a server runs, whose keys are bound to the
-    incarnation that it opened. `halted`: True where the store is not the one that this node knew (SECURITY A9).
+    incarnation that it opened. `readiness`: whether this node may serve.
     """
 
     store: Store
@@ -37,7 +38,12 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     key_folder: Path | None = None
     readers: Readers | None = None
     remember: Remember | None = None
-    halted: bool = False
+    readiness: Readiness = msgspec.field(default_factory=Readiness)
+
+    @property
+    def halted(self) -> bool:
+        """True where the store is not the one that this node knew (SECURITY A9): no tokens."""
+        return self.readiness.halted
 
     @property
     def key_folders(self) -> frozenset[Path]:

@@ -15,6 +15,7 @@ from sealring.ports import (
     StoreUnavailable,
 )
 from sealring.protocol.instant import Seconds
+from sealring.services.readiness import Readiness
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import RevocationFeed
 from sealring_verify.verified_tokens import VerifiedTokens
@@ -26,7 +27,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     """The ports in their places. `activity`: None where ordinary acts are told to nobody.
 
     `checked_tokens`: signatures that held, so that a token that is asked about again costs its rows alone.
-    `halted`: True where the store is not the one that this node knew (SECURITY A9): no tokens until `recover`.
+    `readiness`: whether this node may serve, which its upkeep keeps.
     """
 
     issuer: str
@@ -38,9 +39,14 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     service_clock: ServiceClock
     randomness: Randomness
     password_policy: PasswordPolicy
-    halted: bool
+    readiness: Readiness
     feed: RevocationFeed
     reports: ReportBoard
     key_set_life: Seconds
     checked_tokens: VerifiedTokens
     activity: ActivityStream | None = None
+
+    @property
+    def halted(self) -> bool:
+        """True where the store is not the one that this node knew (SECURITY A9): no tokens."""
+        return self.readiness.halted

@@ -67,11 +67,14 @@ async def turn_due_keys(*, store: Store, signer: Signer, terms: KeyTerms, holder
 
 async def adopt_keys(*, store: Store, signer: Signer) -> KeyStock:
     """Let this node work with the store's keys as they are now. RuntimeError where they cannot be used."""
-    stock = await store.keys.stock()
-    problem = signer.use(stock.keys)
-    if problem is not None:
-        raise RuntimeError(problem)
-    return stock
+    while True:
+        stock = await store.keys.stock()
+        problem = signer.use(stock.keys)
+        if problem is not None:
+            raise RuntimeError(problem)
+        # Several of this node may adopt at once, and whoever read first may be the last to use what it read.
+        if await store.keys.version() == stock.version:
+            return stock
 
 
 async def begin_line(schedule: Schedule, *, store: Store, signer: Signer, terms: KeyTerms, now: Instant) -> None:

@@ -21,18 +21,23 @@ class IncarnationFile:
     """The file, and what was last written to it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._written: _Memory | None = None
+
+    @property
+    def feed_number(self) -> int:
+        """The highest number that is remembered, 0 where nothing is yet."""
+        return 0 if self._written is None else self._written.feed_number
 
     def disagrees_with(self, incarnation: bytes, feed_number: int) -> bool | IncarnationFileProblem:
         """Say whether the store is not the one that was known, or is older than it was; a first look agrees."""
         try:
-            memory = msgspec.json.decode(self._path.read_bytes(), type=_Memory)
+            memory = msgspec.json.decode(self.path.read_bytes(), type=_Memory)
         except FileNotFoundError:
             return self._first(incarnation, feed_number)
         except (OSError, msgspec.DecodeError):
             return IncarnationFileProblem(
-                f"The file {self._path} cannot be read. It tells a restored database from the one that was served: "
+                f"The file {self.path} cannot be read. It tells a restored database from the one that was served: "
                 "bring it back, or delete it if you are sure that the database is the newest."
             )
         self._written = memory
@@ -42,13 +47,13 @@ class IncarnationFile:
         """Write down how far the store has come, if that is news."""
         memory = _Memory(incarnation=incarnation.hex(), feed_number=feed_number)
         if memory != self._written:
-            fresh = self._path.with_name(self._path.name + ".new")
+            fresh = self.path.with_name(self.path.name + ".new")
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(msgspec.json.encode(memory))
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.replace(self._path)
+            fresh.replace(self.path)
             self._written = memory
 
     def _first(self, incarnation: bytes, feed_number: int) -> bool | IncarnationFileProblem:
@@ -56,7 +61,7 @@ class IncarnationFile:
             self.remember(incarnation, feed_number)
         except OSError as failure:
             return IncarnationFileProblem(
-                f"The file {self._path} cannot be written ({failure.strerror}). Where the master key lies on a "
+                f"The file {self.path} cannot be written ({failure.strerror}). Where the master key lies on a "
                 "read-only mount, set incarnation_file to a writable path outside the data directory."
             )
         return False

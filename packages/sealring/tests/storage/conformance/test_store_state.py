@@ -1,10 +1,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from sealring.clocks import wall_clock
 from sealring.ports import KeyChange, NewSession, Store
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant, ServiceInstant
 from sealring.protocol.standing_key import StandingKey
+from sealring.storage.sqlite.store import SqliteStore
 
 OpenSession = Callable[..., Awaitable[NewSession]]
 Recorded = Callable[[], Awaitable[list[AuditEvent]]]
@@ -24,6 +26,14 @@ async def test_the_service_clock_never_goes_back(store: Store) -> None:
         assert (await store.state.identity()).service_now == kept
     await asyncio.gather(*(store.state.beat(ServiceInstant(reading)) for reading in (40, 70, 10, 60)))
     assert (await store.state.identity()).service_now == 70
+
+
+async def test_a_database_of_a_server_tells_its_wall_clock_and_a_file_has_none(store: Store) -> None:
+    before = wall_clock()
+    told = await store.state.clock()
+    assert (told is None) is isinstance(store, SqliteStore)
+    # Both run on this machine.
+    assert told is None or before - 50 <= told <= wall_clock() + 50
 
 
 async def test_recovering_begins_an_incarnation_in_which_nobody_is_signed_in(

@@ -8,6 +8,8 @@ import httpx
 import msgspec
 import pytest
 
+from sealring.services.readiness import Readiness
+
 ORDERS = ("orders", "sla_orders")
 REPORT = {
     "verifier": "v" * 22,
@@ -114,7 +116,7 @@ async def test_a_report_is_kept_under_the_name_of_its_credential(site: SimpleNam
 
 
 async def test_a_store_that_was_rolled_back_tells_nothing(site: SimpleNamespace) -> None:
-    site.rehouse(halted=True)
+    site.rehouse(readiness=Readiness(halted=True))
     for path in ("/revocations?after=0", "/revocations/snapshot"):
         assert code_of(await ask(site, path)) == (503, "store_rolled_back")
 

@@ -35,6 +35,10 @@ class PostgresqlState:
 
         await self._database.act(act)
 
+    async def clock(self) -> Instant | None:
+        """Read the wall clock of the database's machine."""
+        return await read_clock(self._database)
+
     async def recover(self, incarnation: bytes, *, now: Instant, events: Sequence[AuditEvent]) -> int:
         """Begin a new incarnation: raise all epochs, end all sessions; return how many lived."""
 
@@ -82,7 +86,7 @@ async def read_former_issuer(database: PostgresqlDatabase | DatabasePool) -> str
     return None if row is None else str(row[0])
 
 
-async def read_clock(pool: DatabasePool) -> Instant:
-    """Read the wall clock of the database's machine."""
-    (now,) = await pool.read(sql.FIND_CLOCK)
+async def read_clock(database: PostgresqlDatabase | DatabasePool) -> Instant:
+    """Read the wall clock of the database's machine, also of a database that is not written yet."""
+    (now,) = await database.read(sql.FIND_CLOCK)
     return Instant(now)

@@ -38,6 +38,10 @@ class SqliteState:
 
         await self._database.act(act)
 
+    async def clock(self) -> Instant | None:
+        """Say that there is no other machine."""
+        return None
+
     async def recover(self, incarnation: bytes, *, now: Instant, events: Sequence[AuditEvent]) -> int:
         """Begin a new incarnation: raise all epochs, end all sessions; return how many lived."""
         values = {"incarnation": incarnation, "now": now, "reason": "store_recovered"}

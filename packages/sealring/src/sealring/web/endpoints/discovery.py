@@ -34,10 +34,11 @@ async def get_healthz(_request: Request, _house: House) -> Answer:
 
 
 async def get_readyz(_request: Request, house: House) -> Answer:
-    """Say whether this node may serve: the store answers and is the one that we know."""
+    """Say whether this node may serve: the store answers, is the one that we know, and keeps our time."""
     await house.store.state.identity()
-    if house.halted:
-        return json_answer({"status": "not ready", "code": "store_rolled_back"}, status=503)
+    code = house.readiness.code
+    if code is not None:
+        return json_answer({"status": "not ready", "code": code}, status=503)
     return json_answer({"status": "ready"})
 
 
