@@ -46,7 +46,7 @@ def _check(token: str | bytes, *, now: float = 1000, leeway: int = 30, audience:
         algorithms=frozenset({"ES256"}),
         leeway=leeway,
         now=now,
-    )
+    )[0]
 
 
 def _refusal(token: str, **circumstances: Any) -> tuple[str, str | None]:  # noqa: ANN401 - passed on as they come

@@ -5,29 +5,13 @@ from collections.abc import Collection
 from sealring_verify.claims import AccessToken, parse_access_token
 from sealring_verify.errors import InvalidToken
 from sealring_verify.jose.jwks import KeySet
-from sealring_verify.jose.jws import verify_compact
+from sealring_verify.jose.jws import VerifiedJws, verify_compact
 
 # RFC 9068 §4; media types are compared without regard to case (RFC 7515 §4.1.9, RFC 2045 §5.1).
 _TYPES = frozenset({"at+jwt", "application/at+jwt"})
 
 
 def check_access_token(
-    token: str | bytes,
-    *,
-    keys: KeySet,
-    issuer: str,
-    audience: str,
-    algorithms: Collection[str],
-    leeway: int,
-    now: float,
-) -> AccessToken:
-    """Say what a presented bearer token is worth, as `check_signed_access_token` does, whatever its key."""
-    return check_signed_access_token(
-        token, keys=keys, issuer=issuer, audience=audience, algorithms=algorithms, leeway=leeway, now=now
-    )[0]
-
-
-def check_signed_access_token(
     token: str | bytes,
     *,
     keys: KeySet,
@@ -45,12 +29,17 @@ def check_signed_access_token(
     `nbf` and `iat`; `now` is seconds since 1970. Raises InvalidToken and nothing else, whatever the token.
     """
     jws = verify_compact(token, keys=keys, algorithms=algorithms)
+    access_token = signed_claims(jws)
+    check_claims(access_token, issuer=issuer, audience=audience, leeway=leeway, now=now)
+    return access_token, jws.key.kid
+
+
+def signed_claims(jws: VerifiedJws) -> AccessToken:
+    """Read the claims of a JWS whose signature held. Raises InvalidToken where it is no access token."""
     # RFC 8725 §3.11: an ID token or a log-out token of the same issuer must never pass.
     if jws.header.typ is None or jws.header.typ.lower() not in _TYPES:
         raise InvalidToken("wrong_type")
-    access_token = parse_access_token(jws.payload)
-    check_claims(access_token, issuer=issuer, audience=audience, leeway=leeway, now=now)
-    return access_token, jws.key.kid
+    return parse_access_token(jws.payload)
 
 
 def check_claims(access_token: AccessToken, *, issuer: str, audience: str, leeway: int, now: float) -> None:

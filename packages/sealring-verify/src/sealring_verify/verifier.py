@@ -8,7 +8,7 @@ from typing import Self
 
 import msgspec
 
-from sealring_verify.access_token import check_signed_access_token, check_time
+from sealring_verify.access_token import check_access_token, check_time
 from sealring_verify.claims import AccessToken
 from sealring_verify.decryption import Decryption, signed_token
 from sealring_verify.errors import (
@@ -333,7 +333,7 @@ class Verifier:
         if remembered is not None:
             check_time(remembered.access_token, leeway=self._leeway, now=now)
             return remembered
-        access_token, kid = check_signed_access_token(
+        access_token, kid = check_access_token(
             signed_token(use.token, self._decryption),
             keys=keys,
             issuer=self.issuer,

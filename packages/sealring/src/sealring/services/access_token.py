@@ -22,7 +22,7 @@ from sealring.protocol.key_schedule import access_token_schedule
 from sealring.protocol.scope import scope_text
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import Subject
-from sealring_verify.access_token import check_access_token, check_claims, check_time
+from sealring_verify.access_token import check_claims, check_time, signed_claims
 from sealring_verify.claims import AccessToken, parse_access_token
 from sealring_verify.errors import TokenRefused
 from sealring_verify.jose.algorithms import ALGORITHMS
@@ -137,47 +137,19 @@ async def authenticate_bearer(
 
 def check_own_token(token: str, *, audience: str, signer: Signer, now: Instant) -> AccessToken | None:
     """Check one of our own access tokens for `audience`, or return None."""
-    try:
-        return check_access_token(
-            token,
-            keys=signer.verification_keys(),
-            issuer=signer.realm.issuer,
-            audience=audience,
-            algorithms=ALGORITHMS,
-            leeway=0,
-            now=now // 1000,
-        )
-    except TokenRefused:
-        return None
+    return _check_jwt(token, audience=audience, signer=signer, now=now)
 
 
 def check_token_of(api: Api, token: str, *, signer: Signer, now: Instant) -> AccessToken | None:
     """Check one of our own access tokens for an API that asks about it, or return None.
 
-    Nowhere else does HS256 count (SECURITY C3): whoever has the API's secret can sign whatever it likes, so the claims
-    must carry our seal besides, and what an API made itself is no token of ours. An opaque token counts where its API
-    has such, and a JWT where it has these.
+    An opaque token counts where its API has such, and a JWT where it has these; HS256 counts here alone.
     """
     if api.access_token_format == "opaque":
         return _check_opaque_token(token, audience=api.identifier, signer=signer, now=now)
-    if api.access_token_signing_alg != "HS256":
-        return check_own_token(token, audience=api.identifier, signer=signer, now=now)
-    keys = signer.symmetric_keys(api.identifier)
-    try:
-        signed = verify_compact(token, keys=keys, algorithms=_SYMMETRIC)
-        if not signer.seal_holds(signed.payload, kid=signed.key.kid):
-            return None
-        return check_access_token(
-            token,
-            keys=keys,
-            issuer=signer.realm.issuer,
-            audience=api.identifier,
-            algorithms=_SYMMETRIC,
-            leeway=0,
-            now=now // 1000,
-        )
-    except TokenRefused:
-        return None
+    if api.access_token_signing_alg == "HS256":
+        return _check_symmetric_token(api, token, signer=signer, now=now)
+    return _check_jwt(token, audience=api.identifier, signer=signer, now=now)
 
 
 def recall_token_of(
@@ -205,15 +177,36 @@ def recall_token_of(
 
 async def read_own_token(token: str, *, store: Store, signer: Signer, now: Instant) -> AccessToken | None:
     """Check one of our own access tokens for whatever API it names, or return None."""
-    opaque = _check_opaque_token(token, audience=None, signer=signer, now=now)
-    if opaque is not None:
-        return opaque
+    return (
+        _check_opaque_token(token, audience=None, signer=signer, now=now)
+        or _check_jwt(token, audience=None, signer=signer, now=now)
+        or await _read_symmetric_token(token, store=store, signer=signer, now=now)
+    )
+
+
+def _check_jwt(token: str, *, audience: str | None, signer: Signer, now: Instant) -> AccessToken | None:
+    """Check a JWT under the published keys for one API, or for the one that it names."""
     try:
-        signed = verify_compact(token, keys=signer.verification_keys(), algorithms=ALGORITHMS)
-        audience = parse_access_token(signed.payload).aud[0]
+        claims = signed_claims(verify_compact(token, keys=signer.verification_keys(), algorithms=ALGORITHMS))
     except TokenRefused:
-        return await _read_symmetric_token(token, store=store, signer=signer, now=now)
-    return check_own_token(token, audience=audience, signer=signer, now=now)
+        return None
+    return _if_good(claims, audience=audience, signer=signer, now=now)
+
+
+def _check_symmetric_token(api: Api, token: str, *, signer: Signer, now: Instant) -> AccessToken | None:
+    """Check a JWT of an API with a secret (SECURITY C3).
+
+    Whoever has the secret can sign whatever it likes, so the claims must carry our seal besides: what an API made
+    itself is no token of ours.
+    """
+    try:
+        signed = verify_compact(token, keys=signer.symmetric_keys(api.identifier), algorithms=_SYMMETRIC)
+        if not signer.seal_holds(signed.payload, kid=signed.key.kid):
+            return None
+        claims = signed_claims(signed)
+    except TokenRefused:
+        return None
+    return _if_good(claims, audience=api.identifier, signer=signer, now=now)
 
 
 def _check_opaque_token(token: str, *, audience: str | None, signer: Signer, now: Instant) -> AccessToken | None:
@@ -223,8 +216,16 @@ def _check_opaque_token(token: str, *, audience: str | None, signer: Signer, now
         return None
     try:
         claims = parse_access_token(payload)
-        audience = claims.aud[0] if audience is None else audience
-        check_claims(claims, issuer=signer.realm.issuer, audience=audience, leeway=0, now=now // 1000)
+    except TokenRefused:
+        return None
+    return _if_good(claims, audience=audience, signer=signer, now=now)
+
+
+def _if_good(claims: AccessToken, *, audience: str | None, signer: Signer, now: Instant) -> AccessToken | None:
+    """Give authentic claims back where they are ours, for `audience` (None: for whom they name) and in their time."""
+    wanted = claims.aud[0] if audience is None else audience
+    try:
+        check_claims(claims, issuer=signer.realm.issuer, audience=wanted, leeway=0, now=now // 1000)
     except TokenRefused:
         return None
     return claims
@@ -233,7 +234,7 @@ def _check_opaque_token(token: str, *, audience: str | None, signer: Signer, now
 async def _read_symmetric_token(token: str, *, store: Store, signer: Signer, now: Instant) -> AccessToken | None:
     for api in await store.apis.list_all():
         if api.access_token_signing_alg == "HS256":
-            claims = check_token_of(api, token, signer=signer, now=now)
+            claims = _check_symmetric_token(api, token, signer=signer, now=now)
             if claims is not None:
                 return claims
     return None
