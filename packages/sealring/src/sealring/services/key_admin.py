@@ -19,6 +19,7 @@ from sealring.protocol.key_schedule import (
     KeyState,
     Schedule,
     StoredKey,
+    TurnKey,
     decide_turn,
     ready_instant,
     retired_key,
@@ -145,18 +146,27 @@ async def rotate_keys(request: RotateKeys, *, desk: KeyDesk, actor: str) -> Keys
         turn = decide_turn(stock.keys, schedule, force=request.force, now=now, policy=policy)
         if isinstance(turn, KeyNotReady):
             return _refuse_turn(turn, schedule, now=now)
-        retiring = await keep_for_sessions(turn.retiring, store=desk.store)
-        rows = tuple(key for key in (retiring, turn.activated) if key is not None)
-        events = [key_event("key_activated", turn.activated, actor=actor, now=now)]
-        change = KeyChange(version=stock.version, keys=rows)
-        if await desk.store.keys.change(change, now=now, events=events) is not None:
-            await _settle(desk, now=now)
-            return KeysRotated(
-                kid=turn.activated.kid,
-                retiring=None if retiring is None else retiring.kid,
-                leaves_at=None if retiring is None else retiring.leaves_at,
-            )
+        rotated = await write_turn(turn, stock, desk=desk, actor=actor, now=now)
+        if rotated is not None:
+            await turn_due_keys(store=desk.store, signer=desk.signer, terms=desk.terms, holder=desk.holder, now=now)
+            return rotated
     return refuse("store_unavailable", retry_after=1)
+
+
+async def write_turn(turn: TurnKey, stock: KeyStock, *, desk: KeyDesk, actor: str, now: Instant) -> KeysRotated | None:
+    """Write a turn and let this node work with it; None where the keys were changed since `stock` was read."""
+    retiring = await keep_for_sessions(turn.retiring, store=desk.store)
+    rows = tuple(key for key in (retiring, turn.activated) if key is not None)
+    event = key_event("key_activated", turn.activated, actor=actor, now=now)
+    change = KeyChange(version=stock.version, keys=rows)
+    if await desk.store.keys.change(change, now=now, events=[event]) is None:
+        return None
+    await adopt_keys(store=desk.store, signer=desk.signer)
+    return KeysRotated(
+        kid=turn.activated.kid,
+        retiring=None if retiring is None else retiring.kid,
+        leaves_at=None if retiring is None else retiring.leaves_at,
+    )
 
 
 async def revoke_key(request: RevokeKey, *, desk: KeyDesk, actor: str) -> KeysRevoked | OAuthError:

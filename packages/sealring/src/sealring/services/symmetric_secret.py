@@ -20,7 +20,7 @@ from sealring.protocol.key_schedule import (
 )
 from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring.services.acknowledgement import Readers
-from sealring.services.key_admin import KeyDesk, KeysRotated, held_by
+from sealring.services.key_admin import KeyDesk, KeysRotated, held_by, write_turn
 from sealring.services.key_schedule import adopt_keys, key_event, key_policy
 
 _TRIES: Final = 8
@@ -118,18 +118,7 @@ async def _turn(
     turn = decide_turn(stock.keys, pending.schedule, force=force, now=now, policy=policy)
     if isinstance(turn, KeyNotReady):
         return _refuse_turn(pending, turn, now=now)
-    rows = tuple(key for key in (turn.retiring, turn.activated) if key is not None)
-    event = key_event("key_activated", turn.activated, actor=actor, now=now)
-    change = KeyChange(version=stock.version, keys=rows)
-    if await desk.store.keys.change(change, now=now, events=[event]) is None:
-        return None
-    await adopt_keys(store=desk.store, signer=desk.signer)
-    retiring = turn.retiring
-    return KeysRotated(
-        kid=turn.activated.kid,
-        retiring=None if retiring is None else retiring.kid,
-        leaves_at=None if retiring is None else retiring.leaves_at,
-    )
+    return await write_turn(turn, stock, desk=desk, actor=actor, now=now)
 
 
 async def _replace_line(
