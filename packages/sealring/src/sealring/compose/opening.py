@@ -15,7 +15,7 @@ from sealring.config import Settings, hash_parameters, password_policy, reserved
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.ports import Clock, Store, StoreIdentity
-from sealring.protocol.api import SESSIONS_SCOPE, Api
+from sealring.protocol.api import ISSUER_SCOPES, Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Seconds
 from sealring.protocol.refresh_token_format import TokenRealm
@@ -216,8 +216,14 @@ async def open_keys(
 async def _register_issuer(store: Store, issuer: str, *, clock: Clock) -> None:
     """The issuer is itself an API: people list and end their sessions with its tokens (DESIGN §5)."""
     now = clock()
-    api = Api(identifier=issuer, scopes={SESSIONS_SCOPE: "See and end your own sessions"}, created_at=now)
-    await store.apis.add(api, events=[AuditEvent(event="api_added", at=now, actor="sealring", api=issuer)])
+    known = await store.apis.find(issuer)
+    if known is None:
+        api = Api(identifier=issuer, scopes=ISSUER_SCOPES, created_at=now)
+        await store.apis.add(api, events=[AuditEvent(event="api_added", at=now, actor="sealring", api=issuer)])
+    elif not ISSUER_SCOPES.keys() <= known.scopes.keys():  # a store of an older version
+        api = msgspec.structs.replace(known, scopes={**known.scopes, **ISSUER_SCOPES})
+        event = AuditEvent(event="api_updated", at=now, actor="sealring", api=issuer)
+        await store.apis.replace(api, read=known, events=[event])
 
 
 def incarnation_path(settings: Settings) -> Path:
