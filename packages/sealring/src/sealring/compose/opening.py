@@ -222,7 +222,7 @@ async def _register_issuer(store: Store, issuer: str, *, clock: Clock) -> None:
         await store.apis.add(api, events=[AuditEvent(event="api_added", at=now, actor="sealring", api=issuer)])
     elif not ISSUER_SCOPES.keys() <= known.scopes.keys():  # a store of an older version
         api = msgspec.structs.replace(known, scopes={**known.scopes, **ISSUER_SCOPES})
-        event = AuditEvent(event="api_updated", at=now, actor="sealring", api=issuer)
+        event = AuditEvent(event="api_changed", at=now, actor="sealring", api=issuer)
         await store.apis.replace(api, read=known, events=[event])
 
 
