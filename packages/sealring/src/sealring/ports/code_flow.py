@@ -28,11 +28,11 @@ class SsoSessionStore(Protocol):
         """Carry a live one over to a new proof of the same person; False where it has ended or the epoch is old."""
         ...
 
-    async def touch(self, id: str, *, idle_expires_at: Instant, now: Instant) -> None:  # noqa: A002 -- as above
+    async def touch(self, id: str, *, idle_expires_at: Instant, now: Instant) -> None:  # noqa: A002 -- the noun
         """Note that a live one was used."""
         ...
 
-    async def end(self, id: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> int | None:  # noqa: A002
+    async def end(self, id: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> int | None:  # noqa: A002 -- the noun
         """End one with every client session that came from it; return how many lived, None where it had ended."""
         ...
 
