@@ -19,6 +19,7 @@ from sealring.protocol.api import ISSUER_SCOPES, Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Seconds
 from sealring.protocol.refresh_token_format import TokenRealm
+from sealring.protocol.subject_identifier import PairwiseKey
 from sealring.services.acknowledgement import Readers
 from sealring.services.desk import Desk
 from sealring.services.house import House
@@ -83,6 +84,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             reports=ReportBoard(),
             key_set_life=terms.key_set_life,
             checked_tokens=VerifiedTokens(),
+            pairwise_key=PairwiseKey(unlocked.standing.pairwise),
         )
         opened = OpenHouse(
             house=house,

@@ -15,6 +15,7 @@ from sealring.ports import (
     StoreUnavailable,
 )
 from sealring.protocol.instant import Seconds
+from sealring.protocol.subject_identifier import PairwiseKey
 from sealring.services.readiness import Readiness
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import RevocationFeed
@@ -44,6 +45,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     reports: ReportBoard
     key_set_life: Seconds
     checked_tokens: VerifiedTokens
+    pairwise_key: PairwiseKey
     activity: ActivityStream | None = None
 
     @property
