@@ -11,7 +11,7 @@ from sealring.admin.control_app import ControlApp, build_control_app
 from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock
 from sealring.compose.problem import ComposeProblem
 from sealring.compose.unlocking import UnlockedStore, master_key_path, open_locked_store, unlock_store
-from sealring.config import Settings, hash_parameters, password_policy, reserved_places
+from sealring.config import Settings, hash_parameters, password_policy, reserved_places, sso_policy
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.ports import Clock, Store, StoreIdentity
@@ -85,6 +85,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             key_set_life=terms.key_set_life,
             checked_tokens=VerifiedTokens(),
             pairwise_key=PairwiseKey(unlocked.standing.pairwise),
+            sso_policy=sso_policy(settings),
         )
         opened = OpenHouse(
             house=house,

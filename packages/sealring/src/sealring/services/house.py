@@ -15,6 +15,7 @@ from sealring.ports import (
     StoreUnavailable,
 )
 from sealring.protocol.instant import Seconds
+from sealring.protocol.sso_session import SsoPolicy
 from sealring.protocol.subject_identifier import PairwiseKey
 from sealring.services.readiness import Readiness
 from sealring.services.report import ReportBoard
@@ -46,6 +47,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     key_set_life: Seconds
     checked_tokens: VerifiedTokens
     pairwise_key: PairwiseKey
+    sso_policy: SsoPolicy
     activity: ActivityStream | None = None
 
     @property
