@@ -111,7 +111,7 @@ async def test_every_address_answers_in_time_whatever_is_sent(
         expect_error(answer)
 
 
-PAGES = {"/authorize", "/login", "/consent"}
+PAGES = {"/authorize", "/login", "/consent", "/logout", "/logged-out", "/account"}
 
 
 def expect_error(answer: httpx.Response) -> None:

@@ -112,6 +112,9 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "consent_required": _Meaning("consent_required", 400, "The person would have to be asked."),
         "access_denied": _Meaning("access_denied", 403, "The person said no."),
         "invalid_id_token_hint": _Meaning("invalid_request", 400, "The id_token_hint is no ID token of this client."),
+        "logout_redirect_refused": _Meaning(
+            "invalid_request", 400, "That address is not registered for this client's log-outs."
+        ),
         "interaction_expired": _Meaning(
             "invalid_request", 400, "This page is too old or belongs to another browser: go back and begin anew."
         ),
