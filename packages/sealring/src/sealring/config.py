@@ -42,6 +42,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     body_seconds: int = 10
 
 
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The server's own certificate and its key, PEM; both or neither. None: a proxy in front speaks TLS."""
+
+    certificate_file: str | None = None
+    key_file: str | None = None
+
+
 class PasswordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Password rules (NIST SP 800-63B-4) and what one Argon2id hash costs. `threads` 0: cores minus one.
 
@@ -108,6 +115,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     incarnation_file: str | None = None
     run: str = "./run"
     server: ServerSettings = ServerSettings()
+    tls: TlsSettings = TlsSettings()
     password: PasswordSettings = PasswordSettings()
     limits: LimitSettings = LimitSettings()
     feed: FeedSettings = FeedSettings()
@@ -177,6 +185,14 @@ def control_socket(settings: Settings) -> Path:
     return settings.path(settings.run) / "control.sock"
 
 
+def certificate_files(settings: Settings) -> tuple[Path, Path] | None:
+    """Return the files of the server's own certificate and key; None where TLS is another's."""
+    written = settings.tls
+    if written.certificate_file is None or written.key_file is None:
+        return None
+    return settings.path(written.certificate_file), settings.path(written.key_file)
+
+
 def password_policy(settings: Settings) -> PasswordPolicy:
     """Return the password rules that the settings make."""
     written = settings.password
@@ -217,6 +233,12 @@ def _problem(settings: Settings) -> SettingsProblem | None:
     if settings.database != "sqlite" and not settings.database.startswith(_POSTGRESQL):
         # Not repeated: it may hold a password.
         return SettingsProblem('database is "sqlite" or "postgresql://USER@HOST:PORT/DATABASE", nothing else.')
+    if (settings.tls.certificate_file is None) != (settings.tls.key_file is None):
+        return SettingsProblem("tls.certificate_file and tls.key_file belong together: set both, or neither.")
+    if certificate_files(settings) is not None and not settings.issuer.startswith("https://"):
+        return SettingsProblem(
+            f"The server shall speak TLS, but the issuer {settings.issuer!r} says plain HTTP: write https://."
+        )
     data, master_key = settings.path(settings.data).resolve(), settings.path(settings.master_key_file).resolve()
     if data in master_key.parents:
         return SettingsProblem(
