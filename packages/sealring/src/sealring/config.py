@@ -233,12 +233,9 @@ def _problem(settings: Settings) -> SettingsProblem | None:
     if settings.database != "sqlite" and not settings.database.startswith(_POSTGRESQL):
         # Not repeated: it may hold a password.
         return SettingsProblem('database is "sqlite" or "postgresql://USER@HOST:PORT/DATABASE", nothing else.')
-    if (settings.tls.certificate_file is None) != (settings.tls.key_file is None):
-        return SettingsProblem("tls.certificate_file and tls.key_file belong together: set both, or neither.")
-    if certificate_files(settings) is not None and not settings.issuer.startswith("https://"):
-        return SettingsProblem(
-            f"The server shall speak TLS, but the issuer {settings.issuer!r} says plain HTTP: write https://."
-        )
+    tls = _tls_problem(settings)
+    if tls is not None:
+        return tls
     data, master_key = settings.path(settings.data).resolve(), settings.path(settings.master_key_file).resolve()
     if data in master_key.parents:
         return SettingsProblem(
@@ -272,6 +269,16 @@ def _problem(settings: Settings) -> SettingsProblem | None:
     for name, (value, least, most) in bounds.items():
         if not least <= value <= most:
             return SettingsProblem(f"{name} = {value} must lie between {least} and {most}.")
+    return None
+
+
+def _tls_problem(settings: Settings) -> SettingsProblem | None:
+    if (settings.tls.certificate_file is None) != (settings.tls.key_file is None):
+        return SettingsProblem("tls.certificate_file and tls.key_file belong together: set both, or neither.")
+    if certificate_files(settings) is not None and not settings.issuer.startswith("https://"):
+        return SettingsProblem(
+            f"The server shall speak TLS, but the issuer {settings.issuer!r} says plain HTTP: write https://."
+        )
     return None
 
 
