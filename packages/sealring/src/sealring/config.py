@@ -17,6 +17,7 @@ from sealring.protocol.discovery import issuer_problem
 
 CONFIGURATION_FILE: Final = "sealring.toml"
 _PREFIX: Final = "SEALRING_"
+_LISTS: Final = frozenset({"trusted_proxies", "allow"})
 _POSTGRESQL: Final = ("postgresql://", "postgres://")
 # Read by this module itself, or by verifiers and service tokens in the same environment; no settings of the server.
 _NOT_SETTINGS: Final = frozenset(
@@ -101,6 +102,16 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     key_set_seconds: int = 300
 
 
+class OutgoingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Calls to other people's servers. `ca_file`: authorities trusted besides the system's, PEM.
+
+    `allow`: `host:port` that may lead to this machine or a private network.
+    """
+
+    ca_file: str | None = None
+    allow: tuple[str, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. Paths are taken from the folder of the configuration file.
 
@@ -122,6 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     audit: AuditSettings = AuditSettings()
     keys: KeySettings = KeySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    outgoing: OutgoingSettings = OutgoingSettings()
     folder: Path = Path()
 
     def __repr__(self) -> str:
@@ -222,7 +234,7 @@ def _overlay(written: dict[str, Any], name: str, value: str) -> SettingsProblem 
         place = place.setdefault(table, {})
         if not isinstance(place, dict):
             return SettingsProblem(f"{name}: there is no setting of that name.")
-    place[key] = value.split(",") if key == "trusted_proxies" else value
+    place[key] = value.split(",") if key in _LISTS else value
     return None
 
 

@@ -14,6 +14,8 @@ from sealring.compose.unlocking import UnlockedStore, master_key_path, open_lock
 from sealring.config import Settings, hash_parameters, password_policy, reserved_places
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
+from sealring.outgoing.fetcher import GuardedFetcher, OutgoingPolicy, TrustProblem, load_trust
+from sealring.outgoing.target import is_authority
 from sealring.ports import Clock, Store, StoreIdentity
 from sealring.protocol.api import SESSIONS_SCOPE, Api
 from sealring.protocol.audit_event import AuditEvent
@@ -83,6 +85,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             reports=ReportBoard(),
             key_set_life=terms.key_set_life,
             checked_tokens=VerifiedTokens(),
+            outgoing=_make_fetcher(settings),
         )
         opened = OpenHouse(
             house=house,
@@ -155,6 +158,19 @@ def _make_limit(settings: Settings) -> MemorySignInLimit:
         failures_per_account=settings.limits.failures_per_account,
         failures_per_network=settings.limits.failures_per_network,
     )
+
+
+def _make_fetcher(settings: Settings) -> GuardedFetcher:
+    written = settings.outgoing
+    odd = [text for text in written.allow if not is_authority(text)]
+    if odd:
+        raise ComposeProblem(
+            f'outgoing.allow names {odd[0]!r}: write "host:port", in lower case, the port always said.'
+        )
+    trust = load_trust(None if written.ca_file is None else settings.path(written.ca_file))
+    if isinstance(trust, TrustProblem):
+        raise ComposeProblem(trust.sentence)
+    return GuardedFetcher(trust, policy=OutgoingPolicy(allow=frozenset(written.allow)))
 
 
 def _feed_policy(settings: Settings) -> FeedPolicy:

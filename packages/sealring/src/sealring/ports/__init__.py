@@ -20,6 +20,7 @@ from sealring.ports.master_key import (
     MasterKeyPlaced,
     MasterKeyRefusal,
 )
+from sealring.ports.outgoing import Outgoing, OutgoingAnswer, OutgoingFailed
 from sealring.ports.revocation import (
     FeedGap,
     FeedHead,
@@ -84,6 +85,9 @@ __all__ = [
     "MasterKeyPlaced",
     "MasterKeyRefusal",
     "NewSession",
+    "Outgoing",
+    "OutgoingAnswer",
+    "OutgoingFailed",
     "PasswordHashing",
     "Randomness",
     "RenewedSession",

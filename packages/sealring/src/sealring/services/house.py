@@ -6,6 +6,7 @@ from sealring.credentials.password_policy import PasswordPolicy
 from sealring.ports import (
     ActivityStream,
     Clock,
+    Outgoing,
     PasswordHashing,
     Randomness,
     ServiceClock,
@@ -44,6 +45,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     reports: ReportBoard
     key_set_life: Seconds
     checked_tokens: VerifiedTokens
+    outgoing: Outgoing
     activity: ActivityStream | None = None
 
     @property
