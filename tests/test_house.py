@@ -16,7 +16,10 @@ DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "mana
 MODULE_LINES = 400
 FUNCTION_LINES = 45
 MIRRORED_ROOMS = ("protocol", "credentials", "browser", "services", "storage")
-STORED_NOUNS = ("api", "audit_event", "client", "key", "lease", "revocation", "session", "store", "store_state", "user")
+STORED_NOUNS = (
+    *("api", "audit_event", "authorization_code", "client", "consent", "key", "lease", "logout_notice", "revocation"),
+    *("session", "sso_session", "store", "store_state", "user"),
+)
 UNMIRRORED: dict[str, str] = {
     "sealring/storage/sql/": "the conformance suite of tests/storage runs each statement through a store",
     "sealring/storage/migrations/": "every store of the tests is made by them, from an empty file upwards",

@@ -113,7 +113,7 @@ def set_back_to_before_standing_keys(folder: Path) -> None:
     with closing(apsw.Connection(str(folder / "data/sealring.db"))) as connection:
         connection.execute("DROP TABLE standing_keys")
         connection.execute("DELETE FROM keys WHERE purpose = 'cookie'")
-        connection.execute("DELETE FROM migrations WHERE number >= 5")
+        connection.execute("DELETE FROM migrations WHERE number = 5")
         connection.execute("DELETE FROM audit_events")
         connection.execute("DELETE FROM audit_links")
 

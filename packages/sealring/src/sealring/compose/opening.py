@@ -17,7 +17,7 @@ from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.outgoing.fetcher import GuardedFetcher, OutgoingPolicy, TrustProblem, load_trust
 from sealring.outgoing.target import is_authority
 from sealring.ports import Clock, Store, StoreIdentity
-from sealring.protocol.api import SESSIONS_SCOPE, Api
+from sealring.protocol.api import ISSUER_SCOPES, Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Seconds
 from sealring.protocol.refresh_token_format import TokenRealm
@@ -232,8 +232,14 @@ async def open_keys(
 async def _register_issuer(store: Store, issuer: str, *, clock: Clock) -> None:
     """The issuer is itself an API: people list and end their sessions with its tokens (DESIGN §5)."""
     now = clock()
-    api = Api(identifier=issuer, scopes={SESSIONS_SCOPE: "See and end your own sessions"}, created_at=now)
-    await store.apis.add(api, events=[AuditEvent(event="api_added", at=now, actor="sealring", api=issuer)])
+    known = await store.apis.find(issuer)
+    if known is None:
+        api = Api(identifier=issuer, scopes=ISSUER_SCOPES, created_at=now)
+        await store.apis.add(api, events=[AuditEvent(event="api_added", at=now, actor="sealring", api=issuer)])
+    elif not ISSUER_SCOPES.keys() <= known.scopes.keys():  # a store of an older version
+        api = msgspec.structs.replace(known, scopes={**known.scopes, **ISSUER_SCOPES})
+        event = AuditEvent(event="api_changed", at=now, actor="sealring", api=issuer)
+        await store.apis.replace(api, read=known, events=[event])
 
 
 def incarnation_path(settings: Settings) -> Path:

@@ -8,6 +8,13 @@ from sealring.ports.clock import (
     Clock,
     ServiceClock,
 )
+from sealring.ports.code_flow import (
+    AuthorizationCodeStore,
+    ConsentStore,
+    LogoutNotice,
+    LogoutNoticeStore,
+    SsoSessionStore,
+)
 from sealring.ports.key import (
     KeyChange,
     KeyStock,
@@ -28,6 +35,12 @@ from sealring.ports.revocation import (
     FeedSnapshot,
     RevocationStore,
 )
+from sealring.ports.session import (
+    NewSession,
+    Session,
+    SessionGrant,
+    SessionStore,
+)
 from sealring.ports.sign_in import (
     HashingBusy,
     Limited,
@@ -44,10 +57,6 @@ from sealring.ports.store import (
     ApiStore,
     AuditStore,
     ClientStore,
-    NewSession,
-    Session,
-    SessionGrant,
-    SessionStore,
     Store,
     StoreUnavailable,
 )
@@ -65,8 +74,10 @@ __all__ = [
     "ActivityStream",
     "ApiStore",
     "AuditStore",
+    "AuthorizationCodeStore",
     "ClientStore",
     "Clock",
+    "ConsentStore",
     "FeedGap",
     "FeedHead",
     "FeedPage",
@@ -79,6 +90,8 @@ __all__ = [
     "KeyStore",
     "LeaseStore",
     "Limited",
+    "LogoutNotice",
+    "LogoutNoticeStore",
     "MacKey",
     "MasterKeyChange",
     "MasterKeyKeeper",
@@ -98,6 +111,7 @@ __all__ = [
     "SessionStore",
     "SignInLimit",
     "Signer",
+    "SsoSessionStore",
     "StateStore",
     "Store",
     "StoreIdentity",

@@ -16,6 +16,17 @@ AccessTokenFormat = Literal["jwt", "opaque"]
 SESSIONS_SCOPE = "sessions"
 """The scope of the issuer's own API: people list and end their sessions and change their password with it."""
 
+ISSUER_SCOPES: Mapping[str, str] = {
+    SESSIONS_SCOPE: "See and end your own sessions",
+    "openid": "Know who you are",
+    "profile": "See your name and profile",
+    "email": "See your e-mail address",
+    "address": "See your postal address",
+    "phone": "See your phone number",
+    "offline_access": "Go on working while you are away",
+}
+"""What the issuer's own API has: its sessions, and what OpenID Connect tells of a person (Core §5.4, §11)."""
+
 
 class Api(msgspec.Struct, frozen=True, kw_only=True):
     """A registered API.

@@ -6,15 +6,58 @@ from typing import Literal
 import msgspec
 
 from sealring.protocol.instant import Instant, Seconds
+from sealring.protocol.scope import OPENID_SCOPES
 
 ClientType = Literal["confidential", "public"]
 TokenDelivery = Literal["body", "cookie"]
 SecretMethod = Literal["client_secret_basic", "client_secret_post"]
 TokenEndpointAuthMethod = Literal[SecretMethod, "none"]
+ApplicationType = Literal["web", "native"]
+IdTokenAlgorithm = Literal["RS256", "ES256", "PS256", "Ed25519"]
 PERMISSIONS: Mapping[str, str] = {
     "sessions:create": "open a session for a person that the client has checked itself",
     "sessions:revoke": "end everything that a subject holds",
 }
+
+
+class CodeFlow(msgspec.Struct, frozen=True, kw_only=True):
+    """How a client signs people in through the browser (OpenID Connect Dynamic Client Registration 1.0 §2).
+
+    `redirect_uris`: compared exactly. `consent`: "skip" where the operator vouches for the client and nobody is asked.
+    `sector_identifier`: the host that pairwise subjects are made for, None where subjects are public.
+    `default_max_age`: seconds.
+    """
+
+    redirect_uris: tuple[str, ...]
+    application_type: ApplicationType = "web"
+    require_pkce: bool = True
+    consent: Literal["ask", "skip"] = "ask"
+    id_token_signed_response_alg: IdTokenAlgorithm = "RS256"
+    userinfo_signed_response_alg: IdTokenAlgorithm | None = None
+    sector_identifier: str | None = None
+    sector_identifier_uri: str | None = None
+    default_max_age: int | None = None
+    require_auth_time: bool = False
+    default_acr_values: tuple[str, ...] = ()
+
+
+class ClientLogout(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a client's users go after a log-out, and how the client is told of one that began elsewhere."""
+
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = False
+
+
+class ClientPages(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client shows of itself where people sign in (RFC 7591 §2); `initiate_login_uri`: where log-in begins."""
+
+    client_uri: str | None = None
+    logo_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    initiate_login_uri: str | None = None
+    contacts: tuple[str, ...] = ()
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +65,9 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
     `secret_digests`: SHA-256 of its `slc_` secrets, at most two. `allowed`: API identifier → scopes it may ask for.
     `secret_method`: the one way in which a confidential client sends its secret. `client_credentials`: whether it gets
-    access tokens in its own name (RFC 6749 §4.4). `refresh`: whether its sessions get refresh tokens. Lifetimes and
+    access tokens in its own name (RFC 6749 §4.4). `refresh`: whether its sessions get refresh tokens. `code_flow`:
+    None where people do not sign in to it by /authorize. `jwks`: public keys as JSON. `registration_token_digest`: of
+    the access token with which a client that registered itself manages its registration (RFC 7592). Lifetimes and
     `grace_window` (0–60) are seconds.
     """
 
@@ -41,6 +86,13 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     idle_lifetime: Seconds = Seconds(30 * 24 * 3600)
     absolute_lifetime: Seconds = Seconds(90 * 24 * 3600)
     grace_window: Seconds = Seconds(10)
+    code_flow: CodeFlow | None = None
+    logout: ClientLogout = ClientLogout()
+    pages: ClientPages = ClientPages()
+    jwks: str | None = None
+    jwks_uri: str | None = None
+    self_registered: bool = False
+    registration_token_digest: bytes | None = None
     epoch: int
     disabled_at: Instant | None = None
     created_at: Instant
@@ -49,3 +101,13 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     def token_endpoint_auth_method(self) -> TokenEndpointAuthMethod:
         """The one method by which this client proves who it is (RFC 7591 §2)."""
         return "none" if self.type == "public" else self.secret_method
+
+
+def client_reach(client: Client, *, issuer: str) -> Mapping[str, frozenset[str]]:
+    """Say which scopes of which API a client may ask for, those of OpenID Connect included where it has the code flow.
+
+    `issuer`: the identifier of the issuer's own API, which owns them.
+    """
+    if client.code_flow is None:
+        return client.allowed
+    return {**client.allowed, issuer: client.allowed.get(issuer, frozenset()) | OPENID_SCOPES}

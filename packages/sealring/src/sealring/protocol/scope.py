@@ -7,6 +7,9 @@ import msgspec
 
 from sealring.protocol.errors import OAuthError, refuse
 
+OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+"""Scopes of the issuer's own API that every client of the code flow may ask for (OpenID Connect Core §5.4, §11)."""
+
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
 _MAXIMUM_SCOPES = 64
 
@@ -36,7 +39,8 @@ def decide_target(
 ) -> Target | OAuthError:
     """Find the one API that a token is for (RFC 8707 §2.2). `allowed`: API identifier → scopes within reach.
 
-    With a resource the token carries the scopes of that API only; without one, the one API must own them all.
+    With a resource the token carries the scopes of that API only; without one, the one API must own them all. Beside
+    the scopes of another API those of OpenID Connect are the session's, and the token is for that other API.
     """
     if not scope:
         return refuse("invalid_scope")
@@ -45,5 +49,8 @@ def decide_target(
     if resource is not None:
         within = scope & allowed.get(resource, frozenset())
         return Target(audience=resource, scope=within) if within else refuse("invalid_target")
-    owners = [identifier for identifier, scopes in allowed.items() if scope <= scopes]
-    return Target(audience=owners[0], scope=scope) if len(owners) == 1 else refuse("invalid_target")
+    owned = scope - OPENID_SCOPES or scope
+    owners = [identifier for identifier, scopes in allowed.items() if owned <= scopes]
+    if len(owners) != 1:
+        return refuse("invalid_target")
+    return Target(audience=owners[0], scope=scope & allowed[owners[0]])

@@ -1,4 +1,4 @@
-"""Forgets what nobody needs any more: sessions and entries of the feed whose last token has expired."""
+"""Forgets what nobody needs any more: sessions, codes and entries of the feed whose last token has expired."""
 
 from typing import Final
 
@@ -8,6 +8,8 @@ from sealring.protocol.instant import Instant, later
 
 # A verifier that was away for so long goes on where it was, instead of taking a snapshot.
 _FEED_SECONDS: Final = 15 * 60
+# For so long a spent code is known, and ends the session that it became when it is presented again.
+_SPENT_CODE_SECONDS: Final = 24 * 3600
 
 
 async def forget_expired(*, store: Store, now: Instant, limit: int) -> None:
@@ -15,4 +17,6 @@ async def forget_expired(*, store: Store, now: Instant, limit: int) -> None:
     longest = max((longest_access_token_lifetime(api, now=now) for api in await store.apis.list_all()), default=0)
     # The last refresh of a session may have made an access token that outlives it, and that can still be ended.
     await store.sessions.forget_expired(before=later(now, -longest), limit=limit)
+    await store.sso_sessions.forget_expired(before=now, limit=limit)
+    await store.authorization_codes.forget_expired(before=later(now, -_SPENT_CODE_SECONDS), limit=limit)
     await store.revocations.forget_expired(before=later(now, -_FEED_SECONDS), limit=limit)

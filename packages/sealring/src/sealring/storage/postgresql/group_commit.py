@@ -2,8 +2,8 @@
 
 What arrives often joins a batch, which does the work of all its members by one statement over arrays. Everything else
 is alone in its transaction, so that no act holds rows while another one waits for rows of its own. Whoever holds
-several rows takes them in one order, on all nodes: the lock of names, users, clients, sessions by key, the audit's
-head, the feed's head.
+several rows takes them in one order, on all nodes: the lock of names, users, browser sessions, clients, sessions by
+key, the audit's head, the feed's head.
 """
 
 import asyncio

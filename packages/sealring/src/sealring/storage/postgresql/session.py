@@ -213,6 +213,11 @@ async def _create(
     return [row["sid"] in opened for row in rows]
 
 
+async def open_session(transaction: Transaction, row: Values) -> bool:
+    """Open the session of a row, in an act that holds its subject; False where it does not stand under its epochs."""
+    return bool(await transaction.all(sql.CREATE_SESSIONS, _by_column([row])))
+
+
 async def _advance(transaction: Transaction, _journal: Journal, asked: Sequence[Values]) -> list[Any]:
     await transaction.all(sql.LOCK_FAMILIES, {"keys": [values["key"] for values in asked]})
     rows = await transaction.all(sql.ADVANCE_FAMILIES, _by_column(asked))

@@ -9,12 +9,16 @@ from sealring.protocol.secret import Randomness
 from sealring.protocol.standing_key import StandingKey
 from sealring.storage.postgresql.api import PostgresqlApis
 from sealring.storage.postgresql.audit_event import PostgresqlAudit
+from sealring.storage.postgresql.authorization_code import PostgresqlAuthorizationCodes
 from sealring.storage.postgresql.client import PostgresqlClients
+from sealring.storage.postgresql.consent import PostgresqlConsents
 from sealring.storage.postgresql.database import DatabasePool, PostgresqlDatabase
 from sealring.storage.postgresql.key import PostgresqlKeys, add_standing_keys, read_key_stock
 from sealring.storage.postgresql.lease import PostgresqlLeases
+from sealring.storage.postgresql.logout_notice import PostgresqlLogoutNotices
 from sealring.storage.postgresql.revocation import PostgresqlRevocations
 from sealring.storage.postgresql.session import PostgresqlSessions
+from sealring.storage.postgresql.sso_session import PostgresqlSsoSessions
 from sealring.storage.postgresql.store_state import PostgresqlState, read_clock, read_former_issuer, read_identity
 from sealring.storage.postgresql.user import PostgresqlUsers
 from sealring.storage.store_problem import StoreProblem
@@ -26,6 +30,10 @@ class PostgresqlStore:
     def __init__(self, database: PostgresqlDatabase) -> None:
         self._database = database
         self.sessions = PostgresqlSessions(database)
+        self.sso_sessions = PostgresqlSsoSessions(database)
+        self.authorization_codes = PostgresqlAuthorizationCodes(database)
+        self.consents = PostgresqlConsents(database)
+        self.logout_notices = PostgresqlLogoutNotices(database)
         self.users = PostgresqlUsers(database)
         self.clients = PostgresqlClients(database)
         self.apis = PostgresqlApis(database)

@@ -11,12 +11,26 @@ from sealring.protocol.user import Subject
 
 def session_row(session: NewSession) -> dict[str, Any]:
     """Write a new session as the values of its row."""
-    return msgspec.structs.asdict(session) | {
+    row = msgspec.structs.asdict(session)
+    # The row of a session is its own outbox: due as soon as the session has ended.
+    row["logout_due_at"] = 0 if row.pop("backchannel_logout") else None
+    return row | {
         "scope": words(session.scope),
         "resources": words(session.resources),
         "amr": msgspec.json.encode(session.amr).decode(),
-        "claims": None if session.claims is None else session.claims.decode(),
+        "claims": text_of(session.claims),
+        "requested_claims": text_of(session.requested_claims),
     }
+
+
+def text_of(octets: bytes | None) -> str | None:
+    """Write JSON as a column has it."""
+    return None if octets is None else octets.decode()
+
+
+def octets_of(text: str | None) -> bytes | None:
+    """Read JSON as a column has it."""
+    return None if text is None else text.encode()
 
 
 def words(items: frozenset[str]) -> str:
@@ -31,7 +45,8 @@ _decode_claims = msgspec.json.Decoder(dict[str, object]).decode
 
 def grant_of(row: Any) -> SessionGrant:  # noqa: ANN401 -- a row
     """Read what ADVANCE_FAMILY and its like return."""
-    sub, sid, generation, mac_key_id, scope, resource, auth_time, amr, claims, roles, user_claims, epoch = row
+    sub, sid, generation, mac_key_id, scope, resource, auth_time, amr, claims, *code_flow = row
+    sso_id, acr, requested_claims, roles, user_claims, epoch = code_flow
     return SessionGrant(
         sid=sid,
         generation=generation,
@@ -40,7 +55,10 @@ def grant_of(row: Any) -> SessionGrant:  # noqa: ANN401 -- a row
         resource=resource,
         auth_time=auth_time,
         amr=decode_texts(amr),
-        claims=None if claims is None else claims.encode(),
+        claims=octets_of(claims),
+        sso_id=sso_id,
+        acr=acr,
+        requested_claims=octets_of(requested_claims),
         subject=Subject(sub=sub, roles=decode_texts(roles), claims=_decode_claims(user_claims), epoch=epoch),
     )
 
@@ -91,5 +109,8 @@ def session_of(row: Any) -> Session:  # noqa: ANN401 -- a row
         refreshes=row[10],
         auth_time=row[11],
         amr=decode_texts(row[12]),
-        claims=None if row[13] is None else row[13].encode(),
+        claims=octets_of(row[13]),
+        sso_id=row[14],
+        acr=row[15],
+        requested_claims=octets_of(row[16]),
     )

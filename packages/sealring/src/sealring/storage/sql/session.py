@@ -11,7 +11,7 @@ _STANDS = """
 _LIVES = " ended_at IS NULL AND idle_expires_at > :now AND absolute_expires_at > :now AND" + _STANDS
 
 _GRANT = """ sessions.sub, sessions.sid, sessions.generation, sessions.mac_key_id, sessions.scope, sessions.resource,
-  sessions.auth_time, sessions.amr, sessions.claims,
+  sessions.auth_time, sessions.amr, sessions.claims, sessions.sso_id, sessions.acr, sessions.requested_claims,
   (SELECT roles FROM users WHERE users.sub = sessions.sub),
   (SELECT claims FROM users WHERE users.sub = sessions.sub),
   sessions.subject_epoch
@@ -21,10 +21,12 @@ _RETURNING_GRANT = " RETURNING" + _GRANT
 CREATE_SESSION = """
 INSERT INTO sessions (key, sid, sub, client_id, subject_epoch, client_epoch, generation, mac_key_id,
   rotated_1, rotated_2, rotated_3, rotated_4, repeats, binding_digest, scope, resource, resources, auth_time, amr,
-  claims, created_at, last_used_at, idle_expires_at, absolute_expires_at, network, user_agent)
+  claims, created_at, last_used_at, idle_expires_at, absolute_expires_at, network, user_agent, sso_id, acr,
+  requested_claims, logout_due_at)
 SELECT :key, :sid, :sub, :client_id, :subject_epoch, :client_epoch, 0, :mac_key_id,
   s.service_clock, s.service_clock, s.service_clock, s.service_clock, 0, :binding_digest, :scope, :resource,
-  :resources, :auth_time, :amr, :claims, :now, :now, :idle_expires_at, :absolute_expires_at, :network, :user_agent
+  :resources, :auth_time, :amr, :claims, :now, :now, :idle_expires_at, :absolute_expires_at, :network, :user_agent,
+  :sso_id, :acr, :requested_claims, :logout_due_at
 FROM store_state AS s
 WHERE EXISTS (SELECT 1 FROM users WHERE sub = :sub AND epoch = :subject_epoch AND disabled_at IS NULL)
   AND EXISTS (SELECT 1 FROM clients WHERE client_id = :client_id AND epoch = :client_epoch AND disabled_at IS NULL)
@@ -35,19 +37,24 @@ RETURNING sid
 CREATE_SESSIONS = """
 INSERT INTO sessions (key, sid, sub, client_id, subject_epoch, client_epoch, generation, mac_key_id,
   rotated_1, rotated_2, rotated_3, rotated_4, repeats, binding_digest, scope, resource, resources, auth_time, amr,
-  claims, created_at, last_used_at, idle_expires_at, absolute_expires_at, network, user_agent)
+  claims, created_at, last_used_at, idle_expires_at, absolute_expires_at, network, user_agent, sso_id, acr,
+  requested_claims, logout_due_at)
 SELECT asked.key, asked.sid, asked.sub, asked.client_id, asked.subject_epoch, asked.client_epoch, 0, asked.mac_key_id,
   s.service_clock, s.service_clock, s.service_clock, s.service_clock, 0, asked.binding_digest, asked.scope,
   asked.resource, asked.resources, asked.auth_time, asked.amr, asked.claims, asked.now, asked.now,
-  asked.idle_expires_at, asked.absolute_expires_at, asked.network, asked.user_agent
+  asked.idle_expires_at, asked.absolute_expires_at, asked.network, asked.user_agent, asked.sso_id, asked.acr,
+  asked.requested_claims, asked.logout_due_at
 FROM store_state AS s, unnest(CAST(:key AS BYTEA[]), CAST(:sid AS TEXT[]), CAST(:sub AS TEXT[]),
     CAST(:client_id AS TEXT[]), CAST(:subject_epoch AS BIGINT[]), CAST(:client_epoch AS BIGINT[]),
     CAST(:mac_key_id AS BIGINT[]), CAST(:binding_digest AS BYTEA[]), CAST(:scope AS TEXT[]),
     CAST(:resource AS TEXT[]), CAST(:resources AS TEXT[]), CAST(:auth_time AS BIGINT[]), CAST(:amr AS TEXT[]),
     CAST(:claims AS TEXT[]), CAST(:now AS BIGINT[]), CAST(:idle_expires_at AS BIGINT[]),
-    CAST(:absolute_expires_at AS BIGINT[]), CAST(:network AS TEXT[]), CAST(:user_agent AS TEXT[]))
+    CAST(:absolute_expires_at AS BIGINT[]), CAST(:network AS TEXT[]), CAST(:user_agent AS TEXT[]),
+    CAST(:sso_id AS TEXT[]), CAST(:acr AS TEXT[]), CAST(:requested_claims AS TEXT[]),
+    CAST(:logout_due_at AS BIGINT[]))
   AS asked (key, sid, sub, client_id, subject_epoch, client_epoch, mac_key_id, binding_digest, scope, resource,
-    resources, auth_time, amr, claims, now, idle_expires_at, absolute_expires_at, network, user_agent)
+    resources, auth_time, amr, claims, now, idle_expires_at, absolute_expires_at, network, user_agent, sso_id, acr,
+    requested_claims, logout_due_at)
 WHERE EXISTS (SELECT 1 FROM users
     WHERE users.sub = asked.sub AND users.epoch = asked.subject_epoch AND users.disabled_at IS NULL)
   AND EXISTS (SELECT 1 FROM clients
@@ -133,11 +140,15 @@ _END = "UPDATE sessions SET ended_at = :now, ended_reason = :reason WHERE"
 END_SESSION = _END + " sid = :sid AND ended_at IS NULL AND" + _STANDS + " RETURNING resources"
 END_SESSIONS_OF_SUBJECT = _END + " sub = :sub AND sid IS DISTINCT FROM :kept AND" + _LIVES + " RETURNING sid"
 END_SESSIONS_OF_CLIENT = _END + " client_id = :client_id AND" + _LIVES + " RETURNING sid"
+_STANDING = " AND ended_at IS NULL AND" + _STANDS + " RETURNING sid, resources"
+END_SESSIONS_OF_SSO = _END + " sso_id = :sso_id" + _STANDING
+END_SESSIONS_OF_CONSENT = _END + " sub = :sub AND client_id = :client_id" + _STANDING
 END_SESSIONS_OF_MAC_KEY = _END + " mac_key_id = :mac_key_id AND" + _LIVES + " RETURNING sid, resources"
 # PostgreSQL: whoever ends several sessions takes them in the order in which batches do.
 _LOCK = "SELECT count(*) FROM (SELECT key FROM sessions WHERE"
 _IN_ORDER = " ORDER BY key FOR UPDATE) AS held"
 LOCK_SESSIONS_OF_SUBJECT = _LOCK + " sub = :sub" + _IN_ORDER
+LOCK_SESSIONS_OF_SSO = _LOCK + " sso_id = :sso_id AND ended_at IS NULL" + _IN_ORDER
 LOCK_SESSIONS_OF_CLIENT = _LOCK + " client_id = :client_id AND ended_at IS NULL" + _IN_ORDER
 LOCK_SESSIONS_OF_MAC_KEY = _LOCK + " mac_key_id = :mac_key_id AND ended_at IS NULL" + _IN_ORDER
 LOCK_ALL_SESSIONS = _LOCK + " ended_at IS NULL" + _IN_ORDER
@@ -156,7 +167,7 @@ WHERE sid = :sid AND sub = :sub RETURNING sid
 _SEE = """
 SELECT sid, sub, client_id, scope, resource, created_at, last_used_at,
   CASE WHEN idle_expires_at < absolute_expires_at THEN idle_expires_at ELSE absolute_expires_at END,
-  network, user_agent, generation, auth_time, amr, claims
+  network, user_agent, generation, auth_time, amr, claims, sso_id, acr, requested_claims
 FROM sessions WHERE"""
 
 FIND_LIVE = _SEE + " sid = :sid AND" + _LIVES

@@ -59,18 +59,48 @@ VALUES (:created_at, :identifier, :registration)
 """
 _READ_SESSIONS = """
 SELECT subject_epoch, client_epoch, generation, mac_key_id, rotated_1, rotated_2, rotated_3, rotated_4, repeats,
-  shared_generation, auth_time, created_at, last_used_at, idle_expires_at, absolute_expires_at, ended_at, sid, sub,
-  client_id, scope, resource, resources, amr, claims, network, user_agent, ended_reason, key, binding_digest
+  shared_generation, auth_time, created_at, last_used_at, idle_expires_at, absolute_expires_at, ended_at,
+  logout_due_at, logout_attempts, sid, sub, client_id, scope, resource, resources, amr, claims, network, user_agent,
+  ended_reason, sso_id, acr, requested_claims, key, binding_digest
 FROM sessions"""
 _WRITE_SESSIONS = """
 INSERT INTO sessions (subject_epoch, client_epoch, generation, mac_key_id, rotated_1, rotated_2, rotated_3, rotated_4,
   repeats, shared_generation, auth_time, created_at, last_used_at, idle_expires_at, absolute_expires_at, ended_at,
-  sid, sub, client_id, scope, resource, resources, amr, claims, network, user_agent, ended_reason, key,
-  binding_digest)
+  logout_due_at, logout_attempts, sid, sub, client_id, scope, resource, resources, amr, claims, network, user_agent,
+  ended_reason, sso_id, acr, requested_claims, key, binding_digest)
 VALUES (:subject_epoch, :client_epoch, :generation, :mac_key_id, :rotated_1, :rotated_2, :rotated_3, :rotated_4,
   :repeats, :shared_generation, :auth_time, :created_at, :last_used_at, :idle_expires_at, :absolute_expires_at,
-  :ended_at, :sid, :sub, :client_id, :scope, :resource, :resources, :amr, :claims, :network, :user_agent,
-  :ended_reason, :key, :binding_digest)
+  :ended_at, :logout_due_at, :logout_attempts, :sid, :sub, :client_id, :scope, :resource, :resources, :amr, :claims,
+  :network, :user_agent, :ended_reason, :sso_id, :acr, :requested_claims, :key, :binding_digest)
+"""
+_READ_SSO_SESSIONS = """
+SELECT subject_epoch, auth_time, created_at, last_used_at, idle_expires_at, absolute_expires_at, ended_at, id, sub,
+  amr, acr, network, user_agent, ended_reason, digest
+FROM sso_sessions"""
+_WRITE_SSO_SESSIONS = """
+INSERT INTO sso_sessions (subject_epoch, auth_time, created_at, last_used_at, idle_expires_at,
+  absolute_expires_at, ended_at, id, sub, amr, acr, network, user_agent, ended_reason, digest)
+VALUES (:subject_epoch, :auth_time, :created_at, :last_used_at, :idle_expires_at, :absolute_expires_at,
+  :ended_at, :id, :sub, :amr, :acr, :network, :user_agent, :ended_reason, :digest)
+"""
+_READ_AUTHORIZATION_CODES = """
+SELECT subject_epoch, client_epoch, auth_time, created_at, expires_at, spent_at, client_id, redirect_uri, sub, sso_id,
+  scope, resource, nonce, requested_claims, amr, acr, sid, code_challenge, digest
+FROM authorization_codes"""
+_WRITE_AUTHORIZATION_CODES = """
+INSERT INTO authorization_codes (subject_epoch, client_epoch, auth_time, created_at, expires_at, spent_at,
+  client_id, redirect_uri, sub, sso_id, scope, resource, nonce, requested_claims, amr, acr, sid, code_challenge,
+  digest)
+VALUES (:subject_epoch, :client_epoch, :auth_time, :created_at, :expires_at, :spent_at, :client_id,
+  :redirect_uri, :sub, :sso_id, :scope, :resource, :nonce, :requested_claims, :amr, :acr, :sid, :code_challenge,
+  :digest)
+"""
+_READ_CONSENTS = """
+SELECT granted_at, sub, client_id, redirect_uri, scope, resources, metadata_digest
+FROM consents"""
+_WRITE_CONSENTS = """
+INSERT INTO consents (granted_at, sub, client_id, redirect_uri, scope, resources, metadata_digest)
+VALUES (:granted_at, :sub, :client_id, :redirect_uri, :scope, :resources, :metadata_digest)
 """
 _READ_KEYS = """
 SELECT mac_key_id, created_at, activated_at, leaves_at, kid, purpose, alg, state, public_jwk, api, sealed
@@ -169,13 +199,49 @@ TABLES: Final = (
         name="sessions",
         columns=_columns(
             integer="subject_epoch client_epoch generation mac_key_id rotated_1 rotated_2 rotated_3 rotated_4 repeats "
-            "shared_generation auth_time created_at last_used_at idle_expires_at absolute_expires_at ended_at",
-            text="sid sub client_id scope resource resources amr claims network user_agent ended_reason",
+            "shared_generation auth_time created_at last_used_at idle_expires_at absolute_expires_at ended_at "
+            "logout_due_at logout_attempts",
+            text="sid sub client_id scope resource resources amr claims network user_agent ended_reason sso_id acr "
+            "requested_claims",
             octets="key binding_digest",
         ),
         read_from_sqlite=_READ_SESSIONS + " ORDER BY key",
         read_from_postgresql=_READ_SESSIONS + " ORDER BY key",
         write=_WRITE_SESSIONS,
+    ),
+    Table(
+        name="sso_sessions",
+        columns=_columns(
+            integer="subject_epoch auth_time created_at last_used_at idle_expires_at absolute_expires_at ended_at",
+            text="id sub amr acr network user_agent ended_reason",
+            octets="digest",
+        ),
+        read_from_sqlite=_READ_SSO_SESSIONS + " ORDER BY id",
+        read_from_postgresql=_READ_SSO_SESSIONS + ' ORDER BY id COLLATE "C"',
+        write=_WRITE_SSO_SESSIONS,
+    ),
+    Table(
+        name="authorization_codes",
+        columns=_columns(
+            integer="subject_epoch client_epoch auth_time created_at expires_at spent_at",
+            text="client_id redirect_uri sub sso_id scope resource nonce requested_claims amr acr sid code_challenge",
+            octets="digest",
+        ),
+        read_from_sqlite=_READ_AUTHORIZATION_CODES + " ORDER BY digest",
+        read_from_postgresql=_READ_AUTHORIZATION_CODES + " ORDER BY digest",
+        write=_WRITE_AUTHORIZATION_CODES,
+    ),
+    Table(
+        name="consents",
+        columns=_columns(
+            integer="granted_at",
+            text="sub client_id redirect_uri scope resources",
+            octets="metadata_digest",
+        ),
+        read_from_sqlite=_READ_CONSENTS + " ORDER BY sub, client_id, redirect_uri",
+        read_from_postgresql=_READ_CONSENTS
+        + ' ORDER BY sub COLLATE "C", client_id COLLATE "C", redirect_uri COLLATE "C"',
+        write=_WRITE_CONSENTS,
     ),
     Table(
         name="keys",
@@ -246,8 +312,8 @@ TABLES: Final = (
 
 # PostgreSQL:
 HOLD_TABLES: Final = """
-LOCK TABLE users, administrator_links, clients, apis, sessions, keys, standing_keys, revocations, audit_events,
-  audit_links, audit_closings, key_version, store_state, audit_head
+LOCK TABLE users, administrator_links, clients, apis, sessions, sso_sessions, authorization_codes, consents, keys,
+  standing_keys, revocations, audit_events, audit_links, audit_closings, key_version, store_state, audit_head
 IN EXCLUSIVE MODE
 """
 # An incarnation and two numbers are made with the tables.
@@ -257,6 +323,9 @@ SELECT EXISTS (SELECT 1 FROM users)
   OR EXISTS (SELECT 1 FROM clients)
   OR EXISTS (SELECT 1 FROM apis)
   OR EXISTS (SELECT 1 FROM sessions)
+  OR EXISTS (SELECT 1 FROM sso_sessions)
+  OR EXISTS (SELECT 1 FROM authorization_codes)
+  OR EXISTS (SELECT 1 FROM consents)
   OR EXISTS (SELECT 1 FROM keys)
   OR EXISTS (SELECT 1 FROM standing_keys)
   OR EXISTS (SELECT 1 FROM revocations)

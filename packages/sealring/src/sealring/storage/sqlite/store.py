@@ -9,12 +9,16 @@ from sealring.protocol.secret import Randomness
 from sealring.protocol.standing_key import StandingKey
 from sealring.storage.sqlite.api import SqliteApis
 from sealring.storage.sqlite.audit_event import SqliteAudit
+from sealring.storage.sqlite.authorization_code import SqliteAuthorizationCodes
 from sealring.storage.sqlite.client import SqliteClients
+from sealring.storage.sqlite.consent import SqliteConsents
 from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase
 from sealring.storage.sqlite.key import SqliteKeys, add_standing_keys, read_key_stock
 from sealring.storage.sqlite.lease import SqliteLeases
+from sealring.storage.sqlite.logout_notice import SqliteLogoutNotices
 from sealring.storage.sqlite.revocation import SqliteRevocations
 from sealring.storage.sqlite.session import SqliteSessions
+from sealring.storage.sqlite.sso_session import SqliteSsoSessions
 from sealring.storage.sqlite.store_state import SqliteState, read_former_issuer, read_identity
 from sealring.storage.sqlite.user import SqliteUsers
 from sealring.storage.store_problem import StoreProblem
@@ -26,6 +30,10 @@ class SqliteStore:
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
         self.sessions = SqliteSessions(database)
+        self.sso_sessions = SqliteSsoSessions(database)
+        self.authorization_codes = SqliteAuthorizationCodes(database)
+        self.consents = SqliteConsents(database)
+        self.logout_notices = SqliteLogoutNotices(database)
         self.users = SqliteUsers(database)
         self.clients = SqliteClients(database)
         self.apis = SqliteApis(database)
