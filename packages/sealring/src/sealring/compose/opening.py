@@ -1,6 +1,7 @@
 """Opens the house from its settings: store, keys, threads, and what the operator's desk holds."""
 
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Seconds
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.services.acknowledgement import Readers
+from sealring.services.client_keys import ClientKeys
 from sealring.services.desk import Desk
 from sealring.services.house import House
 from sealring.services.key_admin import KeyDesk
@@ -70,6 +72,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
         terms = key_terms(settings, master_key=unlocked.master_key)
         keyring = await open_keys(unlocked, settings, terms=terms, incarnation=identity.incarnation, clock=clock)
         service_clock = ServiceClockReading(identity.service_now, shared=settings.database != "sqlite")
+        outgoing = _make_fetcher(settings)
         house = House(
             issuer=settings.issuer,
             store=store,
@@ -85,7 +88,8 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             reports=ReportBoard(),
             key_set_life=terms.key_set_life,
             checked_tokens=VerifiedTokens(),
-            outgoing=_make_fetcher(settings),
+            outgoing=outgoing,
+            client_keys=ClientKeys(outgoing, monotonic=time.monotonic),
         )
         opened = OpenHouse(
             house=house,

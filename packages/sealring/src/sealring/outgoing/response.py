@@ -1,7 +1,6 @@
 """An HTTP answer, read to its bound and no further (RFC 9112)."""
 
 import asyncio
-import re
 from http import HTTPStatus
 from typing import Final
 
@@ -12,8 +11,6 @@ from sealring.ports import OutgoingAnswer
 BODY_BYTES: Final = 64 * 1024
 _HEAD_BYTES: Final = 16 * 1024
 _READ_BYTES: Final = 16 * 1024
-_MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age=\"?(\d{1,9})\"?(?:$|[,\s])", re.IGNORECASE)
-_NEVER_KEPT: Final = re.compile(r"(?:^|[,\s])no-(?:store|cache)(?:$|[,\s=])", re.IGNORECASE)
 
 
 class UnusableResponse(Exception):  # noqa: N818 -- a reason on its way to the log
@@ -38,8 +35,9 @@ async def read_response(reader: asyncio.StreamReader) -> OutgoingAnswer:
             raise UnusableResponse("the answer is too large")
     if reading.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnusableResponse("the answer is compressed, which nobody asked for")
-    cache_control = reading.headers.get("cache-control", "")
-    return OutgoingAnswer(status=reading.status, body=bytes(reading.body), max_age=_max_age(cache_control))
+    return OutgoingAnswer(
+        status=reading.status, body=bytes(reading.body), cache_control=reading.headers.get("cache-control")
+    )
 
 
 class _Reading:
@@ -84,10 +82,3 @@ class _Reading:
         self.body = bytearray()
         self.complete = False
         self._head_complete = False
-
-
-def _max_age(cache_control: str) -> int | None:
-    if _NEVER_KEPT.search(cache_control):
-        return 0
-    found = _MAX_AGE.search(cache_control)
-    return None if found is None else int(found[1])

@@ -4,6 +4,7 @@ A seam is a Protocol with two real implementations, or with a test that needs it
 """
 
 from sealring.ports.activity import ActivityStream
+from sealring.ports.client_assertion import ClientAssertionStore
 from sealring.ports.clock import (
     Clock,
     ServiceClock,
@@ -75,6 +76,7 @@ __all__ = [
     "ApiStore",
     "AuditStore",
     "AuthorizationCodeStore",
+    "ClientAssertionStore",
     "ClientStore",
     "Clock",
     "ConsentStore",

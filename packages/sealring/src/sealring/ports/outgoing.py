@@ -9,12 +9,12 @@ import msgspec
 class OutgoingAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What another server answered. `status`: HTTP, redirects included, which are not followed; `body`: at most 64 KiB.
 
-    `max_age`: for how many seconds it may be kept, as its Cache-Control says (RFC 9111 §5.2.2.1), or None.
+    `cache_control`: the header of that name, which says for how long it may be kept (RFC 9111 §5.2), or None.
     """
 
     status: int
     body: bytes
-    max_age: int | None = None
+    cache_control: str | None = None
 
 
 class OutgoingFailed(msgspec.Struct, frozen=True):

@@ -5,6 +5,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from sealring.protocol.client_assertion import ASSERTION_ALGORITHMS
+
 _NEVER_IN_AN_ISSUER = re.compile(r"""[^\x21-\x7e]|[?#@"'<>\\^`{|}]""")
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -51,7 +53,7 @@ def is_loopback(issuer: str) -> bool:
 
 def authorization_server_metadata(issuer: str) -> dict[str, object]:
     """Return the metadata document (RFC 8414 §2)."""
-    methods = ["client_secret_basic", "client_secret_post", "none"]
+    methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
     return {
         "issuer": issuer,
         "jwks_uri": f"{issuer}/jwks",
@@ -59,8 +61,10 @@ def authorization_server_metadata(issuer: str) -> dict[str, object]:
         "grant_types_supported": ["client_credentials", "refresh_token"],
         "token_endpoint": f"{issuer}/token",
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "revocation_endpoint": f"{issuer}/revoke",
         "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "introspection_endpoint": f"{issuer}/introspect",
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
         "sealring_revocation_endpoint": f"{issuer}/revocations",

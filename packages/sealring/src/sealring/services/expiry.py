@@ -10,6 +10,8 @@ from sealring.protocol.instant import Instant, later
 _FEED_SECONDS: Final = 15 * 60
 # For so long a spent code is known, and ends the session that it became when it is presented again.
 _SPENT_CODE_SECONDS: Final = 24 * 3600
+# A node whose clock is behind takes an assertion for a while longer: it must not be taken for a new one there.
+_CLOCKS_SECONDS: Final = 60
 
 
 async def forget_expired(*, store: Store, now: Instant, limit: int) -> None:
@@ -19,4 +21,5 @@ async def forget_expired(*, store: Store, now: Instant, limit: int) -> None:
     await store.sessions.forget_expired(before=later(now, -longest), limit=limit)
     await store.sso_sessions.forget_expired(before=now, limit=limit)
     await store.authorization_codes.forget_expired(before=later(now, -_SPENT_CODE_SECONDS), limit=limit)
+    await store.client_assertions.forget_expired(before=later(now, -_CLOCKS_SECONDS), limit=limit)
     await store.revocations.forget_expired(before=later(now, -_FEED_SECONDS), limit=limit)

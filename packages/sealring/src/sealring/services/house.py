@@ -16,6 +16,7 @@ from sealring.ports import (
     StoreUnavailable,
 )
 from sealring.protocol.instant import Seconds
+from sealring.services.client_keys import ClientKeys
 from sealring.services.readiness import Readiness
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import RevocationFeed
@@ -46,6 +47,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     key_set_life: Seconds
     checked_tokens: VerifiedTokens
     outgoing: Outgoing
+    client_keys: ClientKeys
     activity: ActivityStream | None = None
 
     @property
