@@ -28,7 +28,8 @@ from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, UserCredentials, subject_of
 from sealring.services.access_token import Bearer, make_access_token
 from sealring.services.activity import access_token_issued
-from sealring.services.session import WEIGHED, OpenedFamily, open_family, prove_password, with_refresh_token
+from sealring.services.client_session import OpenedFamily, open_family, with_refresh_token
+from sealring.services.session import WEIGHED, prove_password
 
 
 async def change_password(

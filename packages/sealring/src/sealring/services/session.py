@@ -10,8 +10,6 @@ from sealring.credentials.password_policy import PasswordRefused, prepare_passwo
 from sealring.ports import (
     ActivityStream,
     HashingBusy,
-    MacKey,
-    NewSession,
     PasswordHashing,
     Randomness,
     Signer,
@@ -25,9 +23,8 @@ from sealring.protocol.caller import Caller
 from sealring.protocol.client import Client
 from sealring.protocol.device_token import DEVICE_ID_OCTETS, find_known_device, mint_device_token
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.instant import Instant, later
+from sealring.protocol.instant import Instant
 from sealring.protocol.opaque_id import make_opaque_id
-from sealring.protocol.refresh_token_format import family_key, mint_refresh_token
 from sealring.protocol.scope import Target, decide_target
 from sealring.protocol.secret import Secret
 from sealring.protocol.session import AssertedSessionRequest, MfaRequired, PasswordSessionRequest
@@ -35,19 +32,10 @@ from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, UserCredentials, next_epoch, subject_of
 from sealring.services.access_token import make_access_token
 from sealring.services.activity import access_token_issued
+from sealring.services.client_session import SessionTerms, new_session, open_family, with_refresh_token
 
 WEIGHED: Final = frozenset({"wrong_credentials", "account_disabled"})
 """Codes of attempts at a password that were weighed: each is an event."""
-
-
-class OpenedFamily(msgspec.Struct, frozen=True, kw_only=True):
-    """A new refresh family: the secret is here once and nowhere else. `born`: 4 octets."""
-
-    born: bytes
-    secret: bytes
-
-    def __repr__(self) -> str:
-        return "OpenedFamily(…)"
 
 
 class DevicePresented(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,18 +46,6 @@ class DevicePresented(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "DevicePresented(…)"
-
-
-class SessionTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session is opened on: who, how proven, for which API and scopes."""
-
-    user: User
-    auth_time: Instant
-    amr: tuple[str, ...]
-    claims: dict[str, object]
-    scope: frozenset[str]
-    target: Target
-    api: Api
 
 
 async def sign_in(
@@ -296,7 +272,9 @@ async def _open(
     family = open_family(now=now, randomness=randomness)
     # Read once: the keys may turn between the row and the token.
     mac_key = signer.current_mac_key()
-    session = new_session(terms, client, caller, sid=sid, family=family, mac_key=mac_key, now=now)
+    session = new_session(
+        terms, client, caller, sid=sid, family=family, mac_key=mac_key, issuer=signer.realm.issuer, now=now
+    )
     opened = msgspec.structs.replace(event, sid=sid, api=terms.api.identifier)
     if not await store.sessions.create(session, now=now, events=[opened]):
         # A password change, a disabling or a deletion came in between: whatever was proven is worth nothing now.
@@ -317,63 +295,6 @@ def _tell(
         sub, api = terms.user.sub, terms.api.identifier
         issued = access_token_issued(caller, sub=sub, client_id=client.client_id, sid=opened.sid, api=api, now=now)
         stream.tell(issued)
-
-
-def open_family(*, now: Instant, randomness: Randomness) -> OpenedFamily:
-    """Throw the dice for a new refresh family."""
-    return OpenedFamily(born=(now // 1000).to_bytes(4, "big"), secret=randomness(16))
-
-
-def with_refresh_token(
-    response: TokenResponse, family: OpenedFamily, *, mac_key: MacKey, signer: Signer
-) -> TokenResponse:
-    """Add the first refresh token of a family to an answer; its row names the same MAC key."""
-    token = mint_refresh_token(
-        mac_key_id=mac_key.mac_key_id,
-        mac_key=mac_key.secret,
-        realm=signer.realm,
-        born=family.born,
-        secret=family.secret,
-        generation=0,
-    )
-    return msgspec.structs.replace(response, refresh_token=token)
-
-
-def new_session(
-    terms: SessionTerms,
-    client: Client,
-    caller: Caller,
-    *,
-    sid: str,
-    family: OpenedFamily,
-    mac_key: MacKey,
-    now: Instant,
-) -> NewSession:
-    """Lay out the row of a session of `client`; without refresh tokens it lasts as long as one access token."""
-    # Without a refresh token a session is over when its only access token is.
-    idle = client.idle_lifetime if client.refresh else terms.api.access_token_lifetime
-    absolute = client.absolute_lifetime if client.refresh else terms.api.access_token_lifetime
-    owners = [identifier for identifier, scopes in client.allowed.items() if scopes & terms.scope]
-    return NewSession(
-        key=family_key(born=family.born, secret=family.secret),
-        sid=sid,
-        sub=terms.user.sub,
-        client_id=client.client_id,
-        subject_epoch=terms.user.epoch,
-        client_epoch=client.epoch,
-        mac_key_id=mac_key.mac_key_id,
-        scope=terms.scope,
-        resource=terms.target.audience,
-        resources=frozenset(owners),
-        auth_time=terms.auth_time,
-        amr=terms.amr,
-        claims=msgspec.json.encode(terms.claims) if terms.claims else None,
-        idle_expires_at=later(now, min(idle, absolute)),
-        absolute_expires_at=later(now, absolute),
-        binding_digest=None,
-        network=caller.network,
-        user_agent=caller.user_agent,
-    )
 
 
 def _event(

@@ -21,7 +21,7 @@ from sealring.protocol.token_request import ClientCredentialsRequest
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User, subject_of
 from sealring.services.access_token import check_token_of, encrypted_response, make_access_token, make_client_token
-from sealring.services.session import SessionTerms, new_session, open_family
+from sealring.services.client_session import SessionTerms, new_session, open_family
 from sealring.services.user import find_user
 
 _LONGEST_REASON: Final = 256
@@ -196,7 +196,9 @@ async def _issue_for_user(
     )
     family = open_family(now=grant.now, randomness=randomness)
     mac_key = signer.current_mac_key()
-    session = new_session(terms, client, _CALLER, sid=sid, family=family, mac_key=mac_key, now=grant.now)
+    session = new_session(
+        terms, client, _CALLER, sid=sid, family=family, mac_key=mac_key, issuer=signer.realm.issuer, now=grant.now
+    )
     session = msgspec.structs.replace(session, network=None)
     created = await store.sessions.create(session, now=grant.now, events=[_event(issued, grant)])
     return issued if created else refuse("changed_meanwhile")
