@@ -16,10 +16,10 @@ from sealring.config import Settings, hash_parameters, password_policy, reserved
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.outgoing.fetcher import GuardedFetcher, OutgoingPolicy, TrustProblem, load_trust
-from sealring.outgoing.target import is_authority
 from sealring.ports import Clock, Store, StoreIdentity
 from sealring.protocol.api import ISSUER_SCOPES, Api
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.https_target import is_authority
 from sealring.protocol.instant import Seconds
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.services.acknowledgement import Readers

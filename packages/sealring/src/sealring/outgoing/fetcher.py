@@ -20,8 +20,8 @@ import structlog
 
 from sealring.outgoing.address import Address, is_public, may_be_allowed
 from sealring.outgoing.response import UnusableResponse, read_response
-from sealring.outgoing.target import Target, parse_target
 from sealring.ports import OutgoingAnswer, OutgoingFailed
+from sealring.protocol.https_target import Target, parse_target
 
 _ADDRESSES_TRIED: Final = 4
 _log = structlog.get_logger()

@@ -1,6 +1,6 @@
 import pytest
 
-from sealring.outgoing.target import Target, is_authority, parse_target
+from sealring.protocol.https_target import Target, is_authority, parse_target
 
 
 def test_an_address_is_taken_apart() -> None:
