@@ -1,12 +1,10 @@
 """A real house behind its ASGI application: a store in a file, cheap hashes, both clocks in the test's hand."""
 
 import os
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +12,6 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from sealring import compose, config
 from sealring.credentials.password_hash import PasswordHashParameters, hash_password
@@ -238,63 +231,3 @@ def open_site(tmp_path: Path) -> OpenSite:
 async def site(open_site: OpenSite) -> AsyncIterator[Site]:
     async with open_site() as opened:
         yield opened
-
-
-class CertificateAuthority:
-    """Issues certificates of this test; its own lies in `file`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = folder / "ca.pem"
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority of the tests")])
-        own = self._certificate(self._name, self._key, names=()).sign(self._key, hashes.SHA256())
-        self.file.write_bytes(own.public_bytes(Encoding.PEM))
-
-    def issue(self, *names: str, into: str = "server") -> tuple[Path, Path]:
-        """Write a certificate for host names or addresses, and its key (0600); names the two files."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        made = self._certificate(subject, key, names=names).sign(self._key, hashes.SHA256())
-        certificate_file, key_file = self.folder / f"{into}.pem", self.folder / f"{into}.key"
-        certificate_file.write_bytes(made.public_bytes(Encoding.PEM))
-        key_file.touch(mode=0o600)
-        key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return certificate_file, key_file
-
-    def client_context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.file))
-
-    def _certificate(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, names: tuple[str, ...]
-    ) -> x509.CertificateBuilder:
-        now = datetime.now(tz=UTC)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=30))
-            .add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
-        )
-        return (
-            made
-            if not names
-            else made.add_extension(x509.SubjectAlternativeName(list(map(_alternative, names))), critical=False)
-        )
-
-
-def _alternative(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> CertificateAuthority:
-    folder = tmp_path / "certificates"
-    folder.mkdir()
-    return CertificateAuthority(folder)
