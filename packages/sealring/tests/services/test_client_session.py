@@ -1,8 +1,6 @@
-from typing import Any
-
 import msgspec
 
-from sealring.ports import MacKey
+from sealring.ports import MacKey, NewSession
 from sealring.protocol.api import Api
 from sealring.protocol.caller import Caller
 from sealring.protocol.client import Client, ClientLogout, CodeFlow
@@ -35,7 +33,7 @@ TERMS = SessionTerms(
 )
 
 
-def lay_out(client: Client = CLIENT) -> Any:
+def lay_out(client: Client = CLIENT) -> NewSession:
     family = open_family(now=5000, randomness=bytes)
     mac_key = MacKey(mac_key_id=3, secret=b"", opaque_secret=b"")
     caller = Caller(network="192.0.2.0/24", user_agent="Firefox")

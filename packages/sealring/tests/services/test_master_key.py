@@ -84,7 +84,7 @@ async def test_everything_goes_on_under_another_master_key(open_site: Any, path:
         assert isinstance(done, KeysRewrapped)
         assert (done.former_id, done.id) == (former.id, key_at(path).id)
         assert (done.file, done.former_file) == (str(path), str(former_file(path, former.id)))
-        assert (done.unfinished, done.keys) == (None, 9)
+        assert (done.unfinished, done.keys) == (None, 10)
         assert await sealed_under(site) == {done.id}
         token = (await site.refresh(signed_in["refresh_token"])).json()["refresh_token"]
     async with open_site() as site:

@@ -22,6 +22,7 @@ from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.https_target import is_authority
 from sealring.protocol.instant import Seconds
 from sealring.protocol.refresh_token_format import TokenRealm
+from sealring.protocol.subject_identifier import PairwiseKey
 from sealring.services.acknowledgement import Readers
 from sealring.services.client_keys import ClientKeys
 from sealring.services.desk import Desk
@@ -90,6 +91,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             checked_tokens=VerifiedTokens(),
             outgoing=outgoing,
             client_keys=ClientKeys(outgoing, monotonic=time.monotonic),
+            pairwise_key=PairwiseKey(unlocked.standing.pairwise),
         )
         opened = OpenHouse(
             house=house,

@@ -60,6 +60,10 @@ class Signer(Protocol):
         """
         ...
 
+    def sign_jwt(self, payload: bytes, *, typ: str, alg: str) -> str | None:
+        """Sign JSON claims as a JWT of another type under the house's key of an algorithm; None without one."""
+        ...
+
     def encrypt_access_token(self, token: str, *, encryption_jwks: str) -> str:
         """Encrypt a signed access token to the first usable key of an API's set (RFC 7519 §A.2)."""
         ...

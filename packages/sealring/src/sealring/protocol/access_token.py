@@ -91,6 +91,7 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
     client_epoch: int
     auth_time: Instant | None
     amr: tuple[str, ...]
+    acr: str | None = None
     claims: Mapping[str, object]
 
 
@@ -129,6 +130,8 @@ def access_token_payload(
     }
     if session.auth_time is not None:
         claims["auth_time"] = numeric_date(session.auth_time)
+    if session.acr is not None:
+        claims["acr"] = session.acr
     for name in api.claims:
         if name == "roles":
             claims["roles"] = subject.roles

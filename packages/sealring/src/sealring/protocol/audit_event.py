@@ -43,6 +43,9 @@ EVENTS: Mapping[str, str] = MappingProxyType(
     {
         "sign_in": "A person signed in, or was refused (the code says why).",
         "session_asserted": "A trusted back-end opened a session for a person it had checked itself.",
+        "code_redeemed": "A client redeemed an authorization code: a session was opened.",
+        "code_refused": "An authorization code was refused, which changed nothing.",
+        "code_replayed": "An authorization code was used a second time: the session that it became was ended.",
         "session_refresh_refused": "A refresh token was refused, which changed nothing.",
         "session_repeated": "A client repeated a refresh whose answer it had lost, and got the same successor.",
         "refresh_shared": "Repeats from two networks in two generations: a refresh token may have two holders.",

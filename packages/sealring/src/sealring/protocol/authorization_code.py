@@ -3,6 +3,7 @@
 import msgspec
 
 from sealring.protocol.instant import Instant
+from sealring.protocol.pkce import code_verifier_holds
 
 
 class AuthorizationCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,3 +41,44 @@ class PresentedCode(msgspec.Struct, frozen=True, kw_only=True):
     spent_at: Instant | None
     sid: str | None
     stands: bool
+
+
+class RedeemCode(msgspec.Struct, frozen=True):
+    """The code is good: it becomes a session."""
+
+
+class CodeReplayed(msgspec.Struct, frozen=True, kw_only=True):
+    """Its own client presents it a second time: the session that it became ends (SECURITY E1)."""
+
+    sid: str
+
+
+class CodeRefused(msgspec.Struct, frozen=True, kw_only=True):
+    """Worth nothing, and nothing else changes. `code`: for log and audit; clients are told one word for all."""
+
+    code: str
+
+
+CodeOutcome = RedeemCode | CodeReplayed | CodeRefused
+
+
+def decide_code(
+    presented: PresentedCode, *, client_id: str, redirect_uri: str | None, code_verifier: str | None, now: Instant
+) -> CodeOutcome:
+    """Say what a presented code is worth to an authenticated client (RFC 6749 §4.1.3, RFC 7636 §4.6).
+
+    `redirect_uri`: as the request has it; it may be left out where a challenge binds the code (OAuth 2.1 §4.1.3).
+    Whose code it is comes first: whoever cannot redeem a code cannot end what it became either.
+    """
+    code = presented.code
+    if code.client_id != client_id:
+        return CodeRefused(code="code_wrong_client")
+    if redirect_uri != code.redirect_uri and not (redirect_uri is None and code.code_challenge is not None):
+        return CodeRefused(code="code_wrong_redirect_uri")
+    if not code_verifier_holds(code_verifier, code_challenge=code.code_challenge):
+        return CodeRefused(code="code_wrong_verifier")
+    if presented.spent_at is not None:
+        return CodeReplayed(sid=presented.sid or "")
+    if now >= code.expires_at:
+        return CodeRefused(code="code_expired")
+    return RedeemCode() if presented.stands else CodeRefused(code="code_ended")

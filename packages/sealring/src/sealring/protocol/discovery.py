@@ -6,8 +6,17 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from sealring.protocol.client_assertion import ASSERTION_ALGORITHMS
+from sealring.protocol.id_token import ID_TOKEN_ALGORITHMS
+from sealring.protocol.pkce import CODE_CHALLENGE_METHODS
+from sealring.protocol.scope import OPENID_SCOPES
+from sealring.protocol.subject_identifier import SUBJECT_TYPES
+from sealring.protocol.token_request import GRANT_TYPES
+from sealring.protocol.userinfo import STANDARD_CLAIMS
 
 _NEVER_IN_AN_ISSUER = re.compile(r"""[^\x21-\x7e]|[?#@"'<>\\^`{|}]""")
+_CLAIMS_OF_EVERY_LOG_IN = frozenset(
+    {"acr", "amr", "at_hash", "aud", "auth_time", "exp", "iat", "iss", "nonce", "sid", "sub"}
+)
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -52,21 +61,37 @@ def is_loopback(issuer: str) -> bool:
 
 
 def authorization_server_metadata(issuer: str) -> dict[str, object]:
-    """Return the metadata document (RFC 8414 §2)."""
+    """Return the metadata document (RFC 8414 §2, OpenID Connect Discovery 1.0 §3): the same at both addresses."""
     methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
     return {
         "issuer": issuer,
-        "jwks_uri": f"{issuer}/jwks",
-        "response_types_supported": [],
-        "grant_types_supported": ["client_credentials", "refresh_token"],
+        "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
-        "token_endpoint_auth_methods_supported": methods,
-        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "jwks_uri": f"{issuer}/jwks",
         "revocation_endpoint": f"{issuer}/revoke",
-        "revocation_endpoint_auth_methods_supported": methods,
-        "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "introspection_endpoint": f"{issuer}/introspect",
+        "scopes_supported": sorted(OPENID_SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "grant_types_supported": list(GRANT_TYPES),
+        "code_challenge_methods_supported": list(CODE_CHALLENGE_METHODS),
+        "authorization_response_iss_parameter_supported": True,
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "subject_types_supported": list(SUBJECT_TYPES),
+        "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "claim_types_supported": ["normal"],
+        "claims_supported": sorted(STANDARD_CLAIMS | _CLAIMS_OF_EVERY_LOG_IN),
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        # Stated, so that nobody takes an unsigned request object for one that is read here.
+        "request_object_signing_alg_values_supported": ["RS256"],
         "sealring_revocation_endpoint": f"{issuer}/revocations",
         "sealring_revocation_jwks_uri": f"{issuer}/revocations/jwks",
     }

@@ -98,6 +98,14 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "refresh_ahead": _Meaning("invalid_grant", 400, "The store is older than this token: it was rolled back."),
         "refresh_reused": _Meaning("invalid_grant", 400, "The refresh token was used before: the session is ended."),
         "refresh_expired": _Meaning("invalid_grant", 400, "The session has expired."),
+        # authorization codes: to clients all of them are code_refused
+        "code_refused": _Meaning("invalid_grant", 400, "The authorization code is not valid: begin anew."),
+        "code_wrong_client": _Meaning("invalid_grant", 400, "The authorization code belongs to another client."),
+        "code_wrong_redirect_uri": _Meaning("invalid_grant", 400, "The redirect URI is not the code's own."),
+        "code_wrong_verifier": _Meaning("invalid_grant", 400, "The code_verifier does not answer the challenge."),
+        "code_replayed": _Meaning("invalid_grant", 400, "The code was used before: the session it became is ended."),
+        "code_expired": _Meaning("invalid_grant", 400, "The authorization code has expired."),
+        "code_ended": _Meaning("invalid_grant", 400, "The log-in behind the authorization code has ended."),
         # what is given back at /revoke: told to nobody, and recorded
         "token_of_another_client": _Meaning("invalid_grant", 400, "The token belongs to another client."),
         # bearer tokens at our own endpoints

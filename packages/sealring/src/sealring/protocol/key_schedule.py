@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from sealring.protocol.api import Api
+from sealring.protocol.client import Client
 from sealring.protocol.device_token import DEVICE_TOKEN_LIFETIME
 from sealring.protocol.instant import Instant, Seconds, later
 
@@ -55,6 +56,15 @@ def access_token_schedule(api: Api) -> Schedule:
     """Say which line signs an API's tokens: by HS256 its own, else the one of all APIs of its algorithm."""
     alg = api.access_token_signing_alg
     return Schedule("access_token", alg, api.identifier if alg == "HS256" else None)
+
+
+def client_schedules(client: Client) -> tuple[Schedule, ...]:
+    """Say which lines sign a client's ID tokens and userinfo: those that sign access tokens, under other types."""
+    flow = client.code_flow
+    if flow is None:
+        return ()
+    algorithms = {flow.id_token_signed_response_alg, flow.userinfo_signed_response_alg} - {None}
+    return tuple(Schedule("access_token", str(alg)) for alg in sorted(algorithms, key=str))
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):

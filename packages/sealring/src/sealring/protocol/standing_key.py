@@ -1,13 +1,13 @@
-"""Keys that never turn, because what they made is checked for as long as the store lasts (SECURITY F1)."""
+"""Keys that never turn, because what they made is asked for as long as the store lasts (SECURITY F1)."""
 
 from typing import Final, Literal
 
 import msgspec
 
-StandingPurpose = Literal["audit"]
-"""What a standing key makes: the audit's chains and anchors."""
+StandingPurpose = Literal["audit", "pairwise"]
+"""What a standing key makes: the audit's chains and anchors, the subjects that single sectors know people by."""
 
-STANDING_PURPOSES: Final[tuple[StandingPurpose, ...]] = ("audit",)
+STANDING_PURPOSES: Final[tuple[StandingPurpose, ...]] = ("audit", "pairwise")
 
 
 class StandingKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,8 @@ import msgspec
 class TokenResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tokens for a client. `expires_in`: seconds. `refresh_token` is absent where the client gets none.
 
-    `sid`: the session's, None for a token in the client's own name. `device_token`: only after a password, for the next
-    sign-in from the same device.
+    `sid`: the session's, None for a token in the client's own name. `id_token`: None where nobody asked for `openid`.
+    `device_token`: only after a password, for the next sign-in from the same device.
     """
 
     access_token: str
@@ -17,6 +17,7 @@ class TokenResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     expires_in: int
     scope: str
     refresh_token: str | None = None
+    id_token: str | None = None
     sid: str | None = None
     device_token: str | None = None
 

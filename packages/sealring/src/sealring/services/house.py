@@ -16,6 +16,7 @@ from sealring.ports import (
     StoreUnavailable,
 )
 from sealring.protocol.instant import Seconds
+from sealring.protocol.subject_identifier import PairwiseKey
 from sealring.services.client_keys import ClientKeys
 from sealring.services.readiness import Readiness
 from sealring.services.report import ReportBoard
@@ -46,6 +47,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     reports: ReportBoard
     key_set_life: Seconds
     checked_tokens: VerifiedTokens
+    pairwise_key: PairwiseKey
     outgoing: Outgoing
     client_keys: ClientKeys
     activity: ActivityStream | None = None

@@ -21,6 +21,7 @@ from sealring.protocol.key_schedule import (
     StoredKey,
     TurnKey,
     access_token_schedule,
+    client_schedules,
     due_steps,
     key_of,
 )
@@ -134,6 +135,8 @@ async def keep_for_sessions(retiring: StoredKey | None, *, store: Store) -> Stor
 async def _due(stock: KeyStock, *, store: Store, terms: KeyTerms, now: Instant) -> tuple[KeyStep, ...]:
     policy = await key_policy(store=store, terms=terms, now=now)
     lines = [access_token_schedule(api) for api in await store.apis.list_all()]
+    for client in await store.clients.list_all():
+        lines += client_schedules(client)
     wanted = [*HOUSE_SCHEDULES, *(line for line in lines if line.api is None)]
     return due_steps(stock.keys, wanted=wanted, now=now, policy=policy)
 

@@ -19,7 +19,7 @@ from sealring.ports import (
 from sealring.protocol.access_token import SessionFacts
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.caller import Caller
-from sealring.protocol.client import Client
+from sealring.protocol.client import Client, client_reach
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
 from sealring.protocol.refresh_token_format import family_key
@@ -146,7 +146,8 @@ async def _answer(
     api = await store.apis.find(session.resource)
     if api is None:
         return refuse("invalid_target")
-    scope = session.scope & client.allowed.get(session.resource, frozenset()) & api.scopes.keys()
+    reach = client_reach(client, issuer=signer.realm.issuer)
+    scope = session.scope & reach.get(session.resource, frozenset()) & api.scopes.keys()
     if not scope:
         return refuse("invalid_scope")
     facts = SessionFacts(

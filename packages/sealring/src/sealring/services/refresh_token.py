@@ -11,7 +11,7 @@ from sealring.ports import ActivityStream, Randomness, ServiceClock, SessionGran
 from sealring.protocol.access_token import SessionFacts
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.caller import Caller
-from sealring.protocol.client import Client
+from sealring.protocol.client import Client, client_reach
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.refresh_token import (
@@ -36,7 +36,7 @@ from sealring.protocol.refresh_token_format import (
     mint_refresh_token,
     parse_refresh_token,
 )
-from sealring.protocol.scope import decide_target
+from sealring.protocol.scope import OPENID_SCOPES, decide_target, scope_text
 from sealring.protocol.session import RefreshRequest
 from sealring.protocol.token_request import RefreshTokenRequest
 from sealring.protocol.token_response import TokenResponse
@@ -92,7 +92,7 @@ async def redeem_refresh_token(
         if activity is not None:
             activity.tell(refresh_refused(refusal, client.client_id, caller, now=now))
         return refusal
-    attempt = _attempt(request, token, client, caller, now=now)
+    attempt = _attempt(request, token, client, caller, issuer=signer.realm.issuer, now=now)
     advanced, grant = await _find_grant(
         attempt, store=store, signer=signer, service_clock=service_clock, randomness=randomness
     )
@@ -130,16 +130,18 @@ def _attempt(
     client: Client,
     caller: Caller,
     *,
+    issuer: str,
     now: Instant,
 ) -> _Attempt:
     resource, impossible = request.resource, None
+    reach = client_reach(client, issuer=issuer)
     if request.scope is not None:
-        target = decide_target(request.scope, request.resource, allowed=client.allowed)
+        target = decide_target(request.scope, request.resource, allowed=reach)
         if isinstance(target, OAuthError):
             impossible = target
         else:
             resource = target.audience
-    elif resource is not None and resource not in client.allowed:
+    elif resource is not None and resource not in reach:
         impossible = refuse("invalid_target")
     presented = PresentedRefreshToken(
         key=family_key(born=token.born, secret=token.secret),
@@ -238,7 +240,8 @@ async def _answer(
         return refuse("invalid_target")
     # What was granted, as far as client and API may still have it.
     asked = grant.scope if attempt.presented.scope is None else attempt.presented.scope
-    scope = asked & attempt.client.allowed.get(resource, frozenset()) & api.scopes.keys()
+    reach = client_reach(attempt.client, issuer=signer.realm.issuer)
+    scope = asked & reach.get(resource, frozenset()) & api.scopes.keys()
     if not scope:
         return refuse("invalid_scope")
     facts = SessionFacts(
@@ -247,6 +250,7 @@ async def _answer(
         client_epoch=attempt.client.epoch,
         auth_time=grant.auth_time,
         amr=grant.amr,
+        acr=grant.acr,
         claims={} if grant.claims is None else msgspec.json.decode(grant.claims),
     )
     response = make_access_token(
@@ -260,7 +264,11 @@ async def _answer(
     )
     if isinstance(response, OAuthError):
         return response
-    return msgspec.structs.replace(response, refresh_token=_successor(attempt.token, grant, signer=signer))
+    return msgspec.structs.replace(
+        response,
+        refresh_token=_successor(attempt.token, grant, signer=signer),
+        scope=scope_text(scope | (asked & OPENID_SCOPES)),
+    )
 
 
 def _successor(token: RefreshToken, grant: SessionGrant, *, signer: Signer) -> str:

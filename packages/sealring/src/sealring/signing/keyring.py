@@ -96,6 +96,14 @@ class Keyring:
             payload = access_token.seal_payload(payload, seal_key=signing.seal_key)
         return jws.sign_compact(payload, key=signing.key, header=signing.header)
 
+    def sign_jwt(self, payload: bytes, *, typ: str, alg: str) -> str | None:
+        """Sign JSON claims as a JWT of another type under the house's key of an algorithm; None without one."""
+        signing = self._unsealed.signing.get(Schedule("access_token", alg))
+        if not isinstance(signing, _SigningKey):
+            return None
+        header = _header(typ, alg, signing.key.kid)
+        return jws.sign_compact(payload, key=signing.key, header=header)
+
     def encrypt_access_token(self, token: str, *, encryption_jwks: str) -> str:
         """Encrypt a signed access token to the first usable key of an API's set (RFC 7519 §A.2)."""
         return jwe.encrypt_compact(token, key=_encryption_key(encryption_jwks))
@@ -298,6 +306,11 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
 @lru_cache(maxsize=1024)
 def _encryption_key(encryption_jwks: str) -> jwe.EncryptionKey:
     return jwe.parse_encryption_jwks(encryption_jwks.encode())[0]
+
+
+@lru_cache(maxsize=64)
+def _header(typ: str, alg: str, kid: str) -> bytes:
+    return jws.encode_header(typ=typ, alg=alg, kid=kid)
 
 
 def _signing_key(secret: bytes, key: StoredKey, *, typ: str) -> _SigningKey:

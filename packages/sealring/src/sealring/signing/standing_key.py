@@ -21,6 +21,7 @@ class StandingSecrets(msgspec.Struct, frozen=True, kw_only=True):
     """The standing keys themselves, 32 octets each."""
 
     audit: bytes
+    pairwise: bytes
 
     def __repr__(self) -> str:
         return "StandingSecrets(…)"
@@ -95,7 +96,7 @@ def copy_standing_keys(
     if not isinstance(found, StandingSecrets):
         emptied = KeyStock(version=stock.version if found is None else 0, keys=())
         return make_standing_keys(emptied, master_key=master_key.key, issuer=issuer, randomness=randomness)
-    secrets: dict[StandingPurpose, bytes] = {"audit": found.audit}
+    secrets: dict[StandingPurpose, bytes] = {"audit": found.audit, "pairwise": found.pairwise}
     return tuple(
         seal_standing_key(purpose, secret, master_key=master_key.key, issuer=issuer, randomness=randomness)
         for purpose, secret in secrets.items()
@@ -126,7 +127,7 @@ def open_standing_keys(
         if isinstance(secret, KeyringProblem):
             return secret
         secrets[key.purpose] = secret
-    return StandingSecrets(audit=secrets["audit"])
+    return StandingSecrets(audit=secrets["audit"], pairwise=secrets["pairwise"])
 
 
 def standing_context(purpose: StandingPurpose, issuer: str) -> SealingContext:

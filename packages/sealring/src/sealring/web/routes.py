@@ -22,6 +22,7 @@ from sealring.web.endpoints.sessions import (
     post_subject_revoke,
 )
 from sealring.web.endpoints.token import post_token
+from sealring.web.endpoints.userinfo import get_userinfo, post_userinfo
 from sealring.web.exchange import Endpoint
 from sealring.web.pages.admin_enroll import get_admin_enroll, post_admin_enroll
 from sealring.web.pages.static import get_static
@@ -39,6 +40,9 @@ ROUTES: Mapping[str, Methods] = MappingProxyType(
         "/subjects/{sub}/revoke": {"POST": post_subject_revoke},
         "/password": {"PUT": put_password},
         "/introspect": {"POST": post_introspect},
+        # OpenID Connect Discovery §4: behind the issuer's path.
+        "/.well-known/openid-configuration": {"GET": get_authorization_server},
+        "/userinfo": {"GET": get_userinfo, "POST": post_userinfo},
         "/jwks": {"GET": get_jwks},
         "/revocations": {"GET": get_revocations},
         "/revocations/snapshot": {"GET": get_snapshot},
@@ -57,7 +61,7 @@ WELL_KNOWN: Mapping[str, Methods] = MappingProxyType(
 )
 
 CROSS_ORIGIN = frozenset(
-    {"/token", "/revoke", "/session", "/session/refresh", "/sessions", "/sessions/{sid}", "/password"}
+    {"/token", "/revoke", "/userinfo", "/session", "/session/refresh", "/sessions", "/sessions/{sid}", "/password"}
 )
 """Paths that pages of registered origins may call."""
 

@@ -29,6 +29,8 @@ async def test_the_metadata_names_only_what_exists(site: SimpleNamespace) -> Non
     assert (
         {address.removeprefix(ISSUER) for address in addresses}
         == {
+            "/authorize",
+            "/userinfo",
             "/jwks",
             "/token",
             "/revoke",
@@ -38,9 +40,9 @@ async def test_the_metadata_names_only_what_exists(site: SimpleNamespace) -> Non
         }
         <= ROUTES.keys()
     )
-    assert metadata["response_types_supported"] == []
-    assert metadata["grant_types_supported"] == ["client_credentials", "refresh_token"]
-    assert (await site.http.get("/.well-known/openid-configuration")).status_code == 404
+    assert metadata["response_types_supported"] == ["code"]
+    assert metadata["grant_types_supported"] == ["authorization_code", "client_credentials", "refresh_token"]
+    assert (await site.http.get("/.well-known/openid-configuration")).json() == metadata
 
 
 async def test_probes_say_alive_and_ready(site: SimpleNamespace) -> None:

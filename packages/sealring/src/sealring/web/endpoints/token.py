@@ -1,10 +1,11 @@
-"""`/token` (RFC 6749 §3.2): clients redeem refresh tokens, and get access tokens in their own name."""
+"""`/token` (RFC 6749 §3.2): clients redeem codes and refresh tokens, and get tokens in their own name."""
 
 from typing import assert_never
 
 from sealring.protocol.client import Client
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.token_request import (
+    AuthorizationCodeRequest,
     ClientCredentialsRequest,
     RefreshTokenRequest,
     TokenRequest,
@@ -12,6 +13,7 @@ from sealring.protocol.token_request import (
     refuse_grant,
 )
 from sealring.protocol.token_response import TokenResponse
+from sealring.services.authorization_code import redeem_authorization_code
 from sealring.services.client_authentication import authenticate_client
 from sealring.services.client_credentials import grant_client_credentials
 from sealring.services.house import House
@@ -40,6 +42,18 @@ async def post_token(request: Request, house: House) -> Answer:
 
 async def _grant(message: TokenRequest, client: Client, request: Request, house: House) -> TokenResponse | OAuthError:
     match message:
+        case AuthorizationCodeRequest():
+            return await redeem_authorization_code(
+                message,
+                client,
+                request.caller,
+                store=house.store,
+                signer=house.signer,
+                pairwise_key=house.pairwise_key,
+                now=house.clock(),
+                randomness=house.randomness,
+                activity=house.activity,
+            )
         case RefreshTokenRequest():
             return await redeem_refresh_token(
                 message,
