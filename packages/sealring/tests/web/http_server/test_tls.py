@@ -209,3 +209,41 @@ async def test_stop_ends_idle_clients_handshakes_and_the_listener(
         await asyncio.open_connection(*server.addresses[0])
     raw.close()
     writer.close()
+
+
+async def test_a_stream_goes_out_piece_by_piece_and_hears_of_its_client_leaving(
+    authority: Any,  # noqa: ANN401 -- a fixture of another file
+    client_context: ssl.SSLContext,
+) -> None:
+    left = asyncio.Event()
+
+    async def streams(_scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for piece in (b"one", b"two"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+        left.set()
+
+    context = make_server_context(*authority.issue("localhost"))
+    server = HttpServer(streams, listen=Listen(host="127.0.0.1", port=0), tls=Tls(context=lambda: context))
+    await server.start()
+    reader, writer = await connect(server, client_context)
+    writer.write(GET)
+    async with asyncio.timeout(5):
+        assert (await reader.readuntil(b"one\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+        await reader.readuntil(b"two\r\n")
+        writer.close()
+        await left.wait()
+    await server.stop(1)
+
+
+async def test_many_clients_at_once_and_some_who_never_speak_are_served(
+    start: Started, client_context: ssl.SSLContext
+) -> None:
+    server = await start(head_seconds=1)
+    silent = [await asyncio.open_connection(*server.addresses[0]) for _ in range(20)]
+    answers = await asyncio.gather(*(ask(server, client_context) for _ in range(40)))
+    assert all(answer.endswith(b"https /hello end") for answer in answers)
+    for _, writer in silent:
+        writer.transport.abort()

@@ -6,6 +6,7 @@ handshake fails or outlasts its time.
 """
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from sealring.web.http_server.connection import Connection
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 _ACCEPT_AGAIN_SECONDS: Final = 1
+_AFTER_A_MISHAP_SECONDS: Final = 0.005
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _log = structlog.get_logger()
 
 
@@ -89,9 +92,7 @@ class TlsListener:
                 try:
                     accepted, address = await loop.sock_accept(self._listening)
                 except OSError as error:
-                    # Out of descriptors, most likely: whoever waits in the backlog is asked again later.
-                    _log.error("accept_failed", reason=error.strerror)
-                    await asyncio.sleep(_ACCEPT_AGAIN_SECONDS)
+                    await _wait_after(error)
                     continue
                 if not self._admission.admit(address[0]):
                     accepted.close()
@@ -117,3 +118,13 @@ class TlsListener:
             if not connection.made:
                 self._admission.leave(host)
                 accepted.close()
+
+
+async def _wait_after(error: OSError) -> None:
+    # Whoever waits in the backlog is asked again. What else accept(2) may say is one client's mishap, and must not hold
+    # up the others for longer than keeps a loop from running hot.
+    if error.errno in _EXHAUSTED:
+        _log.error("accept_failed", reason=error.strerror)
+        await asyncio.sleep(_ACCEPT_AGAIN_SECONDS)
+    else:
+        await asyncio.sleep(_AFTER_A_MISHAP_SECONDS)
