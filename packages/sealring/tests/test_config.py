@@ -190,3 +190,10 @@ def test_certificate_and_key_belong_together_and_want_an_https_issuer() -> None:
     for name in pair:
         assert "belong together" in sentence(made(tls={name: "x.pem"}))
     assert "write https://" in sentence(made(issuer="http://localhost:8700", tls=pair))
+
+
+def test_the_environment_names_what_may_be_called_with_commas_between(tmp_path: Path) -> None:
+    settings = load(tmp_path, f'issuer = "{ISSUER}"', SEALRING_OUTGOING__ALLOW="localhost:8443,[::1]:8443")
+    assert isinstance(settings, Settings)
+    assert settings.outgoing.allow == ("localhost:8443", "[::1]:8443")
+    assert settings.outgoing.ca_file is None
