@@ -14,6 +14,8 @@ import msgspec
 from sealring.credentials.password_hash import PasswordHashParameters
 from sealring.credentials.password_policy import PasswordPolicy
 from sealring.protocol.discovery import issuer_problem
+from sealring.protocol.instant import Seconds
+from sealring.protocol.sso_session import SsoPolicy
 
 CONFIGURATION_FILE: Final = "sealring.toml"
 _PREFIX: Final = "SEALRING_"
@@ -74,6 +76,13 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     failures_per_network: int = 100
 
 
+class SsoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a browser stays signed in: without use, and at all."""
+
+    idle_minutes: int = 720
+    absolute_hours: int = 720
+
+
 class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one API may take of the revocation feed on one node: streams at a time, snapshots in a minute."""
 
@@ -129,6 +138,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tls: TlsSettings = TlsSettings()
     password: PasswordSettings = PasswordSettings()
     limits: LimitSettings = LimitSettings()
+    sso: SsoSettings = SsoSettings()
     feed: FeedSettings = FeedSettings()
     audit: AuditSettings = AuditSettings()
     keys: KeySettings = KeySettings()
@@ -215,6 +225,11 @@ def password_policy(settings: Settings) -> PasswordPolicy:
     )
 
 
+def sso_policy(settings: Settings) -> SsoPolicy:
+    """Say how long a browser stays signed in."""
+    return SsoPolicy(idle=Seconds(settings.sso.idle_minutes * 60), absolute=Seconds(settings.sso.absolute_hours * 3600))
+
+
 def hash_parameters(settings: Settings) -> PasswordHashParameters:
     """Return the Argon2id parameters that the settings make."""
     written = settings.password
@@ -275,6 +290,8 @@ def _problem(settings: Settings) -> SettingsProblem | None:
         "keys.active_days": (settings.keys.active_days, 1, 3650),
         "keys.pending_hours": (settings.keys.pending_hours, 1, 720),
         "keys.key_set_seconds": (settings.keys.key_set_seconds, 1, 3600),
+        "sso.idle_minutes": (settings.sso.idle_minutes, 1, 60 * 24 * 366),
+        "sso.absolute_hours": (settings.sso.absolute_hours, 1, 24 * 366),
         "limits.failures_per_account": (settings.limits.failures_per_account, 1, 100),
         "limits.failures_per_network": (settings.limits.failures_per_network, 1, 100_000),
     }

@@ -23,18 +23,21 @@ _PAGE_HEADERS: Final = (
 )
 
 
-def page_headers(*, connect_src: Sequence[Origin] = ()) -> tuple[tuple[bytes, bytes], ...]:
+def page_headers(
+    *, connect_src: Sequence[Origin] = (), form_action: Sequence[str] = ()
+) -> tuple[tuple[bytes, bytes], ...]:
     """Give the headers of an HTML page: scripts, styles, images from our own files only, no frame, no cache.
 
     `connect_src`: origins beside our own that its scripts may call (the playground's example API), parsed ones, since
-    a space or a semicolon in a text would write policy.
+    a space or a semicolon in a text would write policy. `form_action`: where a form's answer may redirect to beside our
+    own pages, sources of registered redirect URIs.
     """
     policy = (
         "default-src 'none'",
         "base-uri 'none'",
         " ".join(("connect-src 'self'", *connect_src)),
         "font-src 'self'",
-        "form-action 'self'",
+        " ".join(("form-action 'self'", *form_action)),
         "frame-ancestors 'none'",
         "img-src 'self'",
         "script-src 'self'",

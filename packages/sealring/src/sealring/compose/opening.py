@@ -12,7 +12,7 @@ from sealring.admin.control_app import ControlApp, build_control_app
 from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock
 from sealring.compose.problem import ComposeProblem
 from sealring.compose.unlocking import UnlockedStore, master_key_path, open_locked_store, unlock_store
-from sealring.config import Settings, hash_parameters, password_policy, reserved_places
+from sealring.config import Settings, hash_parameters, password_policy, reserved_places, sso_policy
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.outgoing.fetcher import GuardedFetcher, OutgoingPolicy, TrustProblem, load_trust
@@ -92,6 +92,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             outgoing=outgoing,
             client_keys=ClientKeys(outgoing, monotonic=time.monotonic),
             pairwise_key=PairwiseKey(unlocked.standing.pairwise),
+            sso_policy=sso_policy(settings),
         )
         opened = OpenHouse(
             house=house,

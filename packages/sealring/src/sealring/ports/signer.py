@@ -92,6 +92,10 @@ class Signer(Protocol):
         """Return the keys of device tokens, 32 octets each: the first makes new ones, all are accepted."""
         ...
 
+    def interaction_keys(self) -> tuple[bytes, ...]:
+        """Return the keys of requests that wait for a log-in: the first makes new ones, all are accepted."""
+        ...
+
     def key_set(self) -> bytes:
         """Return the JWK set (RFC 7517 §5) as JSON."""
         ...

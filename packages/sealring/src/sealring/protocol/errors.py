@@ -98,6 +98,30 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "refresh_ahead": _Meaning("invalid_grant", 400, "The store is older than this token: it was rolled back."),
         "refresh_reused": _Meaning("invalid_grant", 400, "The refresh token was used before: the session is ended."),
         "refresh_expired": _Meaning("invalid_grant", 400, "The session has expired."),
+        # /authorize and its pages
+        "request_too_long": _Meaning("invalid_request", 400, "The authorization request is longer than 5.5 KiB."),
+        "client_not_registered": _Meaning("invalid_request", 400, "There is no such client, or it signs nobody in."),
+        "redirect_uri_not_registered": _Meaning(
+            "invalid_request", 400, "The redirect URI is not registered for this client."
+        ),
+        "unsupported_response_type": _Meaning("unsupported_response_type", 400, "There is no response type but code."),
+        "code_challenge_required": _Meaning("invalid_request", 400, "Send a code_challenge of the method S256."),
+        "request_not_supported": _Meaning("request_not_supported", 400, "Request objects are not taken here."),
+        "request_uri_not_supported": _Meaning("request_uri_not_supported", 400, "Request URIs are not taken here."),
+        "registration_not_supported": _Meaning(
+            "registration_not_supported", 400, "Clients do not register in a request here."
+        ),
+        "login_required": _Meaning("login_required", 400, "Somebody would have to sign in."),
+        "consent_required": _Meaning("consent_required", 400, "The person would have to be asked."),
+        "access_denied": _Meaning("access_denied", 403, "The person said no."),
+        "invalid_id_token_hint": _Meaning("invalid_request", 400, "The id_token_hint is no ID token of this client."),
+        "interaction_expired": _Meaning(
+            "invalid_request", 400, "This page is too old or belongs to another browser: go back and begin anew."
+        ),
+        "duplicate_cookie": _Meaning(
+            "invalid_request", 400, "This browser has two cookies of one name: clear the cookies of this site."
+        ),
+        "cross_site_form": _Meaning("invalid_request", 403, "The form came from another site."),
         # authorization codes: to clients all of them are code_refused
         "code_refused": _Meaning("invalid_grant", 400, "The authorization code is not valid: begin anew."),
         "code_wrong_client": _Meaning("invalid_grant", 400, "The authorization code belongs to another client."),

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from sealring.protocol.instant import Instant
+from sealring.protocol.instant import Instant, Seconds
 
 
 class SsoSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,3 +37,10 @@ class SsoProof(msgspec.Struct, frozen=True, kw_only=True):
     amr: tuple[str, ...]
     acr: str | None
     idle_expires_at: Instant
+
+
+class SsoPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a browser stays signed in: without use, and at all."""
+
+    idle: Seconds
+    absolute: Seconds

@@ -16,6 +16,7 @@ from sealring.ports import (
     StoreUnavailable,
 )
 from sealring.protocol.instant import Seconds
+from sealring.protocol.sso_session import SsoPolicy
 from sealring.protocol.subject_identifier import PairwiseKey
 from sealring.services.client_keys import ClientKeys
 from sealring.services.readiness import Readiness
@@ -50,6 +51,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     pairwise_key: PairwiseKey
     outgoing: Outgoing
     client_keys: ClientKeys
+    sso_policy: SsoPolicy
     activity: ActivityStream | None = None
 
     @property

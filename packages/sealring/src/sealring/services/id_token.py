@@ -1,4 +1,6 @@
-"""Making ID tokens: who signed in, as this client knows the person (OpenID Connect Core §2)."""
+"""ID tokens made, and taken back as hints: who signed in, as this client knows the person (OpenID Connect Core §2)."""
+
+import msgspec
 
 from sealring.ports import Signer
 from sealring.protocol.authorization_code import AuthorizationCode
@@ -11,6 +13,40 @@ from sealring.protocol.subject_identifier import PairwiseKey, subject_identifier
 from sealring.protocol.token_response import TokenResponse
 from sealring.protocol.user import User
 from sealring.protocol.userinfo import claims_of
+from sealring_verify.errors import TokenRefused
+from sealring_verify.jose.algorithms import ALGORITHMS
+from sealring_verify.jose.jws import verify_compact
+
+
+class IdTokenHint(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom an ID token of ours names, to which client; it may have expired. `sid`: of the session it came from."""
+
+    sub: str
+    aud: str
+    sid: str | None = None
+
+
+def read_id_token_hint(token: str, *, signer: Signer) -> IdTokenHint | None:
+    """Read an `id_token_hint` (Core §3.1.2.1): one of our own ID tokens, signed by a key that we still publish."""
+    try:
+        signed = verify_compact(token, keys=signer.verification_keys(), algorithms=ALGORITHMS)
+        # An access token is signed by the same keys under another type.
+        if signed.header.typ != ID_TOKEN_TYPE:
+            return None
+        claims = msgspec.json.decode(signed.payload, type=_HintClaims)
+    except (TokenRefused, msgspec.DecodeError):
+        return None
+    if claims.iss != signer.realm.issuer:
+        return None
+    return IdTokenHint(sub=claims.sub, aud=claims.aud, sid=claims.sid)
+
+
+class _HintClaims(msgspec.Struct, frozen=True):
+    iss: str
+    sub: str
+    aud: str
+    sid: str | None = None
+    auth_time: int = 0
 
 
 def make_id_token(

@@ -95,9 +95,8 @@ async def sign_in(
     if isinstance(opened, OAuthError):
         return opened
     _tell(activity, opened, terms, client, caller=caller, now=now)
-    # The same device keeps its id, and with it its failures.
-    device_id = _find_device(presented, proven.user.sub, now=now) or randomness(DEVICE_ID_OCTETS)
-    return _with_device_token(opened, proven.user.sub, device_id, signer=signer, now=now)
+    device_token = renew_device_token(presented, proven.user.sub, signer=signer, now=now, randomness=randomness)
+    return msgspec.structs.replace(opened, device_token=device_token.reveal())
 
 
 async def assert_session(
@@ -206,12 +205,14 @@ def _find_device(presented: DevicePresented | None, sub: str | None, *, now: Ins
     )
 
 
-def _with_device_token(
-    response: TokenResponse, sub: str, device_id: bytes, *, signer: Signer, now: Instant
-) -> TokenResponse:
+def renew_device_token(
+    presented: DevicePresented | None, sub: str, *, signer: Signer, now: Instant, randomness: Randomness
+) -> Secret:
+    """Make the token by which the device that just signed `sub` in is known the next time."""
+    # The same device keeps its id, and with it its failures.
+    device_id = _find_device(presented, sub, now=now) or randomness(DEVICE_ID_OCTETS)
     newest, issuer = signer.device_keys()[0], signer.realm.issuer
-    token = mint_device_token(device_key=newest, issuer=issuer, sub=sub, device_id=device_id, now=now)
-    return msgspec.structs.replace(response, device_token=token.reveal())
+    return mint_device_token(device_key=newest, issuer=issuer, sub=sub, device_id=device_id, now=now)
 
 
 async def _rehash(

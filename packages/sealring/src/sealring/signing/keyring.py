@@ -61,6 +61,7 @@ class _Unsealed(msgspec.Struct, frozen=True, kw_only=True):
     mac_keys: dict[int, MacKey]
     newest_mac_key: MacKey
     device_keys: tuple[bytes, ...]
+    interaction_keys: tuple[bytes, ...]
 
 
 class Keyring:
@@ -133,6 +134,10 @@ class Keyring:
     def device_keys(self) -> tuple[bytes, ...]:
         """Return the keys of device tokens: the first makes new ones, all are accepted (SECURITY F3)."""
         return self._unsealed.device_keys
+
+    def interaction_keys(self) -> tuple[bytes, ...]:
+        """Return the keys of requests that wait for a log-in: the first makes new ones, all are accepted."""
+        return self._unsealed.interaction_keys
 
     def key_set(self) -> bytes:
         """Return the JWK set (RFC 7517 §5) as JSON."""
@@ -260,7 +265,8 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
     feed: _SigningKey | None = None
     mac_keys: dict[int, MacKey] = {}
     newest: MacKey | None = None
-    device_keys: dict[KeyState, list[bytes]] = {"active": [], "pending": [], "retiring": []}
+    # Two keys of each, for devices and for interactions.
+    cookie_keys: dict[KeyState, list[tuple[bytes, bytes]]] = {"active": [], "pending": [], "retiring": []}
     for key in keys:
         if not key.sealed:  # erased: the key signs no more
             continue
@@ -274,8 +280,8 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
             )
             mac_keys[key.mac_key_id] = mac_key
             newest = mac_key if key.state == "active" else newest
-        elif key.purpose == "cookie" and key.state in device_keys:
-            device_keys[key.state].append(_device_key(secret, key))
+        elif key.purpose == "cookie" and key.state in cookie_keys:
+            cookie_keys[key.state].append((_device_key(secret, key), derive(secret, "interaction")))
         elif key.api is not None and key.state != "retired":
             # In every state it has: what the waiting one signs may come back before this node has turned.
             made = _symmetric_key(secret, key)
@@ -285,7 +291,7 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
             signing[key.schedule] = _signing_key(secret, key, typ="at+jwt")
         elif key.purpose == "feed" and key.state == "active":
             feed = _signing_key(secret, key, typ=FEED_MESSAGE_TYPE)
-    if HOUSE_SCHEDULES[0] not in signing or feed is None or newest is None or not device_keys["active"]:
+    if HOUSE_SCHEDULES[0] not in signing or feed is None or newest is None or not cookie_keys["active"]:
         return KeyringProblem("The store holds no active signing key: restore its keys from a backup.")
     key_set = _key_set(keys, "access_token")
     return _Unsealed(
@@ -298,7 +304,8 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
         feed_key_set=_key_set(keys, "feed"),
         mac_keys=mac_keys,
         newest_mac_key=newest,
-        device_keys=tuple(chain.from_iterable(device_keys.values())),
+        device_keys=tuple(device for device, _ in chain.from_iterable(cookie_keys.values())),
+        interaction_keys=tuple(interaction for _, interaction in chain.from_iterable(cookie_keys.values())),
     )
 
 

@@ -25,12 +25,18 @@ from sealring.web.endpoints.token import post_token
 from sealring.web.endpoints.userinfo import get_userinfo, post_userinfo
 from sealring.web.exchange import Endpoint
 from sealring.web.pages.admin_enroll import get_admin_enroll, post_admin_enroll
+from sealring.web.pages.authorization import get_authorize, post_authorize
+from sealring.web.pages.consent import get_consent, post_consent
+from sealring.web.pages.login import get_login, post_login
 from sealring.web.pages.static import get_static
 
 Methods = Mapping[str, Endpoint]
 
 ROUTES: Mapping[str, Methods] = MappingProxyType(
     {
+        "/authorize": {"GET": get_authorize, "POST": post_authorize},
+        "/login": {"GET": get_login, "POST": post_login},
+        "/consent": {"GET": get_consent, "POST": post_consent},
         "/token": {"POST": post_token},
         "/revoke": {"POST": post_revoke},
         "/session": {"POST": post_session, "DELETE": delete_session},
@@ -68,5 +74,5 @@ CROSS_ORIGIN = frozenset(
 ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Paths that probes ask for by address."""
 
-HASHING = frozenset({"/session", "/password", "/admin/enroll"})
+HASHING = frozenset({"/session", "/password", "/login", "/admin/enroll"})
 """Paths whose work waits for the hashing threads, and is given up when the caller goes away."""

@@ -1,0 +1,51 @@
+"""Cookies of our own: read without leniency, and written so that no neighbour can plant one (SECURITY D1)."""
+
+import re
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from msgspec import Struct
+
+SameSite = Literal["Lax", "Strict"]
+_LONGEST: Final = 8192  # characters of a Cookie header
+_VALUE: Final = re.compile(r"[A-Za-z0-9_.~-]{1,4096}")
+
+
+class CookiesRefused(Struct, frozen=True):
+    """A browser has two cookies of one of our names: somebody planted one, and nobody can say which."""
+
+    name: str
+
+
+def cookie_name(noun: str, *, secure: bool) -> str:
+    """Name a cookie. `secure`: False on a loopback address without TLS alone, where browsers take no `__Host-`."""
+    return f"__Host-sealring-{noun}" if secure else f"sealring-{noun}"
+
+
+def parse_cookies(header: str | None) -> Mapping[str, str] | CookiesRefused:
+    """Read a Cookie header: name → value, of those whose names begin as ours do; values of other forms are left out."""
+    cookies: dict[str, str] = {}
+    for pair in (header or "")[:_LONGEST].replace(", ", "; ").split(";"):
+        name, _, value = pair.strip().partition("=")
+        if not name.startswith(("__Host-sealring-", "sealring-")):
+            continue
+        if name in cookies:
+            return CookiesRefused(name)
+        if _VALUE.fullmatch(value):
+            cookies[name] = value
+    return cookies
+
+
+def set_cookie(name: str, value: str, *, same_site: SameSite, max_age: int | None = None) -> tuple[bytes, bytes]:
+    """Write a Set-Cookie header: host only, whole site, out of reach of scripts. `max_age`: seconds, None: the session.
+
+    A Domain is never set.
+    """
+    secure = "; Secure" if name.startswith("__Host-") else ""
+    lasting = "" if max_age is None else f"; Max-Age={max_age}"
+    return (b"set-cookie", f"{name}={value}; Path=/; HttpOnly; SameSite={same_site}{secure}{lasting}".encode("ascii"))
+
+
+def clear_cookie(name: str, *, same_site: SameSite) -> tuple[bytes, bytes]:
+    """Write the Set-Cookie header that takes a cookie away."""
+    return set_cookie(name, "", same_site=same_site, max_age=0)

@@ -1,0 +1,239 @@
+"""Answering authorization requests: what is asked, what is still needed, and the code in the end (RFC 6749 §4.1)."""
+
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import Final, Literal, assert_never
+
+import msgspec
+
+from sealring.ports import Randomness, Signer, Store
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.authorization import (
+    AskConsent,
+    CannotAsk,
+    Grant,
+    LogInFirst,
+    Proof,
+    decide_authorization,
+    may_be_remembered,
+    metadata_digest,
+)
+from sealring.protocol.authorization_code import AuthorizationCode
+from sealring.protocol.authorization_request import (
+    AuthorizationRequest,
+    ReturnAddress,
+    find_client_id,
+    find_return_address,
+    one_redirect_uri,
+    parse_authorization_request,
+    parse_parameters,
+)
+from sealring.protocol.authorization_response import code_response, error_response
+from sealring.protocol.caller import Caller
+from sealring.protocol.client import Client, client_reach
+from sealring.protocol.consent import Consent
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant, Seconds, later
+from sealring.protocol.redirect_uri import find_redirect_uri
+from sealring.protocol.scope import OPENID_SCOPES, scope_text
+from sealring.protocol.secret import Secret
+from sealring.protocol.sso_session import SsoSession
+from sealring.protocol.subject_identifier import PairwiseKey, subject_identifier
+from sealring.services.id_token import read_id_token_hint
+
+_CODE_LIFETIME: Final = Seconds(60)
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """An authorization request that is understood, and the client that sent it."""
+
+    request: AuthorizationRequest
+    client: Client
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal that must not be redirected: a page of ours says it."""
+
+    refusal: OAuthError
+
+
+class Returned(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer for the client, whatever it says."""
+
+    address: ReturnAddress
+    parameters: dict[str, str]
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """The person has to do something first."""
+
+    step: Literal["login", "consent"]
+    asked: Asked
+
+
+AuthorizationAnswer = Shown | Returned | Waiting
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the browser that asks. `began_at`, `allowed`: as in `Proof`."""
+
+    session: SsoSession | None
+    began_at: Instant | None = None
+    allowed: bool = False
+
+
+async def find_authorization_request(encoded: bytes, *, store: Store, issuer: str) -> Asked | Shown | Returned:
+    """Understand an encoded request. Until client and redirect URI fit each other nothing is redirected.
+
+    Faults of a client that registered itself are shown as well: nobody shall make us send people to wherever it likes
+    before they have done anything (RFC 9700 §4.11.2).
+    """
+    parameters = parse_parameters(encoded)
+    if isinstance(parameters, OAuthError):
+        return Shown(refusal=parameters)
+    client_id, asked_uri = find_client_id(parameters), one_redirect_uri(parameters)
+    if isinstance(client_id, OAuthError):
+        return Shown(refusal=client_id)
+    client = await store.clients.find(client_id)
+    if client is None or client.disabled_at is not None or client.code_flow is None:
+        return Shown(refusal=refuse("client_not_registered"))
+    if isinstance(asked_uri, OAuthError):
+        return Shown(refusal=asked_uri)
+    if find_redirect_uri(asked_uri, registered=client.code_flow.redirect_uris) is None:
+        return Shown(refusal=refuse("redirect_uri_not_registered"))
+    address = find_return_address(parameters, redirect_uri=asked_uri)
+    request = parse_authorization_request(parameters, client, address, issuer=issuer)
+    if not isinstance(request, OAuthError):
+        return Asked(request=request, client=client)
+    if client.self_registered:
+        return Shown(refusal=request)
+    return Returned(address=address, parameters=error_response(request, address, issuer=issuer))
+
+
+async def answer_authorization(
+    asked: Asked,
+    standing: Standing,
+    *,
+    store: Store,
+    signer: Signer,
+    pairwise_key: PairwiseKey,
+    now: Instant,
+    randomness: Randomness,
+) -> Returned | Waiting:
+    """Grant a request, or say what it needs first; what the client forbade to ask for is an error for it."""
+    request, client, issuer = asked.request, asked.client, signer.realm.issuer
+    proof = await _find_proof(asked, standing, store=store, signer=signer, pairwise_key=pairwise_key)
+    if isinstance(proof, OAuthError):
+        return Returned(address=request.address, parameters=error_response(proof, request.address, issuer=issuer))
+    outcome = decide_authorization(request, client, proof, now=now)
+    match outcome:
+        case LogInFirst():
+            return Waiting(step="login", asked=asked)
+        case AskConsent():
+            return Waiting(step="consent", asked=asked)
+        case CannotAsk(code=code):
+            parameters = error_response(refuse(code), request.address, issuer=issuer)
+            return Returned(address=request.address, parameters=parameters)
+        case Grant():
+            if proof.session is None:  # never granted to nobody
+                return Waiting(step="login", asked=asked)
+            return await _issue(asked, proof.session, store=store, issuer=issuer, now=now, randomness=randomness)
+        case _:
+            assert_never(outcome)
+
+
+async def allow(asked: Asked, session: SsoSession, caller: Caller, *, store: Store, now: Instant) -> None:
+    """Remember that a person allowed a request, where that may be remembered (SECURITY E2)."""
+    request, client = asked.request, asked.client
+    event = AuditEvent(
+        event="consent_given",
+        at=now,
+        actor=f"user:{session.sub}",
+        sub=session.sub,
+        client_id=client.client_id,
+        network=caller.network,
+        country=caller.country,
+        details={"scope": scope_text(request.scope)},
+    )
+    if not may_be_remembered(client, redirect_uri=request.address.redirect_uri):
+        await store.audit.record([event])
+        return
+    known = await store.consents.find(session.sub, client.client_id, request.address.redirect_uri)
+    digest = metadata_digest(client)
+    # What was allowed before stays allowed, as long as the client looks the same.
+    before = known if known is not None and known.metadata_digest == digest else None
+    consent = Consent(
+        sub=session.sub,
+        client_id=client.client_id,
+        redirect_uri=request.address.redirect_uri,
+        scope=request.scope | (frozenset() if before is None else before.scope),
+        resources=request.resources | (frozenset() if before is None else before.resources),
+        metadata_digest=digest,
+        granted_at=now,
+    )
+    await store.consents.keep(consent, events=[event])
+
+
+def deny(asked: Asked, *, issuer: str) -> Returned:
+    """Tell the client that the person said no."""
+    address = asked.request.address
+    return Returned(address=address, parameters=error_response(refuse("access_denied"), address, issuer=issuer))
+
+
+async def _find_proof(
+    asked: Asked, standing: Standing, *, store: Store, signer: Signer, pairwise_key: PairwiseKey
+) -> Proof | OAuthError:
+    request, client, session = asked.request, asked.client, standing.session
+    hinted = None
+    if request.id_token_hint is not None:
+        hint = read_id_token_hint(request.id_token_hint, signer=signer)
+        if hint is None or hint.aud != client.client_id:
+            return refuse("invalid_id_token_hint")
+        hinted = hint.sub
+    consent = None
+    if session is not None:
+        consent = await store.consents.find(session.sub, client.client_id, request.address.redirect_uri)
+    return Proof(
+        session=session,
+        known_as=None if session is None else subject_identifier(session.sub, client, key=pairwise_key),
+        hinted=hinted,
+        consent=consent,
+        began_at=standing.began_at,
+        allowed=standing.allowed,
+    )
+
+
+async def _issue(
+    asked: Asked, session: SsoSession, *, store: Store, issuer: str, now: Instant, randomness: Randomness
+) -> Returned | Waiting:
+    request, client = asked.request, asked.client
+    code = Secret(urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
+    reach = client_reach(client, issuer=issuer)
+    within = OPENID_SCOPES.union(*(reach[resource] for resource in request.resources))
+    kept = await store.authorization_codes.add(
+        AuthorizationCode(
+            digest=sha256(code.reveal().encode()).digest(),
+            client_id=client.client_id,
+            redirect_uri=request.address.redirect_uri,
+            code_challenge=request.code_challenge,
+            sub=session.sub,
+            subject_epoch=session.subject_epoch,
+            client_epoch=client.epoch,
+            sso_id=session.id,
+            scope=request.scope & within,
+            resource=request.target.audience,
+            nonce=request.nonce,
+            requested_claims=request.requested_claims,
+            auth_time=session.auth_time,
+            amr=session.amr,
+            acr=session.acr,
+            created_at=now,
+            expires_at=later(now, _CODE_LIFETIME),
+        ),
+        now=now,
+        events=[],
+    )
+    if not kept:
+        # What was proven a moment ago has ended since.
+        return Waiting(step="login", asked=asked)
+    return Returned(address=request.address, parameters=code_response(code, request.address, issuer=issuer))

@@ -1,0 +1,115 @@
+"""`/authorize` (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2): a browser arrives with a client's request.
+
+A request that waits for its person goes on to /login and /consent, and comes back here as an interaction.
+"""
+
+from urllib.parse import urlencode
+
+from sealring.protocol.authorization_request import parse_parameters
+from sealring.protocol.authorization_response import response_location
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant
+from sealring.protocol.interaction import Interaction, browser_digest, read_interaction, write_interaction
+from sealring.protocol.redirect_uri import redirect_source
+from sealring.services.authorization import (
+    Asked,
+    Returned,
+    Shown,
+    Standing,
+    Waiting,
+    answer_authorization,
+    find_authorization_request,
+)
+from sealring.services.house import House
+from sealring.services.sso_session import find_sso_session
+from sealring.web.exchange import Answer, Headers, Request
+from sealring.web.form import is_form
+from sealring.web.pages.browser import Browser, make_cookie, read_browser
+from sealring.web.pages.oauth_error import error_page
+from sealring.web.pages.render import PAGES, page_values, render_page
+
+
+async def get_authorize(request: Request, house: House) -> Answer:
+    """Answer a request, or send the browser to whatever it needs first."""
+    browser = read_browser(request, house)
+    if isinstance(browser, OAuthError):
+        return error_page(browser, house)
+    if house.halted:
+        return error_page(refuse("store_rolled_back", retry_after=60), house)
+    interaction = find_interaction(request.query, browser, house)
+    if isinstance(interaction, OAuthError):
+        return error_page(interaction, house)
+    encoded = request.query if interaction is None else interaction.query.encode()
+    asked = await find_authorization_request(encoded, store=house.store, issuer=house.issuer)
+    if not isinstance(asked, Asked):
+        return show(asked, house)
+    now = house.clock()
+    session = await find_sso_session(browser.sso, store=house.store, policy=house.sso_policy, now=now)
+    began_at = None if interaction is None else interaction.began_at
+    standing = Standing(session=session, began_at=began_at)
+    answer = await answer_authorization(
+        asked,
+        standing,
+        store=house.store,
+        signer=house.signer,
+        pairwise_key=house.pairwise_key,
+        now=now,
+        randomness=house.randomness,
+    )
+    if isinstance(answer, Returned):
+        return show(answer, house)
+    return _wait(answer, encoded, browser, house, began_at=began_at)
+
+
+async def post_authorize(request: Request, house: House) -> Answer:
+    """Take a request by form (OpenID Connect Core §3.1.2.1), and ask for it again by GET.
+
+    A form of another site comes without our cookies; the address that it is sent on to gets them.
+    """
+    if not is_form(request):
+        return error_page(refuse("wrong_content_type"), house)
+    parameters = parse_parameters(request.body)
+    if isinstance(parameters, OAuthError):
+        return error_page(parameters, house)
+    return redirect(f"{house.issuer}/authorize?{urlencode(parameters, doseq=True)}")
+
+
+def find_interaction(query: bytes, browser: Browser, house: House) -> Interaction | OAuthError | None:
+    """Return the interaction that an address carries; None where it carries something else."""
+    if not query.startswith(b"interaction="):
+        return None
+    text = query.removeprefix(b"interaction=").decode("latin-1")
+    interaction = read_interaction(
+        text, cookie=browser.interaction, keys=house.signer.interaction_keys(), now=house.clock()
+    )
+    return refuse("interaction_expired") if interaction is None else interaction
+
+
+def show(answer: Shown | Returned, house: House) -> Answer:
+    """Say a refusal ourselves, or send the browser back to the client with what it is told."""
+    if isinstance(answer, Shown):
+        return error_page(answer.refusal, house)
+    address = answer.address
+    if address.response_mode == "query":
+        return redirect(response_location(address, answer.parameters))
+    values = page_values(house, {"action": address.redirect_uri, "parameters": answer.parameters})
+    return render_page(PAGES, "form_post.html", values, form_action=(redirect_source(address.redirect_uri),))
+
+
+def redirect(location: str, *, headers: Headers = ()) -> Answer:
+    """Send the browser on by GET; what stands in the address is told to nobody as Referer."""
+    told = ((b"location", location.encode("ascii")), (b"cache-control", b"no-store"))
+    return Answer(status=303, headers=(*told, (b"referrer-policy", b"no-referrer"), *headers), body=b"")
+
+
+def _wait(waiting: Waiting, encoded: bytes, browser: Browser, house: House, *, began_at: Instant | None) -> Answer:
+    cookie = browser.interaction or make_cookie(randomness=house.randomness)
+    kept = () if browser.interaction is not None else browser.keep("interaction", cookie)
+    interaction = Interaction(
+        query=encoded.decode("latin-1"),
+        # One that goes on keeps the instant at which it began, or no log-in would ever be new enough.
+        began_at=house.clock() if began_at is None else began_at,
+        browser=browser_digest(cookie),
+    )
+    text = write_interaction(interaction, key=house.signer.interaction_keys()[0])
+    return redirect(f"{house.issuer}/{waiting.step}?interaction={text}", headers=kept)

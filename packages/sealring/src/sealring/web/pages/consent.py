@@ -1,0 +1,125 @@
+"""`/consent`: a person is asked what a client may do, and remembered where that is safe (SECURITY E2)."""
+
+from typing import Final
+
+import msgspec
+
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.interaction import Interaction, read_interaction, write_interaction
+from sealring.protocol.redirect_uri import redirect_host, redirect_source
+from sealring.protocol.sso_session import SsoSession
+from sealring.services.authorization import (
+    Asked,
+    Returned,
+    Standing,
+    allow,
+    answer_authorization,
+    deny,
+    find_authorization_request,
+)
+from sealring.services.house import House
+from sealring.services.sso_session import find_sso_session
+from sealring.web.exchange import Answer, Request
+from sealring.web.form import read_form
+from sealring.web.pages.authorization import find_interaction, redirect, show
+from sealring.web.pages.browser import Browser, read_browser, refuse_foreign_form
+from sealring.web.pages.oauth_error import error_page
+from sealring.web.pages.render import PAGES, page_values, render_page
+
+_DECISIONS: Final = frozenset({"allow", "deny"})
+
+
+class _Question(msgspec.Struct, frozen=True, kw_only=True):
+    interaction: Interaction
+    asked: Asked
+    session: SsoSession
+
+
+async def get_consent(request: Request, house: House) -> Answer:
+    """Ask, or go back to /authorize where there is nothing to ask any more."""
+    browser = read_browser(request, house)
+    if isinstance(browser, OAuthError):
+        return error_page(browser, house)
+    interaction = find_interaction(request.query, browser, house) or refuse("interaction_expired")
+    if isinstance(interaction, OAuthError):
+        return error_page(interaction, house)
+    question = await _find_question(interaction, browser, house)
+    return question if isinstance(question, Answer) else await _page(question, house)
+
+
+async def post_consent(request: Request, house: House) -> Answer:
+    """Take the answer: a code for the client, or its word that the person said no."""
+    browser = read_browser(request, house)
+    if isinstance(browser, OAuthError):
+        return error_page(browser, house)
+    form = refuse_foreign_form(request, house) or read_form(request)
+    if isinstance(form, OAuthError):
+        return error_page(form, house)
+    interaction = read_interaction(
+        form.get("interaction"), cookie=browser.interaction, keys=house.signer.interaction_keys(), now=house.clock()
+    )
+    if interaction is None:
+        return error_page(refuse("interaction_expired"), house)
+    question = await _find_question(interaction, browser, house)
+    if isinstance(question, Answer):
+        return question
+    decision = form.get("decision")
+    if decision not in _DECISIONS:
+        return await _page(question, house)
+    if decision == "deny":
+        return show(deny(question.asked, issuer=house.issuer), house)
+    return await _allow(question, request, house)
+
+
+async def _allow(question: _Question, request: Request, house: House) -> Answer:
+    now = house.clock()
+    answer = await answer_authorization(
+        question.asked,
+        Standing(session=question.session, began_at=question.interaction.began_at, allowed=True),
+        store=house.store,
+        signer=house.signer,
+        pairwise_key=house.pairwise_key,
+        now=now,
+        randomness=house.randomness,
+    )
+    if not isinstance(answer, Returned):
+        return _back(question.interaction, house)
+    await allow(question.asked, question.session, request.caller, store=house.store, now=now)
+    return show(answer, house)
+
+
+async def _find_question(interaction: Interaction, browser: Browser, house: House) -> _Question | Answer:
+    asked = await find_authorization_request(interaction.query.encode(), store=house.store, issuer=house.issuer)
+    if not isinstance(asked, Asked):
+        return show(asked, house)
+    session = await find_sso_session(browser.sso, store=house.store, policy=house.sso_policy, now=house.clock())
+    if session is None:
+        return _back(interaction, house)
+    return _Question(interaction=interaction, asked=asked, session=session)
+
+
+def _back(interaction: Interaction, house: House) -> Answer:
+    text = write_interaction(interaction, key=house.signer.interaction_keys()[0])
+    return redirect(f"{house.issuer}/authorize?interaction={text}")
+
+
+async def _page(question: _Question, house: House) -> Answer:
+    request, client = question.asked.request, question.asked.client
+    user = await house.store.users.find(question.session.sub)
+    values: dict[str, object] = {
+        "interaction": write_interaction(question.interaction, key=house.signer.interaction_keys()[0]),
+        "client": client,
+        "host": redirect_host(request.address.redirect_uri),
+        "scopes": await _describe(question.asked, house),
+        "person": "" if user is None else user.username or user.email or user.sub,
+    }
+    sources = (redirect_source(request.address.redirect_uri),)
+    return render_page(PAGES, "consent.html", page_values(house, values), form_action=sources)
+
+
+async def _describe(asked: Asked, house: House) -> list[str]:
+    """Say in the words of their APIs what the scopes allow."""
+    words: dict[str, str] = {}
+    for api in await house.store.apis.list_all():
+        words |= {scope: text or scope for scope, text in api.scopes.items()}
+    return [words.get(scope, scope) for scope in sorted(asked.request.scope)]

@@ -1,0 +1,105 @@
+"""`/login`: a person signs in in this browser, for the client that sent them or to see their own account."""
+
+from urllib.parse import parse_qs
+
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.interaction import Interaction, read_interaction, write_interaction
+from sealring.protocol.redirect_uri import redirect_host, redirect_source
+from sealring.protocol.secret import Secret
+from sealring.services.authorization import Asked, find_authorization_request
+from sealring.services.house import House
+from sealring.services.session import DevicePresented
+from sealring.services.sso_session import PasswordForm, find_sso_session, sign_in_browser
+from sealring.web.exchange import Answer, Request
+from sealring.web.form import read_form
+from sealring.web.pages.authorization import find_interaction, redirect, show
+from sealring.web.pages.browser import Browser, read_browser, refuse_foreign_form
+from sealring.web.pages.oauth_error import error_page
+from sealring.web.pages.render import PAGES, page_values, render_page
+
+
+async def get_login(request: Request, house: House) -> Answer:
+    """Show the form, with the client that sent the person."""
+    browser = read_browser(request, house)
+    if isinstance(browser, OAuthError):
+        return error_page(browser, house)
+    interaction = find_interaction(request.query, browser, house) or refuse("interaction_expired")
+    if isinstance(interaction, OAuthError):
+        return error_page(interaction, house)
+    return await _form(interaction, house)
+
+
+async def post_login(request: Request, house: House) -> Answer:
+    """Sign the person in, and go on with what waited."""
+    browser = read_browser(request, house)
+    if isinstance(browser, OAuthError):
+        return error_page(browser, house)
+    form = refuse_foreign_form(request, house) or read_form(request)
+    if isinstance(form, OAuthError):
+        return error_page(form, house)
+    if house.halted:
+        return error_page(refuse("store_rolled_back", retry_after=60), house)
+    text, now = form.get("interaction"), house.clock()
+    keys = house.signer.interaction_keys()
+    interaction = read_interaction(text, cookie=browser.interaction, keys=keys, now=now)
+    if interaction is None:
+        return error_page(refuse("interaction_expired"), house)
+    name, password = form.get("username", ""), form.get("password", "")
+    if not name or not password:
+        return await _form(interaction, house, refusal=refuse("wrong_credentials"), name=name)
+    typed = PasswordForm(login_name=name, password=Secret(password), client_id=_client_id(interaction))
+    return await _sign_in(typed, interaction, request, house=house, browser=browser)
+
+
+async def _sign_in(
+    typed: PasswordForm, interaction: Interaction, request: Request, *, browser: Browser, house: House
+) -> Answer:
+    now = house.clock()
+    current = await find_sso_session(browser.sso, store=house.store, policy=house.sso_policy, now=now)
+    device = None if browser.device is None else DevicePresented(token=Secret(browser.device), signer=house.signer)
+    signed_in = await sign_in_browser(
+        typed,
+        request.caller,
+        current=current,
+        presented=device,
+        store=house.store,
+        signer=house.signer,
+        hashing=house.hashing,
+        limit=house.limit,
+        policy=house.sso_policy,
+        now=now,
+        randomness=house.randomness,
+    )
+    if isinstance(signed_in, OAuthError):
+        return await _form(interaction, house, refusal=signed_in, name=typed.login_name)
+    kept = (*browser.keep("sso", signed_in.cookie.reveal()), *browser.keep_device(signed_in.device_token.reveal()))
+    text = write_interaction(interaction, key=house.signer.interaction_keys()[0])
+    onward = f"authorize?interaction={text}" if interaction.query else "account"
+    return redirect(f"{house.issuer}/{onward}", headers=kept)
+
+
+async def _form(
+    interaction: Interaction, house: House, *, refusal: OAuthError | None = None, name: str | None = None
+) -> Answer:
+    asked: Asked | None = None
+    if interaction.query:
+        found = await find_authorization_request(interaction.query.encode(), store=house.store, issuer=house.issuer)
+        if not isinstance(found, Asked):  # the client has changed in the meantime
+            return show(found, house)
+        asked = found
+    hint = "" if asked is None else asked.request.login_hint or ""
+    values: dict[str, object] = {
+        "interaction": write_interaction(interaction, key=house.signer.interaction_keys()[0]),
+        "name": hint if name is None else name,
+        "refusal": refusal,
+        "client": None if asked is None else asked.client,
+        "host": None if asked is None else redirect_host(asked.request.address.redirect_uri),
+    }
+    sources = () if asked is None else (redirect_source(asked.request.address.redirect_uri),)
+    # 401 would make a browser ask for a password of its own: it is a page that says what was wrong.
+    status = 200 if refusal is None else max(refusal.status, 400)
+    return render_page(PAGES, "login.html", page_values(house, values), status=status, form_action=sources)
+
+
+def _client_id(interaction: Interaction) -> str | None:
+    return parse_qs(interaction.query).get("client_id", [None])[0]
