@@ -61,7 +61,9 @@ async def post_subject_revoke(request: Request, house: House) -> Answer:
     client = (
         credentials
         if isinstance(credentials, OAuthError)
-        else await authenticate_client(credentials, store=house.store)
+        else await authenticate_client(
+            credentials, store=house.store, keys=house.client_keys, issuer=house.issuer, now=house.clock()
+        )
     )
     if isinstance(client, OAuthError):
         return refusal_answer(client)
