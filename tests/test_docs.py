@@ -68,6 +68,12 @@ def test_every_error_code_of_the_verifier_is_in_the_reference() -> None:
     expect_in_reference([*CODES, *UNAVAILABLE_CODES])
 
 
+def test_every_remark_of_the_inspector_is_in_the_reference() -> None:
+    from sealring_verify.inspect.vocabulary import REMARKS
+
+    expect_in_reference(REMARKS)
+
+
 def test_every_audit_event_is_in_the_reference() -> None:
     from sealring.protocol.audit_event import EVENTS
 
