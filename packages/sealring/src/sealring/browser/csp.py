@@ -41,3 +41,8 @@ def page_headers(*, connect_src: Sequence[Origin] = ()) -> tuple[tuple[bytes, by
         "style-src 'self'",
     )
     return ((b"content-security-policy", "; ".join(policy).encode("ascii")), *_PAGE_HEADERS)
+
+
+def closed_page_headers(policy: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Give the headers of an HTML page that has everything within, under its own policy: hashes, and no connection."""
+    return ((b"content-security-policy", policy.encode("ascii")), *_PAGE_HEADERS)

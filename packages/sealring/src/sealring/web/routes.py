@@ -24,6 +24,7 @@ from sealring.web.endpoints.sessions import (
 from sealring.web.endpoints.token import post_token
 from sealring.web.exchange import Endpoint
 from sealring.web.pages.admin_enroll import get_admin_enroll, post_admin_enroll
+from sealring.web.pages.inspect import get_inspect
 from sealring.web.pages.static import get_static
 
 Methods = Mapping[str, Endpoint]
@@ -47,6 +48,7 @@ ROUTES: Mapping[str, Methods] = MappingProxyType(
         "/healthz": {"GET": get_healthz},
         "/readyz": {"GET": get_readyz},
         "/admin/enroll": {"GET": get_admin_enroll, "POST": post_admin_enroll},
+        "/inspect": {"GET": get_inspect},
         "/static/{name}": {"GET": get_static},
     }
 )
