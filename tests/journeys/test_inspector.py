@@ -201,6 +201,9 @@ async def test_a_secret_may_be_base64_and_a_short_one_is_remarked(opened: Opened
     await page.check("#base64")
     await page.wait_for_selector("#verdict.verified")
     assert "short_secret" in [code for code, _ in (await opened.told())[1]]
+    for keys, said in (("==", "empty"), ("!", "not base64")):
+        await opened.inspect(case["token"], keys)
+        assert said in await page.inner_text("#verdict")
 
 
 @pytest.mark.parametrize(

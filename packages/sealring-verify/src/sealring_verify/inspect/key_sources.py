@@ -1,6 +1,7 @@
 """The keys that a token is verified with: an issuer's, a JWK set, a PEM file or a secret's file."""
 
 import json
+import re
 from pathlib import Path
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -79,7 +80,7 @@ def file_keys(path: str) -> FoundKeys:
         return FoundKeys(keys=named, strict=named)
     if content.lstrip().startswith(b"{"):
         raise KeyProblem("--key names a PEM file or a secret's; a JWK set is named by --jwks")
-    secret = _secret(content.removesuffix(b"\n").removesuffix(b"\r"))
+    secret = _secret(re.sub(rb"\r?\n\Z", b"", content))
     if not secret:
         raise KeyProblem("the file that --key names is empty")
     named = secret_key(secret)

@@ -219,8 +219,13 @@ def _on_personal_data(claims: Members) -> Iterator[Remark]:
 
 def _on_text(members: Members) -> Iterator[Remark]:
     for name, value in members.items():
-        if any(_HIDDEN.search(text) for text in _texts({name: value})):
+        if any(_hides(text) for text in _texts({name: value})):
             yield Remark("hidden_text", name)
+
+
+def _hides(text: str) -> bool:
+    first, last = vocabulary.HIDDEN_ABOVE
+    return bool(_HIDDEN.search(text)) or any(first <= ord(character) <= last for character in text)
 
 
 def _is_secret(name: str, value: object) -> bool:

@@ -58,7 +58,7 @@ REMARKS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "bound_to_key": ("note", "Bound to a key (`cnf`): as a plain bearer token it must be refused."),
         "personal_data": ("warning", "Personal data, which everybody who sees the token can read."),
         "secret_claim": ("danger", "This claim looks like a secret, and everybody who sees the token can read it."),
-        "hidden_text": ("danger", "Control, bidirectional or invisible characters: it is not what it looks like."),
+        "hidden_text": ("warning", "Control, bidirectional or invisible characters: it is not what it looks like."),
     }
 )
 """Code → level and sentence. Levels: danger, warning, note. A code never changes its meaning."""
@@ -147,6 +147,9 @@ HIDDEN: Final = (
     r"[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]"
 )
+
+HIDDEN_ABOVE: Final = (0xE0000, 0xE0FFF)
+"""Tags and selectors, which are invisible too: code points that the pattern cannot name in both languages."""
 
 KNOWN_SECRETS: Final = (
     "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",

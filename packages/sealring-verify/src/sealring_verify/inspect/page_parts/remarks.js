@@ -135,7 +135,12 @@ function onPersonalData(claims) {
 }
 
 function onText(members) {
-  return [...members].filter((member) => textsIn(member).some((text) => HIDDEN.test(text))).map(([name]) => ["hidden_text", name]);
+  return [...members].filter((member) => textsIn(member).some(hides)).map(([name]) => ["hidden_text", name]);
+}
+
+function hides(text) {
+  const [first, last] = WORDS.HIDDEN_ABOVE;
+  return HIDDEN.test(text) || [...text].some((one) => first <= one.codePointAt(0) && one.codePointAt(0) <= last);
 }
 
 function isSecret(name, value) {

@@ -35,6 +35,7 @@ async function readKeys(text, asBase64) {
   if (trimmed.startsWith("-----BEGIN ")) return { named: true, all: await pemKeys(trimmed), short: false };
   if (trimmed.startsWith("{")) return { named: false, all: await jwksKeys(trimmed), short: false };
   const secret = secretOctets(text.replace(/\r?\n$/, ""), asBase64);
+  if (secret.length === 0) throw new KeyProblem("The secret is empty.");
   const verify = (signature, input) => macHolds(secret, "SHA-256", signature, input);
   return { named: true, all: [{ kid: null, alg: "HS256", verify }], short: secret.length < 32 };
 }
