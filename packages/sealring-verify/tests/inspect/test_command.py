@@ -121,6 +121,7 @@ def test_the_policy_may_be_that_of_the_environment(
     assert "wrong_audience" in run(issuer.token(), "--explain").out
     monkeypatch.setenv("SEALRING_SYMMETRIC_SECRETS", "slh_" + "A" * 43)
     assert "algorithm_not_allowed" in run(issuer.token(), "--explain").out
+    assert "wrong_audience" in run(issuer.token(), "--explain", "--jwks", f"{issuer.url}/jwks").out
     monkeypatch.setenv("SEALRING_ACCESS_TOKEN_FORMAT", "opaque")
     assert run(issuer.token(), "--explain").exit_status == 2
 

@@ -160,9 +160,10 @@ def _explain(token: Inspected, options: Namespace, now: float) -> tuple[FoundKey
         symmetric = symmetric_key_set(told["symmetric_secrets"]) if told.get("symmetric_secrets") else None
         document = told.get("decryption_jwks")
         decryption = None if document is None else Decryption(jwks_document(document))
-    found = None if symmetric is not None else _found_keys(options, issuer)
+    is_named = bool(options.jwks or options.key)  # what was said here goes before what the environment says
+    found = _found_keys(options, issuer) if symmetric is None or is_named else None
     keys = symmetric if found is None else found.strict
-    assert keys is not None  # noqa: S101 - an issuer was named, so there are keys or a KeyProblem
+    assert keys is not None  # noqa: S101 - an issuer is known, so there are keys or a KeyProblem
     explanation = explain(
         token.text,
         Policy(

@@ -1,6 +1,7 @@
 """Why a verifier would refuse a token, and from when on it would not: by the verifier's own pure checks."""
 
 from collections.abc import Collection, Iterator
+from typing import Final
 
 import msgspec
 
@@ -13,6 +14,8 @@ from sealring_verify.jose.header import parse_header
 from sealring_verify.jose.jwk import PublicKey
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.jose.jws import VerifiedJws
+
+_MOST_REASONS: Final = 8  # issuer, audience, binding and dates, each once
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +84,7 @@ def _further(text: str, policy: Policy, *, now: float) -> Iterator[TokenRefused]
     except InvalidToken as refusal:
         yield refusal
     issuer, audience = policy.issuer, policy.audience
-    while True:
+    for _ in range(_MOST_REASONS):
         try:
             check_claims(access_token, issuer=issuer, audience=audience, leeway=policy.leeway, now=now)
         except InvalidToken as refusal:
