@@ -12,6 +12,7 @@ from sealring_verify.fetch import (
     ask_introspection,
     ask_introspection_async,
     ask_token_endpoint,
+    fetch_document,
     fetch_jwks,
     fetch_metadata,
 )
@@ -27,6 +28,14 @@ def test_metadata_leads_to_the_keys(issuer_with_path: "LocalIssuer") -> None:
     assert b'"kid": "k1"' in answer.document
     assert answer.cache_control == "max-age=300"
     assert answer.metadata.introspection_endpoint == f"{issuer_with_path.url}/introspect"
+
+
+def test_a_document_comes_as_it_is_or_not_at_all(issuer: "LocalIssuer") -> None:
+    assert b'"kid": "k1"' in fetch_document(f"{issuer.url}/jwks")
+    issuer.faults["/jwks"] = lambda: (302, {"Location": "/elsewhere"}, b"")
+    for address in (f"{issuer.url}/jwks", f"{issuer.url}/nowhere", "https://[nonsense"):
+        with pytest.raises(FetchFailed):
+            fetch_document(address)
 
 
 @pytest.mark.parametrize("path", ["metadata", "keys"])

@@ -64,6 +64,15 @@ def fetch_metadata(issuer: str) -> IssuerMetadata:
         raise MetadataRefused(str(error)) from error
 
 
+def fetch_document(url: str) -> bytes:
+    """Fetch whatever lies at an address, within the bounds of a key set. Raises FetchFailed."""
+    try:
+        with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
+            return _get(client, url).body
+    except FAILURES as error:
+        raise FetchFailed(f"{url} could not be read ({type(error).__name__})") from error
+
+
 def ask_token_endpoint(url: str, request: ClientCredentialsRequest) -> Answer:
     """Ask a token endpoint. Raises FetchFailed, which names no cause: it would hold the request and its secret."""
     headers = {"Authorization": request.authorization, "Content-Type": "application/x-www-form-urlencoded"}
