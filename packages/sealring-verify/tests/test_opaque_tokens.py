@@ -14,6 +14,7 @@ from sealring_verify import (
     TokenRefused,
     Verifier,
 )
+from sealring_verify.opaque_tokens import OpaqueTokens
 
 if TYPE_CHECKING:
     from conftest import LocalFeed, LocalIssuer
@@ -184,8 +185,8 @@ async def test_inventions_are_remembered_apart_and_drive_out_no_true_token(
     answer["active"] = False
     for number in range(12):
         assert await outcome(verifier, f"slo_{number:080}", awaits=True) == "token_inactive"
-    assert verifier._opaque is not None
-    assert len(verifier._opaque._refusals) <= 5
+    assert isinstance(verifier._tokens, OpaqueTokens)
+    assert len(verifier._tokens._refusals) <= 5
     assert await outcome(verifier, TOKEN, awaits=True) == "u1"
 
 

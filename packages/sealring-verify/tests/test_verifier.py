@@ -315,7 +315,7 @@ def test_a_remembered_token_is_found_by_its_whole_digest(issuer: "LocalIssuer") 
     verifier = Verifier(issuer.url, "orders")
     token = issuer.token()
     verifier.verify(token)
-    assert set(verifier._verified._young) == {hashlib.sha256(token.encode()).digest()}
+    assert set(verifier._tokens._remembered._young) == {hashlib.sha256(token.encode()).digest()}
 
 
 def test_the_default_clocks_are_the_systems(issuer: "LocalIssuer") -> None:

@@ -25,7 +25,8 @@ from sealring_verify.errors import (
     TokenRefused,
     TokenUnavailable,
 )
-from sealring_verify.verifier import Verifier, VerifierStatus
+from sealring_verify.verifier import Verifier
+from sealring_verify.verifier_status import VerifierStatus
 
 if TYPE_CHECKING:
     from sealring_verify.service_token import ServiceToken

@@ -16,6 +16,7 @@ from sealring_verify.introspection import (
     introspection_request,
     parse_introspected_token,
 )
+from sealring_verify.issuer_keys import IssuerKeys
 from sealring_verify.issuer_metadata import IssuerMetadata
 from sealring_verify.revocation_check import token_ids
 from sealring_verify.verified_tokens import VerifiedToken
@@ -48,6 +49,7 @@ class OpaqueTokens:
         audience: str,
         api_key: str,
         leeway: int,
+        issuer_keys: IssuerKeys,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
@@ -55,6 +57,7 @@ class OpaqueTokens:
         self._audience = audience
         self._api_key = api_key
         self._leeway = leeway
+        self._issuer_keys = issuer_keys
         self._clock = clock
         self._monotonic = monotonic
         self._answers: dict[bytes, tuple[VerifiedToken, float]] = {}
@@ -66,25 +69,25 @@ class OpaqueTokens:
     def __len__(self) -> int:
         return len(self._answers)
 
-    def obtain(self, token: str, digest: bytes, *, metadata: IssuerMetadata | None) -> VerifiedToken:
+    def obtain(self, token: str, digest: bytes) -> VerifiedToken:
         """Say what a token is worth; the issuer is asked where no answer counts. It may have ended since.
 
         Raises InvalidToken, IntrospectionUnavailable.
         """
         found = self._recall(token, digest)
         if found is None:
-            flight = self._joined_flight(token, digest, metadata)
+            flight = self._joined_flight(token, digest, self._issuer_keys.find_metadata())
             with contextlib.suppress(TimeoutError):
                 found = flight.result(_FLIGHT_SECONDS)
         return self._passed(found)
 
-    async def obtain_async(self, token: str, digest: bytes, *, metadata: IssuerMetadata | None) -> VerifiedToken:
+    async def obtain_async(self, token: str, digest: bytes) -> VerifiedToken:
         """Do what `obtain` does, without blocking the event loop."""
         found = self._recall(token, digest)
         if found is None:
             import asyncio  # noqa: PLC0415 - 25 ms that an API without an event loop need not pay
 
-            flight = self._joined_flight(token, digest, metadata)
+            flight = self._joined_flight(token, digest, await self._issuer_keys.find_metadata_async())
             # Shielded: a caller that goes away leaves the answer to the others.
             waiting = asyncio.shield(asyncio.wrap_future(flight))
             with contextlib.suppress(TimeoutError):

@@ -6,9 +6,6 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Self
 
-import msgspec
-
-from sealring_verify.access_token import check_access_token, check_time
 from sealring_verify.claims import AccessToken
 from sealring_verify.decryption import Decryption, signed_token
 from sealring_verify.errors import (
@@ -28,20 +25,19 @@ from sealring_verify.introspection import (
 from sealring_verify.issuer_keys import IssuerKeys
 from sealring_verify.issuer_metadata import parse_issuer
 from sealring_verify.jose.jwks import KeySet
-from sealring_verify.jwks import Freshness, JwksPolicy
+from sealring_verify.jwks import JwksPolicy
 from sealring_verify.opaque_tokens import OpaqueTokens
-from sealring_verify.revocation_check import token_ids
 from sealring_verify.revocation_guard import (
     FeedChoice,
-    FeedStatus,
     OnStale,
     RevocationGuard,
     checked_feed_policy,
 )
+from sealring_verify.signed_tokens import SignedTokens
 from sealring_verify.symmetric_secret import symmetric_key_set
-from sealring_verify.verified_tokens import VerifiedToken, VerifiedTokens
+from sealring_verify.verified_tokens import VerifiedToken
 from sealring_verify.verifier_options import (
-    check_opaque,
+    check_options,
     checked_algorithms,
     checked_audience,
     checked_leeway,
@@ -49,29 +45,10 @@ from sealring_verify.verifier_options import (
     options_from_environment,
     parsed_jwks,
 )
+from sealring_verify.verifier_status import VerifierStatus
 
-_NO_KEYS = KeySet(())
 # Linux stops CLOCK_MONOTONIC while the host is suspended; knowledge that slept must have aged.
 _BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
-
-
-class VerifierStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verifier knows at this moment, for a health page. It holds no token and no credential.
-
-    `keys` are key ids; `skipped_keys` says in words which of the issuer's keys are unusable here;
-    `keys_age_seconds` counts from the last good fetch, None before it and for keys given at construction.
-    """
-
-    issuer: str
-    audience: str
-    introspects: bool
-    freshness: Freshness
-    keys: tuple[str | None, ...]
-    skipped_keys: tuple[str, ...]
-    keys_age_seconds: float | None
-    last_error: str | None
-    remembered_tokens: int
-    revocation: FeedStatus
 
 
 def seconds_awake_or_asleep() -> float:
@@ -129,32 +106,21 @@ class Verifier:
     ) -> None:
         self.issuer = parse_issuer(issuer)
         self.audience = checked_audience(audience)
-        if symmetric_secrets and (jwks is not None or algorithms is not None):
-            raise ValueError("symmetric_secrets stand alone: leave jwks and algorithms out")
-        if opaque:
-            others = (
-                introspect
-                or decryption_jwks is not None
-                or jwks is not None
-                or algorithms is not None
-                or bool(symmetric_secrets)
-            )
-            check_opaque(api_key=api_key, others=others)
-        self._algorithms = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms)
-        self._leeway = checked_leeway(leeway)
-        if introspect and not api_key:
-            raise ValueError("introspect=True needs api_key, the secret that `sealring apis add` printed")
-        if introspect and jwks is not None:
-            raise ValueError("introspect=True needs the issuer's metadata, so leave jwks out")
+        check_options(
+            api_key=api_key,
+            jwks=jwks,
+            algorithms=algorithms,
+            symmetric_secrets=symmetric_secrets,
+            introspect=introspect,
+            opaque=opaque,
+            decryption_jwks=decryption_jwks,
+        )
         self._api_key = api_key
         self._introspects = introspect
         self._clock = clock
         self._monotonic = monotonic
+        self._leeway = checked_leeway(leeway)
         self._static_keys = symmetric_key_set(symmetric_secrets) if symmetric_secrets else parsed_jwks(jwks)
-        if self._static_keys is None or introspect:
-            # The HTTP client, 230 ms: not when the package is imported, since a server only signs with it; not at the
-            # first request, which would wait; not in a flight, which a fork could cut in the middle of an import.
-            importlib.import_module("sealring_verify.fetch")
         self._decryption = None if decryption_jwks is None else Decryption(jwks_document(decryption_jwks))
         self._issuer_keys = IssuerKeys(
             self.issuer, monotonic=monotonic, policy=JwksPolicy(), metadata_only=opaque or bool(symmetric_secrets)
@@ -166,11 +132,10 @@ class Verifier:
             policy=checked_feed_policy(feed=feed, max_staleness=max_staleness, on_stale=on_stale, reports=reports),
             monotonic=monotonic,
         )
-        if self._guard.is_on:
-            importlib.import_module("sealring_verify.feed_follower")
-        self._verified = VerifiedTokens()
         self._answers = IntrospectionAnswers()
-        self._opaque = self._opaque_tokens(api_key or "") if opaque else None
+        allowed = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms)
+        self._tokens: SignedTokens | OpaqueTokens = self._opaque_tokens() if opaque else self._signed_tokens(allowed)
+        self._import_the_client()
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -222,66 +187,45 @@ class Verifier:
         return VerifierStatus(
             issuer=self.issuer,
             audience=self.audience,
-            introspects=self._introspects or self._opaque is not None,
+            introspects=self._introspects or isinstance(self._tokens, OpaqueTokens),
             freshness="fresh" if self._static_keys else state.freshness(policy=self._issuer_keys.policy, now=now),
             keys=tuple(key.kid for key in keys.keys) if keys else (),
             skipped_keys=keys.skipped if keys else (),
             keys_age_seconds=now - state.fetched_at if state.keys is not None else None,
             last_error=state.last_error,
-            remembered_tokens=len(self._verified if self._opaque is None else self._opaque),
+            remembered_tokens=len(self._tokens),
             revocation=self._guard.status(),
         )
 
     def _judge(self, use: "_Verification") -> None:
-        if self._opaque is not None:
-            use.verified = self._opaque.obtain(use.token, use.digest, metadata=self._issuer_keys.find_metadata())
-            keys = _NO_KEYS
-        else:
-            keys = self._static_keys or self._issuer_keys.obtain()
-            try:
-                use.verified = self._check(use, keys)
-            except InvalidToken as refusal:
-                if refusal.code != "unknown_key" or self._static_keys is not None:
-                    raise
-                use.verified = self._check(use, self._issuer_keys.obtain(unknown_key=True))
+        use.verified = self._tokens.obtain(use.token, use.digest)
         if self._needs_metadata():
             self._obtain_metadata()
         if self._guard.is_on:
-            self._prepare_guard(keys)
+            self._prepare_guard(use.verified.keys)
             if self._guard.is_due_to_wait():
                 self._guard.wait()
             self._guard.check(use.verified, now=self._clock())
         question = self._question(use.token, use.digest)
         if question is not None:
-            from sealring_verify.fetch import ask_introspection  # noqa: PLC0415 - see __init__
+            from sealring_verify.fetch import ask_introspection  # noqa: PLC0415 - see _import_the_client
 
             asked_at = self._monotonic()
             answer = ask_introspection(question)
             self._take_answer(answer.status, answer.body, use.digest, asked_at=asked_at)
 
     async def _judge_async(self, use: "_Verification") -> None:
-        if self._opaque is not None:
-            endpoints = await self._issuer_keys.find_metadata_async()
-            use.verified = await self._opaque.obtain_async(use.token, use.digest, metadata=endpoints)
-            keys = _NO_KEYS
-        else:
-            keys = self._static_keys or await self._issuer_keys.obtain_async()
-            try:
-                use.verified = self._check(use, keys)
-            except InvalidToken as refusal:
-                if refusal.code != "unknown_key" or self._static_keys is not None:
-                    raise
-                use.verified = self._check(use, await self._issuer_keys.obtain_async(unknown_key=True))
+        use.verified = await self._tokens.obtain_async(use.token, use.digest)
         if self._needs_metadata():
             await self._obtain_metadata_async()
         if self._guard.is_on:
-            self._prepare_guard(keys)
+            self._prepare_guard(use.verified.keys)
             if self._guard.is_due_to_wait():
                 await self._guard.wait_async()
             self._guard.check(use.verified, now=self._clock())
         question = self._question(use.token, use.digest)
         if question is not None:
-            from sealring_verify.fetch import ask_introspection_async  # noqa: PLC0415 - see __init__
+            from sealring_verify.fetch import ask_introspection_async  # noqa: PLC0415 - see _import_the_client
 
             asked_at = self._monotonic()
             answer = await ask_introspection_async(question)
@@ -292,15 +236,37 @@ class Verifier:
         self._guard.note(use.verified, use.client_address, "accepted")
         return use.verified.access_token
 
-    def _opaque_tokens(self, api_key: str) -> OpaqueTokens:
+    def _signed_tokens(self, algorithms: frozenset[str]) -> SignedTokens:
+        return SignedTokens(
+            issuer=self.issuer,
+            audience=self.audience,
+            algorithms=algorithms,
+            leeway=self._leeway,
+            static_keys=self._static_keys,
+            issuer_keys=self._issuer_keys,
+            decryption=self._decryption,
+            for_feed=self._guard.is_on,
+            clock=self._clock,
+        )
+
+    def _opaque_tokens(self) -> OpaqueTokens:
         return OpaqueTokens(
             issuer=self.issuer,
             audience=self.audience,
-            api_key=api_key,
+            api_key=self._api_key or "",
             leeway=self._leeway,
+            issuer_keys=self._issuer_keys,
             clock=self._clock,
             monotonic=self._monotonic,
         )
+
+    def _import_the_client(self) -> None:
+        # The HTTP client, 230 ms: not when the package is imported, since a server only signs with it; not at the
+        # first request, which would wait; not in a flight, which a fork could cut in the middle of an import.
+        if self._static_keys is None or self._introspects:
+            importlib.import_module("sealring_verify.fetch")
+        if self._guard.is_on:
+            importlib.import_module("sealring_verify.feed_follower")
 
     def _needs_metadata(self) -> bool:
         # Keys that were given at construction come without the metadata that names feed and introspection.
@@ -324,28 +290,9 @@ class Verifier:
         if self._guard.is_on:
             raise RevocationUnknown from None
 
-    def _prepare_guard(self, keys: KeySet) -> None:
-        self._guard.prepare(self._issuer_keys.state.metadata, tuple(key.kid for key in keys.keys))
-
-    def _check(self, use: "_Verification", keys: KeySet) -> VerifiedToken:
-        now = self._clock()
-        remembered = self._verified.recall(use.digest, keys=keys)
-        if remembered is not None:
-            check_time(remembered.access_token, leeway=self._leeway, now=now)
-            return remembered
-        access_token, kid = check_access_token(
-            signed_token(use.token, self._decryption),
-            keys=keys,
-            issuer=self.issuer,
-            audience=self.audience,
-            algorithms=self._algorithms,
-            leeway=self._leeway,
-            now=now,
-        )
-        ids = token_ids(access_token, kid) if self._guard.is_on else None
-        verified = VerifiedToken(access_token, ids=ids, keys=keys)
-        self._verified.note(use.digest, verified)
-        return verified
+    def _prepare_guard(self, keys: KeySet | None) -> None:
+        kids = () if keys is None else tuple(key.kid for key in keys.keys)
+        self._guard.prepare(self._issuer_keys.state.metadata, kids)
 
     def _question(self, token: str, digest: bytes) -> IntrospectionRequest | None:
         # None: nothing needs to be asked. Asked only about tokens that passed, so garbage makes no requests.

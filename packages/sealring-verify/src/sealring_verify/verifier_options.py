@@ -78,15 +78,30 @@ def checked_algorithms(algorithms: Collection[str] | None) -> frozenset[str]:
     return frozenset(algorithms)
 
 
-def check_opaque(*, api_key: str | None, others: bool) -> None:
-    """Refuse opaque tokens without the API's secret, and beside options for signed ones. ValueError, in a sentence."""
-    if not api_key:
-        raise ValueError("opaque=True needs api_key, the secret that `sealring apis add` printed")
-    if others:
+def check_options(
+    *,
+    api_key: str | None,
+    jwks: object,
+    algorithms: object,
+    symmetric_secrets: Collection[str],
+    introspect: bool,
+    opaque: bool,
+    decryption_jwks: object,
+) -> None:
+    """Refuse options that make no sense beside one another. ValueError, in a sentence."""
+    keys_are_told = jwks is not None or algorithms is not None
+    if symmetric_secrets and keys_are_told:
+        raise ValueError("symmetric_secrets stand alone: leave jwks and algorithms out")
+    if (opaque or introspect) and not api_key:
+        option = "opaque" if opaque else "introspect"
+        raise ValueError(f"{option}=True needs api_key, the secret that `sealring apis add` printed")
+    if opaque and (introspect or keys_are_told or symmetric_secrets or decryption_jwks is not None):
         raise ValueError(
-            "opaque=True stands alone: leave jwks, algorithms, symmetric_secrets and introspect out, since the issuer "
-            "is asked about each token"
+            "opaque=True stands alone: leave jwks, algorithms, symmetric_secrets, decryption_jwks and introspect out, "
+            "since the issuer is asked about each token"
         )
+    if introspect and jwks is not None:
+        raise ValueError("introspect=True needs the issuer's metadata, so leave jwks out")
 
 
 def checked_leeway(leeway: int) -> int:

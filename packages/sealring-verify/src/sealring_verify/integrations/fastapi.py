@@ -13,6 +13,7 @@ from sealring_verify.bearer import bearer_token, refusal_body, refusal_headers
 from sealring_verify.claims import AccessToken
 from sealring_verify.errors import TokenRefused
 from sealring_verify.verifier_options import VerifierOptions, options_from_environment
+from sealring_verify.verifier_status import VerifierStatus
 
 # RFC 6749 §3.3
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -77,7 +78,7 @@ class Verifier:
 
         return authorize
 
-    def status(self) -> verifier.VerifierStatus:
+    def status(self) -> VerifierStatus:
         """Say what this verifier knows, for a health page; it fetches nothing."""
         return self._core.status()
 
