@@ -22,6 +22,7 @@ def signed_tokens(issuer: "LocalIssuer", hand: "Hand", *, for_feed: bool = False
         issuer_keys=IssuerKeys(issuer.url, monotonic=hand, policy=JwksPolicy()),
         decryption=None,
         for_feed=for_feed,
+        profile=None,
         clock=hand,
     )
 

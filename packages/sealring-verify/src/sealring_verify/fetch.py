@@ -11,7 +11,13 @@ import msgspec
 from sealring_verify.client_credentials import ClientCredentialsRequest
 from sealring_verify.errors import IntrospectionUnavailable
 from sealring_verify.introspection import IntrospectionRequest
-from sealring_verify.issuer_metadata import IssuerMetadata, metadata_url, parse_metadata
+from sealring_verify.issuer_metadata import (
+    Discovery,
+    IssuerMetadata,
+    known_metadata,
+    metadata_url,
+    parse_metadata,
+)
 from sealring_verify.jwks import FetchedJwks
 
 MAX_DOCUMENT_LENGTH = 256 * 1024
@@ -39,27 +45,35 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def fetch_jwks(issuer: str) -> FetchedJwks:
-    """Fetch an issuer's metadata and then its keys. Raises FetchFailed and nothing else."""
+def fetch_jwks(issuer: str, discovery: Discovery | None = None) -> FetchedJwks:
+    """Fetch an issuer's metadata and then its keys. Raises FetchFailed and nothing else.
+
+    `discovery` says where those of another issuer than Sealring lie.
+    """
     try:
         with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
-            metadata = parse_metadata(_get(client, metadata_url(issuer)).body, issuer=issuer)
+            metadata = known_metadata(discovery)
+            if metadata is None:
+                document = _get(client, metadata_url(issuer, discovery)).body
+                metadata = parse_metadata(document, issuer=issuer, discovery=discovery)
             answer = _get(client, metadata.jwks_uri)
     except FAILURES as error:
         raise FetchFailed(f"{type(error).__name__}: {error}") from error
     return FetchedJwks(metadata=metadata, document=answer.body, cache_control=answer.cache_control)
 
 
-def fetch_metadata(issuer: str) -> IssuerMetadata:
+def fetch_metadata(issuer: str, discovery: Discovery | None = None) -> IssuerMetadata:
     """Fetch an issuer's metadata. Raises FetchFailed where none comes, MetadataRefused where it cannot be used."""
-    url = metadata_url(issuer)
+    if (known := known_metadata(discovery)) is not None:
+        return known
+    url = metadata_url(issuer, discovery)
     try:
         with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
             document = _get(client, url).body
     except FAILURES as error:
         raise FetchFailed(f"{url} could not be read ({type(error).__name__})") from error
     try:
-        return parse_metadata(document, issuer=issuer)
+        return parse_metadata(document, issuer=issuer, discovery=discovery)
     except ValueError as error:
         raise MetadataRefused(str(error)) from error
 

@@ -7,6 +7,7 @@ from sealring_verify.decryption import Decryption, signed_token
 from sealring_verify.errors import InvalidToken
 from sealring_verify.issuer_keys import IssuerKeys
 from sealring_verify.jose.jwks import KeySet
+from sealring_verify.provider_profile import ProviderProfile
 from sealring_verify.revocation_check import token_ids
 from sealring_verify.verified_tokens import VerifiedToken, VerifiedTokens
 
@@ -15,7 +16,8 @@ class SignedTokens:
     """The signed tokens of one issuer for one API. Any number of threads and event loops share one.
 
     `static_keys` take the place of fetched ones; with `decryption` encrypted tokens are taken and no others;
-    `for_feed`: the feed may name the tokens, by ids that are made once. `clock` gives seconds since 1970.
+    `for_feed`: the feed may name the tokens, by ids that are made once; `profile`: what another issuer than
+    Sealring does otherwise than RFC 9068. `clock` gives seconds since 1970.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class SignedTokens:
         issuer_keys: IssuerKeys,
         decryption: Decryption | None,
         for_feed: bool,
+        profile: ProviderProfile | None,
         clock: Callable[[], float],
     ) -> None:
         self._issuer = issuer
@@ -39,6 +42,7 @@ class SignedTokens:
         self._issuer_keys = issuer_keys
         self._decryption = decryption
         self._for_feed = for_feed
+        self._profile = profile
         self._clock = clock
         self._remembered = VerifiedTokens()
 
@@ -74,15 +78,22 @@ class SignedTokens:
         if remembered is not None:
             check_time(remembered.access_token, leeway=self._leeway, now=now)
             return remembered
-        access_token, kid = check_access_token(
-            signed_token(token, self._decryption),
-            keys=keys,
-            issuer=self._issuer,
-            audience=self._audience,
-            algorithms=self._algorithms,
-            leeway=self._leeway,
-            now=now,
-        )
+        try:
+            access_token, kid = check_access_token(
+                signed_token(token, self._decryption),
+                keys=keys,
+                issuer=self._issuer,
+                audience=self._audience,
+                algorithms=self._algorithms,
+                leeway=self._leeway,
+                now=now,
+                profile=self._profile,
+            )
+        except InvalidToken as refusal:
+            advice = None if self._profile is None else self._profile.advice.get(refusal.code)
+            if advice is None:
+                raise
+            raise InvalidToken(refusal.code, refusal.claim, advice) from None
         verified = VerifiedToken(access_token, ids=token_ids(access_token, kid) if self._for_feed else None, keys=keys)
         self._remembered.note(digest, verified)
         return verified

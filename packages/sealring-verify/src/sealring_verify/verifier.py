@@ -27,6 +27,7 @@ from sealring_verify.issuer_metadata import parse_issuer
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.jwks import JwksPolicy
 from sealring_verify.opaque_tokens import OpaqueTokens
+from sealring_verify.provider_profile import ProviderProfile
 from sealring_verify.revocation_guard import (
     FeedChoice,
     OnStale,
@@ -80,8 +81,9 @@ class Verifier:
     RevocationUnknown; `on_stale="accept"` lets them pass instead. `reports=False`: the issuer is told nothing of this
     verifier. `introspect=True` asks the issuer about each token as well. `opaque=True`, for an API of that format:
     opaque tokens are accepted and no others; the issuer is asked, and its answer counts for 10 s. `decryption_jwks`,
-    this API's private keys as a JWK set: tokens encrypted to one of them are accepted and no others. What cannot work
-    is a ValueError here.
+    this API's private keys as a JWK set: tokens encrypted to one of them are accepted and no others. `profile`: what
+    another issuer than Sealring does otherwise than RFC 9068; `sealring_verify.providers` has those of many. What
+    cannot work is a ValueError here.
     """
 
     def __init__(  # noqa: PLR0913 - all that a verifier can be told; only two need be
@@ -101,6 +103,7 @@ class Verifier:
         introspect: bool = False,
         opaque: bool = False,
         decryption_jwks: Mapping[str, object] | str | bytes | None = None,
+        profile: ProviderProfile | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = seconds_awake_or_asleep,
     ) -> None:
@@ -114,16 +117,22 @@ class Verifier:
             introspect=introspect,
             opaque=opaque,
             decryption_jwks=decryption_jwks,
+            profile=profile,
         )
         self._api_key = api_key
         self._introspects = introspect
+        self._profile = profile
         self._clock = clock
         self._monotonic = monotonic
         self._leeway = checked_leeway(leeway)
         self._static_keys = symmetric_key_set(symmetric_secrets) if symmetric_secrets else parsed_jwks(jwks)
         self._decryption = None if decryption_jwks is None else Decryption(jwks_document(decryption_jwks))
         self._issuer_keys = IssuerKeys(
-            self.issuer, monotonic=monotonic, policy=JwksPolicy(), metadata_only=opaque or bool(symmetric_secrets)
+            self.issuer,
+            monotonic=monotonic,
+            policy=JwksPolicy(),
+            metadata_only=opaque or bool(symmetric_secrets),
+            discovery=None if profile is None else profile.discovery,
         )
         self._guard = RevocationGuard(
             issuer=self.issuer,
@@ -133,7 +142,7 @@ class Verifier:
             monotonic=monotonic,
         )
         self._answers = IntrospectionAnswers()
-        allowed = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms)
+        allowed = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms, profile)
         self._tokens: SignedTokens | OpaqueTokens = self._opaque_tokens() if opaque else self._signed_tokens(allowed)
         self._import_the_client()
 
@@ -246,6 +255,7 @@ class Verifier:
             issuer_keys=self._issuer_keys,
             decryption=self._decryption,
             for_feed=self._guard.is_on,
+            profile=self._profile,
             clock=self._clock,
         )
 

@@ -8,19 +8,27 @@ from typing import TypedDict
 
 from sealring_verify.jose.algorithms import ALGORITHMS
 from sealring_verify.jose.jwks import KeySet, parse_jwks
+from sealring_verify.provider_profile import ProviderProfile
 from sealring_verify.revocation_guard import FeedChoice, OnStale
 
 _MAX_LEEWAY = 300
 
 
-class VerifierOptions(TypedDict, total=False):
+class ProviderOptions(TypedDict, total=False):
+    """What a `Verifier` of another issuer than Sealring can be told as well."""
+
+    jwks: Mapping[str, object] | str | bytes | None
+    leeway: int
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+class VerifierOptions(ProviderOptions, total=False):
     """What a `Verifier` takes beside issuer and audience."""
 
     api_key: str | None
-    jwks: Mapping[str, object] | str | bytes | None
     algorithms: Collection[str] | None
     symmetric_secrets: Collection[str]
-    leeway: int
     max_staleness: int
     on_stale: OnStale
     feed: FeedChoice
@@ -28,8 +36,7 @@ class VerifierOptions(TypedDict, total=False):
     introspect: bool
     opaque: bool
     decryption_jwks: Mapping[str, object] | str | bytes | None
-    clock: Callable[[], float]
-    monotonic: Callable[[], float]
+    profile: ProviderProfile | None
 
 
 def options_from_environment() -> tuple[str, str, VerifierOptions]:
@@ -69,12 +76,16 @@ def checked_audience(audience: str) -> str:
     return audience
 
 
-def checked_algorithms(algorithms: Collection[str] | None) -> frozenset[str]:
-    """Return the asymmetric algorithms that are meant: all of them where none are named. ValueError for others."""
+def checked_algorithms(algorithms: Collection[str] | None, profile: ProviderProfile | None) -> frozenset[str]:
+    """Return the asymmetric algorithms that are meant: all that the issuer uses where none are named.
+
+    ValueError for others.
+    """
+    allowed = ALGORITHMS if profile is None else profile.algorithms
     if algorithms is None:
-        return ALGORITHMS
-    if isinstance(algorithms, str) or not algorithms or not ALGORITHMS.issuperset(algorithms):
-        raise ValueError(f"algorithms must be a list of some of: {', '.join(sorted(ALGORITHMS))}")
+        return allowed
+    if isinstance(algorithms, str) or not algorithms or not allowed.issuperset(algorithms):
+        raise ValueError(f"algorithms must be a list of some of: {', '.join(sorted(allowed))}")
     return frozenset(algorithms)
 
 
@@ -87,8 +98,13 @@ def check_options(
     introspect: bool,
     opaque: bool,
     decryption_jwks: object,
+    profile: ProviderProfile | None,
 ) -> None:
     """Refuse options that make no sense beside one another. ValueError, in a sentence."""
+    if profile is not None and (api_key or symmetric_secrets):
+        raise ValueError(
+            f"api_key and symmetric_secrets are for Sealring's own tokens, not for those of {profile.name}"
+        )
     keys_are_told = jwks is not None or algorithms is not None
     if symmetric_secrets and keys_are_told:
         raise ValueError("symmetric_secrets stand alone: leave jwks and algorithms out")
