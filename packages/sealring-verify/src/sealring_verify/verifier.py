@@ -34,6 +34,7 @@ from sealring_verify.revocation_guard import (
     RevocationGuard,
     checked_feed_policy,
 )
+from sealring_verify.several_issuers import SeveralIssuers, TokenFormat
 from sealring_verify.signed_tokens import SignedTokens
 from sealring_verify.symmetric_secret import symmetric_key_set
 from sealring_verify.verified_tokens import VerifiedToken
@@ -154,6 +155,27 @@ class Verifier:
         """
         issuer, audience, options = options_from_environment()
         return cls(issuer, audience, **options)
+
+    @staticmethod
+    def any_of(first: "Verifier", second: "Verifier", *others: "Verifier") -> SeveralIssuers:
+        """Join verifiers of different issuers in one, as while an API moves; it takes the tokens of each of them.
+
+        ValueError where it would be open which of them a token is meant for.
+        """
+        return SeveralIssuers((first, second, *others))
+
+    @property
+    def issuers(self) -> frozenset[str]:
+        """What a token's `iss` may be: the issuer, and other spellings that its provider uses."""
+        spellings = frozenset() if self._profile is None else self._profile.issuers
+        return spellings | {self.issuer}
+
+    @property
+    def token_format(self) -> TokenFormat:
+        """Of which form this verifier's tokens are."""
+        if isinstance(self._tokens, OpaqueTokens):
+            return "opaque"
+        return "signed" if self._decryption is None else "encrypted"
 
     def verify(self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None) -> AccessToken:
         """Verify a token, and that it has all `scopes`.

@@ -130,6 +130,19 @@ def test_a_token_for_microsoft_graph_is_refused_and_the_refusal_names_graph(prov
     assert refused.value.code == "bad_signature"
 
 
+def test_several_tenants_are_several_verifiers(provider: "Provider") -> None:
+    there = f"{HOST}/{OTHER}/v2.0"
+    provider.publish(
+        f"{there}/.well-known/openid-configuration", issuer=there, jwks_uri=f"{HOST}/{OTHER}/discovery/keys"
+    )
+    other = entra_id.verifier(tenant_id=OTHER.upper(), audience=API, clock=provider.clock)
+    both = Verifier.any_of(verifier_of(provider), other)
+    assert both.verify(token(provider)).iss == V2
+    assert both.verify(token(provider, iss=there, tid=OTHER)).iss == there
+    with pytest.raises(InvalidToken, match="tid"):
+        both.verify(token(provider, iss=there))
+
+
 @pytest.mark.parametrize("tenant", ["common", "organizations", "consumers", "shop.onmicrosoft.com", "", TENANT + "/"])
 def test_what_stands_for_many_tenants_is_nobodys_issuer(tenant: str) -> None:
     with pytest.raises(ValueError, match="tenant_id must be the GUID"):
