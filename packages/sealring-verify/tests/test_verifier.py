@@ -283,6 +283,21 @@ async def test_an_issuer_without_introspection_is_unavailable_for_it(issuer: "Lo
     assert await _both(verifier, issuer.token()) == "introspection_unavailable"
 
 
+async def test_what_was_issued_before_a_moment_is_refused_even_when_remembered(issuer: "LocalIssuer") -> None:
+    now = 1000.0
+    verifier = Verifier(issuer.url, "orders", clock=lambda: now)
+    old, other = issuer.token(iat=1000, exp=1600), issuer.token(iat=1000, exp=1600, sub="u2")
+    assert await _both(verifier, old) == "u1"
+    verifier.refuse_issued_before(1000.5, sub="u1")
+    assert await _both(verifier, old) == "issued_before_cutoff"
+    assert await _both(verifier, other) == "u2"
+    assert await _both(verifier, issuer.token(iat=1001, exp=1600)) == "u1"
+    verifier.refuse_issued_before(1000)
+    assert await _both(verifier, other) == "issued_before_cutoff"
+    with pytest.raises(ValueError, match="seconds since 1970"):
+        verifier.refuse_issued_before(1_790_000_000_000, sub="u1")
+
+
 def test_one_verifier_serves_many_threads(issuer: "LocalIssuer") -> None:
     verifier = Verifier(issuer.url, "orders")
     tokens = [issuer.token(jti=f"j{number}") for number in range(30)]

@@ -44,6 +44,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "wrong_audience": "The token is meant for another API than this verifier's audience.",
         "token_expired": "The token has expired.",
         "token_not_yet_valid": "The token is not valid yet, or was issued in the future: compare the clocks.",
+        "issued_before_cutoff": "The API refuses tokens, of this subject or of all, that were issued before a certain "
+        "moment.",
         "proof_of_possession_required": "The token is bound to a key (`cnf`) and was presented as a plain bearer "
         "token.",
         "token_inactive": "The issuer says that the token is no longer active: its session ended or it was revoked.",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Self
 
 from sealring_verify.claims import AccessToken
+from sealring_verify.cutoffs import Cutoffs
 from sealring_verify.decryption import Decryption, signed_token
 from sealring_verify.errors import (
     InsufficientScope,
@@ -143,6 +144,7 @@ class Verifier:
             monotonic=monotonic,
         )
         self._answers = IntrospectionAnswers()
+        self._cutoffs = Cutoffs()
         allowed = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms, profile)
         self._tokens: SignedTokens | OpaqueTokens = self._opaque_tokens() if opaque else self._signed_tokens(allowed)
         self._import_the_client()
@@ -206,6 +208,15 @@ class Verifier:
             raise
         return self._accepted(use)
 
+    def refuse_issued_before(self, instant: float, *, sub: str | None = None) -> None:
+        """Refuse tokens that were issued before `instant`, seconds since 1970: those of a subject, or all of them.
+
+        It is for issuers that do not tell what they ended. One of the same second is refused too, since `iat` is whole
+        seconds; a moment only moves forward. It holds in this process alone, and as long as it lives. ValueError for
+        what is no instant.
+        """
+        self._cutoffs.refuse_before(instant, sub=sub)
+
     def count_refusal(self, refusal: TokenRefused, *, client_address: str | None = None) -> None:
         """Count, for the report, a request that was refused before there was a token to verify."""
         self._guard.note(None, client_address, refusal.code)
@@ -230,6 +241,7 @@ class Verifier:
 
     def _judge(self, use: "_Verification") -> None:
         use.verified = self._tokens.obtain(use.token, use.digest)
+        self._cutoffs.check(use.verified.access_token)
         if self._needs_metadata():
             self._obtain_metadata()
         if self._guard.is_on:
@@ -247,6 +259,7 @@ class Verifier:
 
     async def _judge_async(self, use: "_Verification") -> None:
         use.verified = await self._tokens.obtain_async(use.token, use.digest)
+        self._cutoffs.check(use.verified.access_token)
         if self._needs_metadata():
             await self._obtain_metadata_async()
         if self._guard.is_on:
