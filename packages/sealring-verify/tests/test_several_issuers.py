@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sealring_verify import InsufficientScope, TokenRefused, Verifier
+from sealring_verify.introspection import IntrospectionClient
 from sealring_verify.several_issuers import SeveralIssuers
 
 if TYPE_CHECKING:
@@ -103,6 +104,21 @@ async def test_an_api_moves_from_signed_to_opaque_tokens_of_one_issuer(issuer: "
     assert verifier.verify(OPAQUE).sid == "s1"
     assert await outcome(verifier, "garbage") == "token_malformed"
     assert (verifier.status().introspects, verifier.status().others[0].introspects) == (False, True)
+
+
+async def test_signed_looking_tokens_go_to_the_issuer_that_is_asked_about_each(
+    two: tuple["LocalIssuer", "LocalIssuer"],
+) -> None:
+    old, new = two
+    answer = {**new.claims(), "active": True, "token_type": "Bearer"}
+    new.faults["/introspect"] = lambda: (200, {}, json.dumps(answer).encode())
+    client = IntrospectionClient(client_id="orders", client_secret="s")
+    asking = Verifier(new.url, "orders", opaque=True, introspection=client)
+    verifier = Verifier.any_of(Verifier(old.url, "orders"), asking)
+    assert await outcome(verifier, old.token()) == old.url
+    assert await outcome(verifier, new.token(sub=...)) == new.url
+    assert await outcome(verifier, new.token(iss="https://evil.example")) == "wrong_issuer"
+    assert new.requests.count("/introspect") == 1
 
 
 async def test_encrypted_tokens_go_to_whoever_has_the_key(issuer: "LocalIssuer") -> None:

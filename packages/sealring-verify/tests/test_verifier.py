@@ -261,6 +261,22 @@ async def test_introspection_refuses_an_ended_session_within_two_seconds(issuer:
     assert len(issuer.introspections) == 2
 
 
+async def test_all_who_bring_one_token_at_once_share_one_question(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders", api_key="sla_k", introspect=True, feed="off")
+    token, going = issuer.token(), threading.Event()
+
+    def held() -> tuple[int, dict[str, str], bytes]:
+        going.wait(5)
+        return 200, {}, b'{"active":true}'
+
+    issuer.faults["/introspect"] = held
+    waiting = [asyncio.create_task(verifier.verify_async(token)) for _ in range(8)]
+    await asyncio.to_thread(issuer.until, lambda: "/introspect" in issuer.requests)
+    going.set()
+    assert [verified.sub for verified in await asyncio.gather(*waiting)] == ["u1"] * 8
+    assert issuer.requests.count("/introspect") == 1
+
+
 async def test_introspection_is_asked_only_about_tokens_that_pass(issuer: "LocalIssuer") -> None:
     verifier = Verifier(issuer.url, "orders", api_key="sla_k", introspect=True)
     for token in ("garbage", issuer.token(exp=1000), issuer.token(aud="billing")):

@@ -1,6 +1,5 @@
 """The only sockets of this package: bounded in size and time, no redirects, no proxy or netrc from the environment."""
 
-import asyncio
 import functools
 import ssl
 import time
@@ -91,30 +90,12 @@ def ask_token_endpoint(url: str, request: ClientCredentialsRequest) -> Answer:
 
 def ask_introspection(question: IntrospectionRequest) -> Answer:
     """Send an introspection request. Raises IntrospectionUnavailable where no answer comes."""
+    headers = {"Authorization": question.authorization, "Content-Type": "application/x-www-form-urlencoded"}
     try:
         with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
-            return _send(client, _introspection(client, question))
+            return _send(client, client.build_request("POST", question.url, content=question.body, headers=headers))
     except (*FAILURES, FetchFailed):
         raise IntrospectionUnavailable("introspection_unavailable") from None
-
-
-async def ask_introspection_async(question: IntrospectionRequest) -> Answer:
-    """Send an introspection request without blocking the event loop. Raises as `ask_introspection` does."""
-    try:
-        async with (
-            asyncio.timeout(TIMEOUT_SECONDS),
-            httpx.AsyncClient(
-                verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS
-            ) as client,
-        ):
-            return await _send_async(client, _introspection(client, question))
-    except (*FAILURES, FetchFailed):
-        raise IntrospectionUnavailable("introspection_unavailable") from None
-
-
-def _introspection(client: httpx.Client | httpx.AsyncClient, question: IntrospectionRequest) -> httpx.Request:
-    headers = {"Authorization": question.authorization, "Content-Type": "application/x-www-form-urlencoded"}
-    return client.build_request("POST", question.url, content=question.body, headers=headers)
 
 
 def _get(client: httpx.Client, url: str) -> Answer:
@@ -139,18 +120,6 @@ def _send(client: httpx.Client, request: httpx.Request) -> Answer:
         return _answer(response, bytes(body))
     finally:
         response.close()
-
-
-async def _send_async(client: httpx.AsyncClient, request: httpx.Request) -> Answer:
-    response = await client.send(request, stream=True)
-    try:
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            _bound(len(body))
-        return _answer(response, bytes(body))
-    finally:
-        await response.aclose()
 
 
 def _bound(length: int) -> None:

@@ -11,18 +11,12 @@ from sealring_verify.cutoffs import Cutoffs
 from sealring_verify.decryption import Decryption, signed_token
 from sealring_verify.errors import (
     InsufficientScope,
-    IntrospectionUnavailable,
-    InvalidToken,
     KeysUnavailable,
     RevocationUnknown,
     TokenRefused,
 )
-from sealring_verify.introspection import (
-    IntrospectionAnswers,
-    IntrospectionRequest,
-    introspection_request,
-    parse_introspection,
-)
+from sealring_verify.introspection import ACTIVE_COUNTS_FOR, IntrospectionClient, require_active
+from sealring_verify.issuer_answers import IssuerAnswers
 from sealring_verify.issuer_keys import IssuerKeys
 from sealring_verify.issuer_metadata import parse_issuer
 from sealring_verify.jose.jwks import KeySet
@@ -84,8 +78,9 @@ class Verifier:
     verifier. `introspect=True` asks the issuer about each token as well. `opaque=True`, for an API of that format:
     opaque tokens are accepted and no others; the issuer is asked, and its answer counts for 10 s. `decryption_jwks`,
     this API's private keys as a JWK set: tokens encrypted to one of them are accepted and no others. `profile`: what
-    another issuer than Sealring does otherwise than RFC 9068; `sealring_verify.providers` has those of many. What
-    cannot work is a ValueError here.
+    another issuer than Sealring does otherwise than RFC 9068; `sealring_verify.providers` has those of many.
+    `introspection`: as which client such an issuer is asked, by `introspect` or `opaque`. What cannot work is a
+    ValueError here.
     """
 
     def __init__(  # noqa: PLR0913 - all that a verifier can be told; only two need be
@@ -106,6 +101,7 @@ class Verifier:
         opaque: bool = False,
         decryption_jwks: Mapping[str, object] | str | bytes | None = None,
         profile: ProviderProfile | None = None,
+        introspection: IntrospectionClient | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = seconds_awake_or_asleep,
     ) -> None:
@@ -120,9 +116,10 @@ class Verifier:
             opaque=opaque,
             decryption_jwks=decryption_jwks,
             profile=profile,
+            introspection=introspection,
         )
-        self._api_key = api_key
-        self._introspects = introspect
+        # Nobody but Sealring has a feed.
+        feed = feed if profile is None and introspection is None else "off"
         self._profile = profile
         self._clock = clock
         self._monotonic = monotonic
@@ -143,10 +140,15 @@ class Verifier:
             policy=checked_feed_policy(feed=feed, max_staleness=max_staleness, on_stale=on_stale, reports=reports),
             monotonic=monotonic,
         )
-        self._answers = IntrospectionAnswers()
         self._cutoffs = Cutoffs()
         allowed = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms, profile)
-        self._tokens: SignedTokens | OpaqueTokens = self._opaque_tokens() if opaque else self._signed_tokens(allowed)
+        asking = introspection or (IntrospectionClient(client_id=audience, client_secret=api_key) if api_key else None)
+        self._tokens: SignedTokens | OpaqueTokens = (
+            self._opaque_tokens(asking, is_sealring=introspection is None)
+            if opaque and asking is not None
+            else self._signed_tokens(allowed)
+        )
+        self._active = self._active_tokens(asking) if introspect and asking is not None else None
         self._import_the_client()
 
     @classmethod
@@ -229,7 +231,7 @@ class Verifier:
         return VerifierStatus(
             issuer=self.issuer,
             audience=self.audience,
-            introspects=self._introspects or isinstance(self._tokens, OpaqueTokens),
+            introspects=self._active is not None or isinstance(self._tokens, OpaqueTokens),
             freshness="fresh" if self._static_keys else state.freshness(policy=self._issuer_keys.policy, now=now),
             keys=tuple(key.kid for key in keys.keys) if keys else (),
             skipped_keys=keys.skipped if keys else (),
@@ -249,13 +251,9 @@ class Verifier:
             if self._guard.is_due_to_wait():
                 self._guard.wait()
             self._guard.check(use.verified, now=self._clock())
-        question = self._question(use.token, use.digest)
-        if question is not None:
-            from sealring_verify.fetch import ask_introspection  # noqa: PLC0415 - see _import_the_client
-
-            asked_at = self._monotonic()
-            answer = ask_introspection(question)
-            self._take_answer(answer.status, answer.body, use.digest, asked_at=asked_at)
+        # Asked only about tokens that passed, so garbage makes no requests.
+        if self._active is not None and not self._active.recall(use.digest):
+            self._active.ask(signed_token(use.token, self._decryption), use.digest)
 
     async def _judge_async(self, use: "_Verification") -> None:
         use.verified = await self._tokens.obtain_async(use.token, use.digest)
@@ -267,13 +265,8 @@ class Verifier:
             if self._guard.is_due_to_wait():
                 await self._guard.wait_async()
             self._guard.check(use.verified, now=self._clock())
-        question = self._question(use.token, use.digest)
-        if question is not None:
-            from sealring_verify.fetch import ask_introspection_async  # noqa: PLC0415 - see _import_the_client
-
-            asked_at = self._monotonic()
-            answer = await ask_introspection_async(question)
-            self._take_answer(answer.status, answer.body, use.digest, asked_at=asked_at)
+        if self._active is not None and not self._active.recall(use.digest):
+            await self._active.ask_async(signed_token(use.token, self._decryption), use.digest)
 
     def _accepted(self, use: "_Verification") -> AccessToken:
         assert use.verified is not None  # noqa: S101 - whoever judged either set it or raised
@@ -294,81 +287,54 @@ class Verifier:
             clock=self._clock,
         )
 
-    def _opaque_tokens(self) -> OpaqueTokens:
+    def _opaque_tokens(self, client: IntrospectionClient, *, is_sealring: bool) -> OpaqueTokens:
         return OpaqueTokens(
             issuer=self.issuer,
             audience=self.audience,
-            api_key=self._api_key or "",
+            client=client,
             leeway=self._leeway,
             issuer_keys=self._issuer_keys,
+            profile=None if is_sealring else self._profile or ProviderProfile(name=self.issuer),
             clock=self._clock,
+            monotonic=self._monotonic,
+        )
+
+    def _active_tokens(self, client: IntrospectionClient) -> IssuerAnswers[bool]:
+        return IssuerAnswers(
+            client=client,
+            issuer_keys=self._issuer_keys,
+            judge=require_active,
+            counts_for=lambda _active: ACTIVE_COUNTS_FOR,
             monotonic=self._monotonic,
         )
 
     def _import_the_client(self) -> None:
         # The HTTP client, 230 ms: not when the package is imported, since a server only signs with it; not at the
         # first request, which would wait; not in a flight, which a fork could cut in the middle of an import.
-        if self._static_keys is None or self._introspects:
+        if self._static_keys is None or self._active is not None:
             importlib.import_module("sealring_verify.fetch")
         if self._guard.is_on:
             importlib.import_module("sealring_verify.feed_follower")
 
     def _needs_metadata(self) -> bool:
-        # Keys that were given at construction come without the metadata that names feed and introspection.
-        asks = self._guard.is_on or self._introspects
-        return asks and self._static_keys is not None and self._issuer_keys.state.metadata is None
+        # Keys that were given at construction come without the metadata that names the feed.
+        return self._guard.is_on and self._static_keys is not None and self._issuer_keys.state.metadata is None
 
     def _obtain_metadata(self) -> None:
         try:
             self._issuer_keys.obtain()
         except KeysUnavailable:
-            self._refuse_without_metadata()
+            raise RevocationUnknown from None
 
     async def _obtain_metadata_async(self) -> None:
         try:
             await self._issuer_keys.obtain_async()
         except KeysUnavailable:
-            self._refuse_without_metadata()
-
-    def _refuse_without_metadata(self) -> None:
-        # Where the feed is off, introspection is asked for, and says itself that it has no address.
-        if self._guard.is_on:
             raise RevocationUnknown from None
 
     def _prepare_guard(self, keys: KeySet | None) -> None:
         kids = () if keys is None else tuple(key.kid for key in keys.keys)
         self._guard.prepare(self._issuer_keys.state.metadata, kids)
-
-    def _question(self, token: str, digest: bytes) -> IntrospectionRequest | None:
-        # None: nothing needs to be asked. Asked only about tokens that passed, so garbage makes no requests.
-        if not self._introspects:
-            return None
-        active = self._answers.recall(digest, now=self._monotonic())
-        if active is None:
-            return self._ask(token)
-        if not active:
-            raise InvalidToken("token_inactive")
-        return None
-
-    def _ask(self, token: str) -> IntrospectionRequest:
-        metadata = self._issuer_keys.state.metadata
-        if metadata is None or metadata.introspection_endpoint is None or self._api_key is None:
-            raise IntrospectionUnavailable(
-                "introspection_unavailable", "The issuer's metadata has no introspection_endpoint."
-            )
-        return introspection_request(
-            # The issuer cannot decrypt what it encrypted to this API: it knows the token within.
-            signed_token(token, self._decryption),
-            endpoint=metadata.introspection_endpoint,
-            audience=self.audience,
-            api_key=self._api_key,
-        )
-
-    def _take_answer(self, status: int, body: bytes, digest: bytes, *, asked_at: float) -> None:
-        active = parse_introspection(status, body)
-        self._answers.note(digest, active=active, asked_at=asked_at)
-        if not active:
-            raise InvalidToken("token_inactive")
 
 
 def _check_scopes(use: "_Verification", scopes: Collection[str]) -> None:

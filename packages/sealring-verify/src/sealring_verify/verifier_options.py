@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypedDict
 
+from sealring_verify.introspection import IntrospectionClient
 from sealring_verify.jose.algorithms import ALGORITHMS
 from sealring_verify.jose.jwks import KeySet, parse_jwks
 from sealring_verify.provider_profile import ProviderProfile
@@ -23,7 +24,15 @@ class ProviderOptions(TypedDict, total=False):
     monotonic: Callable[[], float]
 
 
-class VerifierOptions(ProviderOptions, total=False):
+class IntrospectingOptions(ProviderOptions, total=False):
+    """As above, where the issuer answers questions about tokens (RFC 7662)."""
+
+    introspect: bool
+    opaque: bool
+    introspection: IntrospectionClient | None
+
+
+class VerifierOptions(IntrospectingOptions, total=False):
     """What a `Verifier` takes beside issuer and audience."""
 
     api_key: str | None
@@ -33,8 +42,6 @@ class VerifierOptions(ProviderOptions, total=False):
     on_stale: OnStale
     feed: FeedChoice
     reports: bool
-    introspect: bool
-    opaque: bool
     decryption_jwks: Mapping[str, object] | str | bytes | None
     profile: ProviderProfile | None
 
@@ -99,25 +106,36 @@ def check_options(
     opaque: bool,
     decryption_jwks: object,
     profile: ProviderProfile | None,
+    introspection: IntrospectionClient | None,
 ) -> None:
     """Refuse options that make no sense beside one another. ValueError, in a sentence."""
     if profile is not None and (api_key or symmetric_secrets):
         raise ValueError(
             f"api_key and symmetric_secrets are for Sealring's own tokens, not for those of {profile.name}"
         )
+    if introspection is not None and (api_key or not (opaque or introspect)):
+        raise ValueError(
+            "introspection is for another issuer than Sealring: leave api_key out, and say introspect=True, or "
+            "opaque=True for opaque tokens"
+        )
     keys_are_told = jwks is not None or algorithms is not None
     if symmetric_secrets and keys_are_told:
         raise ValueError("symmetric_secrets stand alone: leave jwks and algorithms out")
-    if (opaque or introspect) and not api_key:
+    if (opaque or introspect) and not api_key and introspection is None:
         option = "opaque" if opaque else "introspect"
-        raise ValueError(f"{option}=True needs api_key, the secret that `sealring apis add` printed")
+        raise ValueError(
+            f"{option}=True needs api_key, the secret that `sealring apis add` printed, or for another issuer "
+            "introspection=IntrospectionClient(…)"
+        )
     if opaque and (introspect or keys_are_told or symmetric_secrets or decryption_jwks is not None):
         raise ValueError(
             "opaque=True stands alone: leave jwks, algorithms, symmetric_secrets, decryption_jwks and introspect out, "
             "since the issuer is asked about each token"
         )
-    if introspect and jwks is not None:
-        raise ValueError("introspect=True needs the issuer's metadata, so leave jwks out")
+    if introspect and jwks is not None and (introspection is None or introspection.endpoint is None):
+        raise ValueError(
+            "introspect=True needs the issuer's metadata, so leave jwks out, or name the endpoint in introspection"
+        )
 
 
 def checked_leeway(leeway: int) -> int:

@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sealring_verify import InvalidToken, Verifier
+from sealring_verify.introspection import IntrospectionClient
 from sealring_verify.jose.jwk import generate_private_key
 from sealring_verify.providers import keycloak
 
@@ -88,6 +89,35 @@ def test_other_tokens_are_refused(
     provider: "Provider", changes: dict[str, object], refusal: tuple[str, str | None]
 ) -> None:
     assert provider.outcome(verifier_of(provider), token(provider, **changes)) == refusal
+
+
+def test_a_lightweight_token_is_asked_about(provider: "Provider") -> None:
+    verifier_of(provider)  # publishes the realm
+    claims = {"exp": provider.now + 300, "iat": provider.now, "iss": ISSUER, "aud": "orders", "sub": "f3a0e5c8"}
+    answer = {
+        **claims,
+        "active": True,
+        "typ": "Bearer",
+        "token_type": "Bearer",
+        "azp": "web",
+        "client_id": "web",
+        "realm_access": {"roles": ["clerk"]},
+        "scope": "openid orders:read",
+    }
+    provider.reply = lambda _authorization, _body: (200, answer)
+    verifier = keycloak.verifier(
+        server_url="https://sso.example.com",
+        realm="shop",
+        audience="orders",
+        opaque=True,
+        introspection=IntrospectionClient(client_id="orders", client_secret="s"),
+        clock=provider.clock,
+    )
+    verified = verifier.verify(token(provider, sub=..., aud=..., scope=..., realm_access=...))
+    assert (verified.roles, verified.client_id) == (("clerk",), "web")
+    # The realm answers about refresh tokens too.
+    answer |= {"typ": "Refresh"}
+    assert provider.outcome(verifier, "a-refresh-token") == ("wrong_type", "typ")
 
 
 def test_the_key_for_encryption_signs_nothing(provider: "Provider") -> None:

@@ -1,8 +1,10 @@
+import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sealring_verify import KeysUnavailable
+from sealring_verify import InsufficientScope, IntrospectionUnavailable, KeysUnavailable
+from sealring_verify.introspection import IntrospectionClient
 from sealring_verify.providers import openid_connect
 
 if TYPE_CHECKING:
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from sealring_verify import Verifier
 
 ISSUER = "https://id.example.com/tenant"
+CREDENTIAL = "Basic " + base64.b64encode(b"orders-api:secret").decode()
+OPAQUE = "2YotnFZFEjr1zCsicMWpAA"
 
 
 def verifier_of(provider: "Provider", **options: Any) -> "Verifier":  # noqa: ANN401 - passed on as they come
@@ -32,6 +36,31 @@ def token(provider: "Provider", typ: object = "at+jwt", **changes: object) -> st
         "scope": "orders:read",
     }
     return provider.token({"typ": typ}, {**claims, **changes})
+
+
+def asking(provider: "Provider", *, endpoint: str | None = None, **options: Any) -> "Verifier":  # noqa: ANN401 - passed on
+    """Make a verifier that asks about tokens; its issuer says where, unless `endpoint` does."""
+    metadata = f"{ISSUER}/.well-known/openid-configuration"
+    provider.publish(metadata, issuer=ISSUER, jwks_uri=f"{ISSUER}/keys", introspection_endpoint=f"{ISSUER}/introspect")
+    client = IntrospectionClient(client_id="orders-api", client_secret="secret", endpoint=endpoint)
+    return verifier_of(provider, introspection=client, **options)
+
+
+def answering(provider: "Provider", **changes: object) -> dict[str, Any]:
+    """Make the issuer answer that a token is active; the answer that is returned can be changed later."""
+    answer = {
+        "active": True,
+        "token_type": "Bearer",
+        "sub": "u1",
+        "aud": ["orders"],
+        "client_id": "web",
+        "scope": "orders:read",
+        "exp": provider.now + 600,
+        "iat": provider.now,
+        **changes,
+    }
+    provider.reply = lambda authorization, _body: (200, answer) if authorization == CREDENTIAL else (401, {})
+    return answer
 
 
 def test_without_exceptions_rfc_9068_is_demanded(provider: "Provider") -> None:
@@ -110,3 +139,109 @@ def test_metadata_of_another_issuer_is_refused(provider: "Provider") -> None:
 def test_a_wrong_configuration_fails_at_construction(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         openid_connect.verifier(**{"issuer": ISSUER, "audience": "orders", **options})
+
+
+async def test_the_answer_about_an_opaque_token_is_judged_as_a_token_is(provider: "Provider") -> None:
+    verifier = asking(provider, opaque=True)
+    answer = answering(provider)
+    verified = verifier.verify(OPAQUE, scopes={"orders:read"})
+    assert (verified.iss, verified.client_id, verified.jti) == (ISSUER, "web", "")
+    assert (await verifier.verify_async(OPAQUE)) is verified
+    assert provider.outcome(verifier, "another-one")[0] == "accepted"
+    assert provider.requests.count(f"{ISSUER}/introspect") == 2
+    assert (verifier.status().introspects, verifier.status().revocation.condition) == (True, "off")
+    answer["scope"] = ""
+    with pytest.raises(InsufficientScope):
+        verifier.verify("a-third", scopes={"orders:read"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"active": False}, ("token_inactive", None)),
+        ({"aud": "bills"}, ("wrong_audience", "aud")),
+        ({"iss": "https://id.example.com/other"}, ("wrong_issuer", "iss")),
+        ({"exp": 1}, ("token_expired", "exp")),
+        ({"nbf": 9_999_999_999}, ("token_not_yet_valid", "nbf")),
+        ({"cnf": {"jkt": "x"}}, ("proof_of_possession_required", "cnf")),
+        ({"token_type": "Refresh"}, ("wrong_type", "token_type")),
+        ({"sub": ""}, ("introspection_unavailable", None)),
+        ({"active": "yes"}, ("introspection_unavailable", None)),
+    ],
+)
+def test_any_other_answer_is_a_refusal(
+    provider: "Provider", changes: dict[str, object], refusal: tuple[str, str | None]
+) -> None:
+    answering(provider, **changes)
+    assert provider.outcome(asking(provider, opaque=True), OPAQUE) == refusal
+
+
+def test_an_answer_counts_for_ten_seconds_and_a_refusal_for_two(provider: "Provider") -> None:
+    now = 1000.0
+    verifier = asking(provider, opaque=True, monotonic=lambda: now)
+    answer = answering(provider)
+    assert provider.outcome(verifier, OPAQUE)[0] == "accepted"
+    answer["active"] = False
+    now += 9.9
+    assert provider.outcome(verifier, OPAQUE)[0] == "accepted"
+    now += 0.1
+    assert provider.outcome(verifier, OPAQUE)[0] == "token_inactive"
+    answer["active"] = True
+    now += 1.9
+    assert provider.outcome(verifier, OPAQUE)[0] == "token_inactive"
+    now += 0.1
+    assert provider.outcome(verifier, OPAQUE)[0] == "accepted"
+
+
+def test_an_issuer_that_gives_no_answer_is_no_fault_of_the_token(provider: "Provider") -> None:
+    answering(provider)
+    provider.reply = lambda _authorization, _body: (500, {})
+    assert provider.outcome(asking(provider, opaque=True), OPAQUE) == ("introspection_unavailable", None)
+    provider.reply = lambda _authorization, _body: (401, {})
+    with pytest.raises(IntrospectionUnavailable, match="IntrospectionClient"):
+        asking(provider, opaque=True).verify(OPAQUE)
+
+
+def test_a_token_of_somebody_elses_is_never_sent_to_the_issuer(provider: "Provider") -> None:
+    answering(provider)
+    verifier = asking(provider, opaque=True)
+    assert provider.outcome(verifier, token(provider, iss="https://evil.example")) == ("wrong_issuer", "iss")
+    for text in ("", "é", "a b", "a\n", "\ud800"):
+        assert provider.outcome(verifier, text) == ("token_malformed", None)
+    assert provider.outcome(verifier, "a" * 16_385) == ("token_too_large", None)
+    assert f"{ISSUER}/introspect" not in provider.requests
+    # Its own may have the form of a signed one, and say too little to be verified as such.
+    assert provider.outcome(verifier, token(provider, sub=...))[0] == "accepted"
+
+
+def test_signed_tokens_can_be_asked_about_as_well(provider: "Provider") -> None:
+    now = 1000.0
+    verifier = asking(provider, introspect=True, monotonic=lambda: now)
+    answer = answering(provider)
+    assert provider.outcome(verifier, token(provider))[0] == "accepted"
+    assert provider.outcome(verifier, token(provider, exp=1))[0] == "token_expired"
+    assert provider.requests.count(f"{ISSUER}/introspect") == 1
+    answer["active"] = False
+    now += 2
+    assert provider.outcome(verifier, token(provider)) == ("token_inactive", None)
+
+
+def test_where_questions_go_can_be_told(provider: "Provider") -> None:
+    answering(provider)
+    there = "https://keys.example.com/introspect"
+    assert provider.outcome(asking(provider, endpoint=there, opaque=True), OPAQUE)[0] == "accepted"
+    assert provider.requests == [there]
+    # Metadata cannot send the secret there.
+    elsewhere = asking(provider, opaque=True)
+    provider.documents[f"{ISSUER}/.well-known/openid-configuration"]["introspection_endpoint"] = there
+    with pytest.raises(IntrospectionUnavailable, match="no introspection_endpoint"):
+        elsewhere.verify(OPAQUE)
+    assert provider.requests.count(there) == 1
+
+
+def test_what_the_api_refuses_by_its_moment_is_refused_of_opaque_tokens_too(provider: "Provider") -> None:
+    answering(provider)
+    verifier = asking(provider, opaque=True)
+    assert provider.outcome(verifier, OPAQUE)[0] == "accepted"
+    verifier.refuse_issued_before(provider.now, sub="u1")
+    assert provider.outcome(verifier, OPAQUE) == ("issued_before_cutoff", "iat")

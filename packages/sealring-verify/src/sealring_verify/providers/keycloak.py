@@ -6,7 +6,7 @@ from typing import Final, Unpack
 from sealring_verify.issuer_metadata import Discovery, openid_configuration_url
 from sealring_verify.provider_profile import ClaimRule, ProviderProfile
 from sealring_verify.verifier import Verifier
-from sealring_verify.verifier_options import ProviderOptions
+from sealring_verify.verifier_options import IntrospectingOptions
 
 _REALM: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _WRONG_AUDIENCE: Final = (
@@ -15,7 +15,7 @@ _WRONG_AUDIENCE: Final = (
 )
 
 
-def verifier(*, server_url: str, realm: str, audience: str, **options: Unpack[ProviderOptions]) -> Verifier:
+def verifier(*, server_url: str, realm: str, audience: str, **options: Unpack[IntrospectingOptions]) -> Verifier:
     """Verify access tokens of a realm. `server_url`: https://sso.example.com, of an old server with its path /auth.
 
     `audience`: the client id of the API, which an audience mapper must put in `aud`. The roles of the realm are the

@@ -7,13 +7,13 @@ from sealring_verify.issuer_metadata import Discovery, openid_configuration_url
 from sealring_verify.provider_profile import ClaimRule, ProviderProfile, absent
 from sealring_verify.providers.host_name import checked_host_name
 from sealring_verify.verifier import Verifier
-from sealring_verify.verifier_options import ProviderOptions
+from sealring_verify.verifier_options import IntrospectingOptions
 
 _SERVER: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def verifier(
-    *, domain: str, audience: str, authorization_server: str = "default", **options: Unpack[ProviderOptions]
+    *, domain: str, audience: str, authorization_server: str = "default", **options: Unpack[IntrospectingOptions]
 ) -> Verifier:
     """Verify access tokens of one of an Okta organisation's custom authorization servers.
 

@@ -6,7 +6,7 @@ from typing import Literal, Unpack
 from sealring_verify.issuer_metadata import Discovery, openid_configuration_url, parse_issuer
 from sealring_verify.provider_profile import ProviderProfile, absent
 from sealring_verify.verifier import Verifier
-from sealring_verify.verifier_options import ProviderOptions
+from sealring_verify.verifier_options import IntrospectingOptions
 
 
 def verifier(
@@ -19,7 +19,7 @@ def verifier(
     may_lack: Collection[Literal["jti", "client_id"]] = (),
     jwks_uri: str | None = None,
     key_origin: str | None = None,
-    **options: Unpack[ProviderOptions],
+    **options: Unpack[IntrospectingOptions],
 ) -> Verifier:
     """Verify access tokens of an issuer. Said of nothing more, it demands all of RFC 9068; each option is an exception.
 
