@@ -25,6 +25,7 @@ from sealring_verify.jose.jwk import PrivateKey, generate_private_key
 from sealring_verify.jose.jws import sign_compact
 
 HOSTS = (
+    "example.eu.auth0.com",
     "shop.eu.auth0.com",
     "shop.okta.com",
     "cognito-idp.eu-west-1.amazonaws.com",
