@@ -92,6 +92,8 @@ def test_another_issuers_answer_is_a_token_of_the_issuer_that_was_asked() -> Non
     ("changes", "claim"),
     [
         ({"token_type": ...}, "token_type"),  # Okta says so of no refresh and no ID token
+        ({"token_type": ..., "typ": "JWT"}, "token_type"),
+        ({"token_type": ..., "typ": "Bearer", "token_use": "id"}, "token_use"),
         ({"token_type": "DPoP"}, "token_type"),
         ({"token_type": "Refresh"}, "token_type"),
         ({"token_type": ["Bearer"]}, "token_type"),
@@ -108,7 +110,15 @@ def test_what_the_issuer_calls_another_token_is_no_access_token(changes: dict[st
 
 @pytest.mark.parametrize(
     "changes",
-    [{"token_type": "bearer"}, {"typ": "Bearer"}, {"typ": "at+jwt"}, {"token_use": "access_token"}],
+    [
+        {"token_type": "bearer"},
+        {"typ": "Bearer"},
+        {"typ": "at+jwt"},
+        {"typ": "JWT"},
+        {"token_use": "access_token"},
+        {"token_type": ..., "typ": "Bearer"},  # Keycloak before it wrote token_type
+        {"token_type": ..., "token_use": "access_token"},
+    ],
 )
 def test_the_names_of_access_tokens_are_known(changes: dict[str, Any]) -> None:
     assert parsed(**changes) is not None

@@ -20,7 +20,7 @@ _ABOUT_THE_TOKEN = frozenset({"active", "token_type", "username"})
 # Which values speak of an access token: RFC 6749 §7.1; then Keycloak's own member, and that of Ory and Cognito.
 _KINDS = {
     "token_type": frozenset({"bearer"}),
-    "typ": frozenset({"bearer", "jwt", "at+jwt"}),
+    "typ": frozenset({"bearer", "at+jwt"}),
     "token_use": frozenset({"access_token", "access"}),
 }
 
@@ -40,7 +40,7 @@ class IntrospectionClient(msgspec.Struct, frozen=True, kw_only=True):
     """As which client an API asks an issuer about tokens, by HTTP Basic. Its repr shows no secret.
 
     `endpoint`: where, if not at the `introspection_endpoint` of the issuer's metadata. `requires_token_type=False` is
-    for issuers that write no `token_type` into their answers, and answer about access tokens alone.
+    for issuers whose answers do not say what kind of token they are about, and are about access tokens alone.
     """
 
     client_id: str
@@ -117,18 +117,18 @@ def parse_foreign_token(
 
 
 def _check_kind(members: Mapping[str, object], client: IntrospectionClient) -> None:
-    token_type = members.get("token_type")
-    if token_type is None and client.requires_token_type:
+    told = {name: members[name] for name in _KINDS if members.get(name) is not None}
+    for name, kind in told.items():
+        if not isinstance(kind, str) or kind.lower() not in _KINDS[name] | {"jwt"}:
+            raise InvalidToken("wrong_type", name)
+    # Every kind of signed token is a JWT.
+    if client.requires_token_type and set(told.values()) <= {"JWT", "jwt"}:
         raise InvalidToken(
             "wrong_type",
             "token_type",
-            "The issuer's answer does not call the token a bearer token (token_type). If it says so of none, "
+            "The issuer's answer does not say what kind of token it is about (token_type). If it says so of none, "
             "requires_token_type=False takes its word for access tokens.",
         )
-    for name, access in _KINDS.items():
-        told = members.get(name)
-        if told is not None and (not isinstance(told, str) or told.lower() not in access):
-            raise InvalidToken("wrong_type", name)
 
 
 def _claims(members: Mapping[str, object]) -> dict[str, object]:
