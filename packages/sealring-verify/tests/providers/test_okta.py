@@ -2,6 +2,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sealring_verify import IntrospectionClient
 from sealring_verify.providers import okta
 
 if TYPE_CHECKING:
@@ -78,6 +79,31 @@ def test_other_tokens_are_refused(
 
 def test_a_token_without_scopes_has_none(provider: "Provider") -> None:
     assert verifier_of(provider).verify(token(provider, scp=...)).scope == frozenset()
+
+
+def test_the_answer_to_a_question_has_other_names_than_the_token(provider: "Provider") -> None:
+    client = IntrospectionClient(client_id="0oa-api", client_secret="s")
+    verifier = verifier_of(provider, opaque=True, introspection=client)
+    answer = {
+        "active": True,
+        "token_type": "Bearer",
+        "scope": "openid orders:read",
+        "client_id": "0oa1",
+        "username": "ada@example.com",
+        "exp": provider.now + 3600,
+        "iat": provider.now,
+        "sub": "ada@example.com",
+        "aud": "api://default",
+        "iss": ISSUER,
+        "jti": "AT.x",
+        "uid": "00u1",
+    }
+    provider.reply = lambda _authorization, _body: (200, answer)
+    verified = verifier.verify(token(provider), scopes={"orders:read"})
+    assert (verified.client_id, verified.jti, verified.claims["uid"]) == ("0oa1", "AT.x", "00u1")
+    # About a refresh token it says no token_type.
+    del answer["token_type"]
+    assert provider.outcome(verifier, "a-refresh-token") == ("wrong_type", "token_type")
 
 
 @pytest.mark.parametrize("server", ["", "a/b", "../default", "default?"])
