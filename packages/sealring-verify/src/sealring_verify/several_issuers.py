@@ -14,20 +14,29 @@ TokenFormat = Literal["signed", "encrypted", "opaque"]
 
 
 class IssuerVerifier(Protocol):
-    """A verifier of one issuer's tokens of one format; `issuers` are all the spellings of its issuer."""
+    """A verifier of one issuer's tokens of one format, as `Verifier` is, which knows this module."""
 
     @property
-    def issuers(self) -> frozenset[str]: ...  # noqa: D102 - told above
+    def issuers(self) -> frozenset[str]:
+        """All spellings of its issuer."""
+
     @property
-    def token_format(self) -> TokenFormat: ...  # noqa: D102 - told above
-    def verify(  # noqa: D102 - as Verifier's
+    def token_format(self) -> TokenFormat:
+        """The one form of its tokens."""
+
+    def verify(self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None) -> AccessToken:
+        """Verify a token. Raises TokenRefused."""
+
+    async def verify_async(
         self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None
-    ) -> AccessToken: ...
-    async def verify_async(  # noqa: D102 - as Verifier's
-        self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None
-    ) -> AccessToken: ...
-    def count_refusal(self, refusal: TokenRefused, *, client_address: str | None = None) -> None: ...  # noqa: D102 - as Verifier's
-    def status(self) -> VerifierStatus: ...  # noqa: D102 - as Verifier's
+    ) -> AccessToken:
+        """Do what `verify` does, without blocking the event loop."""
+
+    def count_refusal(self, refusal: TokenRefused, *, client_address: str | None = None) -> None:
+        """Count a request that was refused before this verifier was asked."""
+
+    def status(self) -> VerifierStatus:
+        """Say what it knows."""
 
 
 class SeveralIssuers:
