@@ -41,6 +41,7 @@ async def test_the_tokens_of_each_issuer_pass(two: tuple["LocalIssuer", "LocalIs
     assert await outcome(verifier, old.token()) == old.url
     assert await outcome(verifier, new.token(aud="orders-api")) == new.url
     assert verifier.issuers == {old.url, new.url}
+    assert verifier.authorization_servers == (old.url, new.url)
 
 
 async def test_no_key_of_one_issuer_is_tried_on_a_token_of_another(two: tuple["LocalIssuer", "LocalIssuer"]) -> None:
@@ -102,6 +103,7 @@ async def test_an_api_moves_from_signed_to_opaque_tokens_of_one_issuer(issuer: "
     assert await outcome(verifier, issuer.token()) == issuer.url
     assert issuer.requests.count("/introspect") == 0
     assert verifier.verify(OPAQUE).sid == "s1"
+    assert verifier.authorization_servers == (issuer.url,)
     assert await outcome(verifier, "garbage") == "token_malformed"
     assert (verifier.status().introspects, verifier.status().others[0].introspects) == (False, True)
 

@@ -17,6 +17,10 @@ class IssuerVerifier(Protocol):
     """A verifier of one issuer's tokens of one format, as `Verifier` is, which knows this module."""
 
     @property
+    def authorization_servers(self) -> tuple[str, ...]:
+        """Its issuer's identifier."""
+
+    @property
     def issuers(self) -> frozenset[str]:
         """All spellings of its issuer."""
 
@@ -63,8 +67,13 @@ class SeveralIssuers:
                 raise ValueError(f"any_of takes one verifier for {verifier.token_format} tokens")
 
     @property
+    def authorization_servers(self) -> tuple[str, ...]:
+        """The issuers' identifiers, in the order of their verifiers (RFC 9728 §2), each once."""
+        return tuple(dict.fromkeys(server for verifier in self.verifiers for server in verifier.authorization_servers))
+
+    @property
     def issuers(self) -> frozenset[str]:
-        """All issuers whose tokens may pass."""
+        """All that the `iss` of a token may be."""
         return frozenset().union(*(verifier.issuers for verifier in self.verifiers))
 
     def verify(self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None) -> AccessToken:

@@ -169,6 +169,11 @@ class Verifier:
         return SeveralIssuers((first, second, *others))
 
     @property
+    def authorization_servers(self) -> tuple[str, ...]:
+        """Where a client gets tokens for this API, as a metadata document tells it (RFC 9728 §2)."""
+        return (self.issuer,)
+
+    @property
     def issuers(self) -> frozenset[str]:
         """What a token's `iss` may be: the issuer, and other spellings that its provider uses."""
         spellings = frozenset() if self._profile is None else self._profile.issuers

@@ -49,6 +49,12 @@ def test_an_id_token_passes_with_either_spelling_of_the_issuer(provider: "Provid
     assert KEYS in provider.requests
 
 
+def test_a_client_is_sent_to_the_issuer_by_its_address() -> None:
+    verifier = google.verifier(client_ids=[WEB])
+    assert verifier.authorization_servers == ("https://accounts.google.com",)
+    assert verifier.issuers == {"https://accounts.google.com", "accounts.google.com"}
+
+
 def test_an_app_may_present_a_token_for_its_server(provider: "Provider") -> None:
     assert verifier_of(provider).verify(token(provider, azp=ANDROID)).client_id == ANDROID
     assert verifier_of(provider).verify(token(provider, azp=...)).client_id == ""
