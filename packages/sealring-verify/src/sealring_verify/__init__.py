@@ -3,7 +3,8 @@
     verifier = Verifier("https://id.example.com", "orders")
     access_token = verifier.verify(token)          # raises TokenRefused
 
-`sealring_verify.integrations.fastapi` has the same for FastAPI endpoints. And call another API in a service's own name:
+`sealring_verify.integrations` has a door into FastAPI, Starlette and other ASGI applications, Django, Django REST
+framework, Flask. And call another API in a service's own name:
 
     service_token = ServiceToken("https://id.example.com", "reports", client_secret, "orders", "orders:read")
     httpx.get("https://orders.example.com/orders", auth=service_token)        # may raise TokenUnavailable
@@ -15,6 +16,7 @@ from sealring_verify.claims import AccessToken
 from sealring_verify.errors import (
     CODES,
     UNAVAILABLE_CODES,
+    InsufficientAuthentication,
     InsufficientScope,
     IntrospectionUnavailable,
     InvalidRequest,
@@ -25,6 +27,7 @@ from sealring_verify.errors import (
     TokenRefused,
     TokenUnavailable,
 )
+from sealring_verify.step_up import StepUp
 from sealring_verify.verifier import Verifier, VerifierStatus
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ __all__ = [
     "CODES",
     "UNAVAILABLE_CODES",
     "AccessToken",
+    "InsufficientAuthentication",
     "InsufficientScope",
     "IntrospectionUnavailable",
     "InvalidRequest",
@@ -42,6 +46,7 @@ __all__ = [
     "KeysUnavailable",
     "RevocationUnknown",
     "ServiceToken",
+    "StepUp",
     "TokenRefused",
     "TokenUnavailable",
     "Verifier",

@@ -105,9 +105,7 @@ async def test_a_token_in_two_places_or_in_the_query_is_refused(
         assert answer.json()["code"] == "token_transport"
 
 
-@pytest.mark.parametrize(
-    "value", [b"Bearer", b"Bearer ", b"Bearer  x", b"Bearer \xff\xfe", b"Bearer a b", b"Bearer a.b.c, Bearer a.b.c"]
-)
+@pytest.mark.parametrize("value", [b"Bearer", b"Bearer ", b"Bearer  x", b"Bearer \xff\xfe", b"Bearer a b"])
 async def test_a_garbled_header_is_a_401_and_never_a_500(client: httpx.AsyncClient, value: bytes) -> None:
     answer = await client.get("/orders", headers=[(b"Authorization", value)])
     assert (answer.status_code, answer.json()["code"]) == (401, "token_malformed")
