@@ -13,10 +13,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import django
 import httpx
 import pytest
+from django.conf import settings
+from django.test.utils import override_settings
+from django.urls import URLPattern, clear_url_caches
 
 if TYPE_CHECKING:
     from conftest import LocalIssuer
@@ -156,6 +161,47 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def metadata(issuer: "LocalIssuer") -> dict[str, Any]:
     """The metadata document that each door serves (RFC 9728 §2)."""
     return {**DOCUMENT, "authorization_servers": [issuer.url]}
+
+
+class Site:
+    """A Django site of a test's own routes and middleware; the process has but one at a time."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.names = ModuleType("site_of_the_tests")
+        stack.callback(sys.modules.pop, self.names.__name__)
+        sys.modules[self.names.__name__] = self.names
+
+    def open(self, *urlpatterns: URLPattern, middleware: Any = None) -> None:  # noqa: ANN401 - whatever MIDDLEWARE may name
+        self.names.urlpatterns = list(urlpatterns)  # type: ignore[attr-defined] # a module made here
+        self.names.middleware = middleware  # type: ignore[attr-defined] # as above
+        named = [] if middleware is None else [f"{self.names.__name__}.middleware"]
+        csrf = "django.middleware.csrf.CsrfViewMiddleware"
+        self._stack.enter_context(
+            override_settings(ROOT_URLCONF=self.names.__name__, MIDDLEWARE=named or [csrf], ALLOWED_HOSTS=["*"])
+        )
+        clear_url_caches()
+
+    def browser(self) -> httpx.Client:
+        from django.core.wsgi import get_wsgi_application
+
+        transport = httpx.WSGITransport(app=get_wsgi_application(), remote_addr="203.0.113.9")
+        return self._stack.enter_context(httpx.Client(transport=transport, base_url="http://api.example"))
+
+    def async_browser(self) -> httpx.AsyncClient:
+        from django.core.asgi import get_asgi_application
+
+        transport = httpx.ASGITransport(app=get_asgi_application(), client=("203.0.113.9", 1))
+        return httpx.AsyncClient(transport=transport, base_url="http://api.example")
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    if not settings.configured:
+        settings.configure(REST_FRAMEWORK={"UNAUTHENTICATED_USER": None}, LOGGING_CONFIG=None)
+        django.setup()
+    with ExitStack() as stack:
+        yield Site(stack)
 
 
 Start = Callable[..., httpx.Client]

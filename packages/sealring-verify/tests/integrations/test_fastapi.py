@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, WebSocket
 
 from sealring_verify import AccessToken
-from sealring_verify.integrations.fastapi import Verifier
+from sealring_verify.integrations.fastapi import Verifier, unprotected_routes
 from sealring_verify.symmetric_secret import parse_symmetric_secret, write_symmetric_secret
 
 if TYPE_CHECKING:
-    from conftest import LocalFeed, LocalIssuer
+    from conftest import Case, LocalFeed, LocalIssuer
 
 _KNOWN = {"accepted", "insufficient_scope"}
 
@@ -35,6 +35,16 @@ def _application(issuer: "LocalIssuer", *, installed: bool = True, **options: An
     async def me() -> str:
         return "me"
 
+    @app.post(
+        "/payments", dependencies=[Depends(verifier.require("orders:write", acr=["gold", "silver"], max_age=300))]
+    )
+    async def pay() -> str:
+        return "paid"
+
+    @app.get("/health")
+    async def health() -> str:
+        return "well"
+
     @app.get("/keys")
     async def keys() -> list[str | None]:
         return list(verifier.status().keys)
@@ -51,6 +61,75 @@ async def client(issuer: "LocalIssuer") -> AsyncIterator[httpx.AsyncClient]:
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+async def test_the_answer_is_that_of_every_door(issuer: "LocalIssuer", case: "Case") -> None:
+    app = _application(issuer, realm="orders", resource="https://api.example.com/orders")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://api.example") as browser:
+        case.check(await browser.send(case.request(browser, issuer)))
+
+
+async def test_the_metadata_document_is_served(issuer: "LocalIssuer", metadata: dict[str, Any]) -> None:
+    app = _application(issuer, resource="https://api.example.com/orders")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://api.example") as browser:
+        assert (await browser.get("/.well-known/oauth-protected-resource/orders")).json() == metadata
+    assert "/.well-known/oauth-protected-resource/orders" not in app.openapi()["paths"]
+
+
+def test_routes_that_nothing_protects_are_listed(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders", resource="https://api.example.com")
+    app = FastAPI(openapi_url=None)
+    verifier.install(app)
+
+    def subject(token: Annotated[AccessToken, Depends(verifier.require())]) -> str:
+        return token.sub
+
+    @app.get("/behind-another")
+    async def behind(sub: Annotated[str, Depends(subject)]) -> str:
+        return sub
+
+    router = APIRouter(prefix="/open")
+
+    @router.post("/a")
+    async def a() -> str:
+        return "a"
+
+    @router.get("/b", dependencies=[Depends(verifier.require())])
+    async def b() -> str:
+        return "b"
+
+    @router.websocket("/feed")
+    async def feed(websocket: WebSocket) -> None:
+        await websocket.accept()
+
+    shut = APIRouter()
+    shut.add_api_route("/c", a)
+    outer = APIRouter()
+    outer.include_router(router, prefix="/outer")
+    app.include_router(router)
+    app.include_router(outer)
+    app.include_router(shut, dependencies=[Depends(verifier.require())])
+    app.mount("/app", _application(issuer))
+    assert unprotected_routes(app) == (
+        "POST /open/a",
+        "WS /open/feed",
+        "POST /outer/open/a",
+        "WS /outer/open/feed",
+        "GET /app/openapi.json",
+        "GET /app/docs",
+        "GET /app/docs/oauth2-redirect",
+        "GET /app/redoc",
+        "GET /app/health",
+        "GET /app/keys",
+    )
+    assert unprotected_routes(FastAPI(openapi_url=None, dependencies=[Depends(verifier.require())])) == ()
+
+
+def test_two_doors_share_one_verifier(issuer: "LocalIssuer") -> None:
+    first = Verifier(issuer.url, "orders")
+    second = Verifier.around(first.core, realm="orders")
+    assert second.core is first.core
+    assert second.bare_challenge() == 'Bearer realm="orders"'
 
 
 async def test_a_good_token_reaches_the_endpoint_as_a_value(client: httpx.AsyncClient, issuer: "LocalIssuer") -> None:
@@ -167,6 +246,7 @@ def test_the_generated_documentation_shows_a_bearer_scheme_and_its_scopes(issuer
     }
     assert document["paths"]["/orders"]["post"]["security"] == [{"AccessToken": ["orders:read", "orders:write"]}]
     assert document["paths"]["/me"]["get"]["security"] == [{"AccessToken": []}]
+    assert document["paths"]["/payments"]["post"]["security"] == [{"AccessToken": ["orders:write"]}]
     assert "security" not in document["paths"]["/keys"]["get"]
     assert "parameters" not in document["paths"]["/orders"]["get"], json.dumps(document)
 

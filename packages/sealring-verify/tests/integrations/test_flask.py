@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -91,6 +92,15 @@ def test_a_report_counts_each_request_once(issuer: "LocalIssuer", feed: "LocalFe
         issuer.until(lambda: bool(feed.reports), 3)
     assert feed.reports[0]["counts"] == {"accepted": 1, "token_missing": 1, "insufficient_scope": 1}
     assert {use[3] for use in feed.reports[0]["uses"]} == {"203.0.113.0/24"}
+
+
+def test_threads_do_not_see_one_anothers_tokens(browser: httpx.Client, issuer: "LocalIssuer") -> None:
+    def asked(number: int) -> bool:
+        answer = browser.get("/orders", headers={"Authorization": f"Bearer {issuer.token(sub=f'u{number}')}"})
+        return bool(answer.json() == {"sub": f"u{number}"})
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(asked, range(200)))
 
 
 def test_routes_that_nothing_protects_are_listed(issuer: "LocalIssuer") -> None:

@@ -1,6 +1,5 @@
 """The Django door: a decorator for views, a middleware for whole sites; both for plain and for async ones."""
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -48,16 +47,13 @@ class Verifier(Door):
                 return await answer if inspect.isawaitable(answer) else answer
 
             def guarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
-                # `dispatch` of a class with async handlers is no coroutine, but what it returns is awaited.
-                if _in_event_loop():
-                    return guarded_async(request, *args, **kwargs)
                 try:
                     request.sealring_access_token = self.admit(arrival(request), demand)
                 except TokenRefused as refusal:
                     return _answer(self, refusal)
                 return view(request, *args, **kwargs)
 
-            made = functools.wraps(view)(guarded_async if iscoroutinefunction(view) else guarded)
+            made = functools.wraps(view)(guarded_async if _is_awaited(view) else guarded)
             setattr(made, DEMANDS_TOKEN, True)
             # A browser adds no Authorization header to another site's form, so there is nothing to forge.
             made.csrf_exempt = True  # type: ignore[attr-defined] # as django.views.decorators.csrf does
@@ -210,9 +206,14 @@ def _answer(door: Door, refusal: TokenRefused) -> HttpResponse:
     return JsonResponse(refusal_body(refusal), status=refusal.status, headers=door.refusal_headers(refusal))
 
 
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+def _is_awaited(view: View) -> bool:
+    if iscoroutinefunction(view):
+        return True
+    # By `method_decorator`: `dispatch` of a class with async handlers is no coroutine, but what it returns is awaited.
+    inner: object = view
+    while inner is not None:
+        owner = getattr(getattr(inner, "func", None), "__self__", None)
+        if getattr(owner, "view_is_async", False):
+            return True
+        inner = getattr(inner, "__wrapped__", None)
+    return False

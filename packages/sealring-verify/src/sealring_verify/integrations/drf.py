@@ -60,7 +60,7 @@ class AccessTokenAuthentication(BaseAuthentication):
         if _brings_none(arrival):
             return None
         try:
-            token = self.door.admit(arrival, _demand_of(request.parser_context["view"], self.door))
+            token = self.door.admit(arrival, _demand_of(request.parser_context.get("view"), self.door))
         except TokenRefused as refusal:
             raise RequestRefused(refusal, self.door.refusal_headers(refusal)) from None
         return TokenSubject(token.sub), token
@@ -137,7 +137,7 @@ def unprotected_routes(urlconf: str | None = None) -> tuple[str, ...]:
 
 def _is_protected(view: Callable[..., Any]) -> bool:
     view_class = getattr(view, "cls", None)
-    if view_class is None or view_class.get_permissions is not APIView.get_permissions:
+    if view_class is None or not _has_plain_permissions(view_class):
         return False
     given = getattr(view, "initkwargs", {}).get("permission_classes", view_class.permission_classes)
     return _demand_token(given)
@@ -167,9 +167,15 @@ def _brings_none(arrival: Arrival) -> bool:
     return False
 
 
-def _demand_of(view: APIView, door: Door) -> Demand:
+def _demand_of(view: APIView | None, door: Door) -> Demand:
     """Find what the view demands by itself, so that a token that is not enough is judged, and counted, once."""
-    for permission in view.permission_classes:
-        if isinstance(permission, type) and issubclass(permission, TokenPermission) and permission.door is door:
-            return permission.demand
+    if view is not None and _has_plain_permissions(type(view)):
+        for permission in view.permission_classes:
+            if isinstance(permission, type) and issubclass(permission, TokenPermission) and permission.door is door:
+                return permission.demand
     return _NO_DEMAND
+
+
+def _has_plain_permissions(view_class: type[APIView]) -> bool:
+    # What get_permissions of its own gives for this request is known when the framework asks for it, not before.
+    return view_class.get_permissions is APIView.get_permissions
