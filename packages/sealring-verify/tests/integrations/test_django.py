@@ -118,12 +118,34 @@ def test_the_metadata_document_is_served(site: "Site", issuer: "LocalIssuer", me
         Verifier(issuer.url, "orders").metadata_url()
 
 
+class _Odd(View):
+    def dispatch(self, request: HttpRequest, *_args: object, **_kwargs: object) -> HttpResponse:
+        return self.put(request)
+
+    def put(self, _request: HttpRequest) -> HttpResponse:
+        return HttpResponse("put")
+
+
 def _everywhere(verifier: Verifier) -> list[URLPattern]:
     own = verifier.require("orders:write")
+
+    class Handlers(View):
+        @method_decorator(own)
+        def get(self, request: HttpRequest) -> JsonResponse:
+            return _subject(request)
+
+        def post(self, request: HttpRequest) -> JsonResponse:
+            return _subject(request)
+
+    class Odd(_Odd):
+        get = method_decorator(own)(_Odd.put)
+
     return [
         path("plain", _subject),
         path("async", _subject_async),
         path("own", own(_subject)),
+        path("handlers", Handlers.as_view()),
+        path("odd", Odd.as_view()),
         path("health", token_not_required(lambda _request: HttpResponse("well"))),
     ]
 
@@ -141,6 +163,10 @@ async def test_a_middleware_demands_a_token_of_each_view_but_marked_ones(site: "
         ("/async", wide, 403),
         ("/own", narrow, 403),
         ("/own", wide, 200),
+        ("/handlers", narrow, 403),
+        ("/handlers", wide, 200),
+        # What runs is another handler than the one that demands a token.
+        ("/odd", {}, 401),
         ("/health", {}, 200),
         ("/nowhere", {}, 404),
     ]
@@ -154,6 +180,11 @@ async def test_a_middleware_demands_a_token_of_each_view_but_marked_ones(site: "
                 assert (place, answer.status_code) == (place, status)
                 if status == 200 and place != "/health":
                     assert answer.json() == {"sub": "u1"}
+    for method, status in (("POST", 200), ("OPTIONS", 200), ("HEAD", 403)):
+        asked_for = await asyncio.to_thread(browser.request, method, "/handlers", headers=narrow)
+        assert (method, asked_for.status_code) == (method, status)
+        unasked = await asyncio.to_thread(browser.request, method, "/handlers")
+        assert (method, unasked.status_code) == (method, 401)
     assert unprotected_routes() == ("/health",)
 
 
@@ -187,11 +218,17 @@ def test_a_report_counts_each_request_once(site: "Site", issuer: "LocalIssuer", 
     site.open(*_everywhere(verifier), middleware=verifier.require_everywhere("orders:read"))
     browser = site.browser()
     narrow = {"Authorization": f"Bearer {issuer.token(scope='orders:read')}"}
-    for place, headers in (("/plain", narrow), ("/plain", {}), ("/own", narrow), ("/health", narrow)):
+    for place, headers in (
+        ("/plain", narrow),
+        ("/plain", {}),
+        ("/own", narrow),
+        ("/handlers", narrow),
+        ("/health", {}),
+    ):
         browser.get(place, headers=headers)
     feed.ack = True
     issuer.until(lambda: bool(feed.reports), 3)
-    assert feed.reports[0]["counts"] == {"accepted": 1, "token_missing": 1, "insufficient_scope": 1}
+    assert feed.reports[0]["counts"] == {"accepted": 1, "token_missing": 1, "insufficient_scope": 2}
     assert {use[3] for use in feed.reports[0]["uses"]} == {"203.0.113.0/24"}
 
 

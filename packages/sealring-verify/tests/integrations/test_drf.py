@@ -229,6 +229,19 @@ def test_routes_that_nothing_protects_are_listed(site: "Site", door: Callable[..
         def get_permissions(self) -> list[Any]:
             return []
 
+    class NeedsRequest(Own):
+        def get_permissions(self) -> list[Any]:
+            return [token()] if self.request.method == "GET" else []
+
+    class ByAction(ViewSet):
+        def get_permissions(self) -> list[Any]:
+            return [] if self.action == "retrieve" else [token()]
+
+        def retrieve(self, _request: Request) -> Response:
+            return Response([])
+
+        create = retrieve
+
     class Letters(ViewSet):
         permission_classes = (verifier.require("orders:read"),)
 
@@ -239,9 +252,9 @@ def test_routes_that_nothing_protects_are_listed(site: "Site", door: Callable[..
         def latest(self, _request: Request) -> Response:
             return Response([])
 
+    token = verifier.require()
     router = SimpleRouter()
     router.register("letters", Letters, basename="letters")
-    token = verifier.require()
     site.open(
         *_routes(verifier)[1:],
         *router.urls,
@@ -253,6 +266,9 @@ def test_routes_that_nothing_protects_are_listed(site: "Site", door: Callable[..
         path("or-both", view((token & IsAuthenticated) | verifier.require("orders:read"))),
         path("not", view(~token)),
         path("own", Own.as_view()),
+        path("needs-request", NeedsRequest.as_view()),
+        path("by-action", ByAction.as_view({"post": "create"})),
+        path("by-action/1", ByAction.as_view({"post": "create", "get": "retrieve"})),
     )
     assert unprotected_routes() == (
         "/health",
@@ -262,5 +278,7 @@ def test_routes_that_nothing_protects_are_listed(site: "Site", door: Callable[..
         "/or",
         "/not",
         "/own",
+        "/needs-request",
+        "/by-action/1",
     )
     assert "/read" in django.unprotected_routes()

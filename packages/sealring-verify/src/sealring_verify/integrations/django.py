@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, get_resolver, path
 from django.utils.module_loading import import_string
+from django.views import View as ViewClass
 
 from sealring_verify.bearer import refusal_body
 from sealring_verify.claims import AccessToken
@@ -66,9 +67,9 @@ class Verifier(Door):
     ) -> "Requirement":
         """Make a middleware that demands of each view what `require` would, unless it is marked.
 
-        It is given a name in a module and stands by that in `MIDDLEWARE`. A view with a `require` of its own is left to
-        that, one with `@token_not_required` is open to everybody. A site that takes nothing but tokens has no use for
-        Django's `CsrfViewMiddleware`, which would refuse what a program posts.
+        It is given a name in a module and stands by that in `MIDDLEWARE`. A view, or a handler of a class, that has a
+        `require` of its own is left to that; `@token_not_required` opens a view to everybody. A site that takes nothing
+        but tokens has no use for Django's `CsrfViewMiddleware`, which would refuse what a program posts.
         """
         return Requirement(self, self.demand(scopes, acr, max_age))
 
@@ -109,7 +110,7 @@ class _Middleware:
         return self._get_response(request)
 
     def _judge(self, request: HttpRequest, view: View, _args: object, _kwargs: object) -> HttpResponse | None:
-        if not _judges_itself(view):
+        if not _judges_itself(view, request.method):
             try:
                 request.sealring_access_token = self._door.admit(arrival(request), self._demand)
             except TokenRefused as refusal:
@@ -119,7 +120,7 @@ class _Middleware:
     async def _judge_async(
         self, request: HttpRequest, view: View, _args: object, _kwargs: object
     ) -> HttpResponse | None:
-        if not _judges_itself(view):
+        if not _judges_itself(view, request.method):
             try:
                 request.sealring_access_token = await self._door.admit_async(arrival(request), self._demand)
             except TokenRefused as refusal:
@@ -198,8 +199,14 @@ def _demands_token(view: View) -> bool:
     return bool(handlers) and all(hasattr(handler, DEMANDS_TOKEN) for handler in handlers)
 
 
-def _judges_itself(view: View) -> bool:
-    return hasattr(view, _NOT_REQUIRED) or hasattr(view, DEMANDS_TOKEN)
+def _judges_itself(view: View, method: str) -> bool:
+    if hasattr(view, _NOT_REQUIRED) or hasattr(view, DEMANDS_TOKEN):
+        return True
+    view_class = getattr(view, "view_class", None)
+    if view_class is None or view_class.dispatch is not ViewClass.dispatch:
+        return False
+    handler = "get" if method == "HEAD" and not hasattr(view_class, "head") else method.lower()
+    return hasattr(getattr(view_class, handler, None), DEMANDS_TOKEN)
 
 
 def _answer(door: Door, refusal: TokenRefused) -> HttpResponse:

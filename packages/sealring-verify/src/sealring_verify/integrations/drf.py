@@ -1,22 +1,24 @@
 """The door of Django REST framework: `permission_classes = [verifier.require("orders:read")]`."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException
-from rest_framework.permissions import AND, OR, BasePermission, OperandHolder
+from rest_framework.permissions import AND, OR, BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from sealring_verify.bearer import bearer_token, refusal_body
 from sealring_verify.claims import AccessToken
 from sealring_verify.errors import InvalidToken, IssuerUnavailable, TokenRefused
 from sealring_verify.integrations import django
 from sealring_verify.integrations.door import DEMANDS_TOKEN, Arrival, Demand, Door
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
 
 _NO_DEMAND = Demand(scopes=frozenset(), step_up=None)
 
@@ -76,7 +78,7 @@ class TokenPermission(BasePermission):
     door: ClassVar[Door]
     demand: ClassVar[Demand]
 
-    def has_permission(self, request: Request, _view: APIView) -> bool:
+    def has_permission(self, request: Request, _view: "APIView") -> bool:
         """Judge what authentication found. RequestRefused where that is not enough.
 
         ImproperlyConfigured where `verifier.authentication` is not among the view's `authentication_classes`.
@@ -130,33 +132,34 @@ class Verifier(Door):
 def unprotected_routes(urlconf: str | None = None) -> tuple[str, ...]:
     """List the routes that no requirement protects, as `/health`, those of plain Django views among them.
 
-    What a view's own `get_permissions` would say is not known here, so such a view is listed.
+    A view's own `get_permissions` is asked for each action. One that needs the request to answer cannot be known here,
+    so such a view is listed.
     """
     return django.unprotected_routes(urlconf, is_protected=_is_protected)
 
 
 def _is_protected(view: Callable[..., Any]) -> bool:
     view_class = getattr(view, "cls", None)
-    if view_class is None or not _has_plain_permissions(view_class):
+    if view_class is None:
         return False
-    given = getattr(view, "initkwargs", {}).get("permission_classes", view_class.permission_classes)
-    return _demand_token(given)
+    for action in (getattr(view, "actions", None) or {"": ""}).values():
+        made = view_class(**getattr(view, "initkwargs", {}))
+        made.action, made.request = action, None
+        try:
+            permissions = made.get_permissions()
+        except AttributeError:
+            return False
+        if not any(_demands_token(permission) for permission in permissions):
+            return False
+    return True
 
 
-def _demand_token(permissions: Iterable[Any]) -> bool:
-    """Say whether one of these permissions, all of which must be had, demands a token."""
-    return any(
-        hasattr(permission, DEMANDS_TOKEN)
-        or (isinstance(permission, OperandHolder) and _operands_demand_token(permission))
-        for permission in permissions
-    )
-
-
-def _operands_demand_token(holder: OperandHolder) -> bool:
-    operands = [_demand_token([holder.op1_class]), _demand_token([holder.op2_class])]
-    if holder.operator_class is AND:
-        return any(operands)
-    return holder.operator_class is OR and all(operands)
+def _demands_token(permission: object) -> bool:
+    if isinstance(permission, AND):
+        return _demands_token(permission.op1) or _demands_token(permission.op2)
+    if isinstance(permission, OR):
+        return _demands_token(permission.op1) and _demands_token(permission.op2)
+    return hasattr(permission, DEMANDS_TOKEN)
 
 
 def _brings_none(arrival: Arrival) -> bool:
@@ -167,15 +170,14 @@ def _brings_none(arrival: Arrival) -> bool:
     return False
 
 
-def _demand_of(view: APIView | None, door: Door) -> Demand:
+def _demand_of(view: "APIView | None", door: Door) -> Demand:
     """Find what the view demands by itself, so that a token that is not enough is judged, and counted, once."""
-    if view is not None and _has_plain_permissions(type(view)):
+    # It imports what the site's defaults name, which may be classes that are made by this module.
+    from rest_framework.views import APIView  # noqa: PLC0415 - see above
+
+    # What get_permissions of its own gives for this request is known when the framework asks for it, not before.
+    if view is not None and type(view).get_permissions is APIView.get_permissions:
         for permission in view.permission_classes:
             if isinstance(permission, type) and issubclass(permission, TokenPermission) and permission.door is door:
                 return permission.demand
     return _NO_DEMAND
-
-
-def _has_plain_permissions(view_class: type[APIView]) -> bool:
-    # What get_permissions of its own gives for this request is known when the framework asks for it, not before.
-    return view_class.get_permissions is APIView.get_permissions
