@@ -138,6 +138,14 @@ def test_flasks_own_files_are_listed_too(issuer: "LocalIssuer") -> None:
         Verifier(issuer.url, "orders").serve_metadata(Flask("orders"))
 
 
+def test_a_token_does_not_outlive_its_request(issuer: "LocalIssuer") -> None:
+    app = _application(issuer)
+    app.add_url_rule("/leak", "leak", lambda: access_token().sub)
+    with app.app_context(), _client(app) as browser:
+        assert browser.get("/me", headers={"Authorization": f"Bearer {issuer.token()}"}).text == "me"
+        assert browser.get("/leak").status_code == 500
+
+
 def test_there_is_no_token_where_nothing_guards(issuer: "LocalIssuer") -> None:
     app = _application(issuer)
     with app.test_request_context(), pytest.raises(LookupError, match="require"):

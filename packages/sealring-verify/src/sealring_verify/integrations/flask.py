@@ -2,9 +2,9 @@
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
-from flask import Flask, Response, current_app, g, jsonify, request
+from flask import Flask, Response, current_app, jsonify, request
 from werkzeug.routing import Rule
 
 from sealring_verify.bearer import refusal_body
@@ -13,7 +13,9 @@ from sealring_verify.errors import TokenRefused
 from sealring_verify.integrations.door import DEMANDS_TOKEN, Arrival, Door
 
 View = Callable[..., Any]
-_METADATA_ENDPOINT = "sealring_protected_resource"
+_METADATA_ENDPOINT: Final = "sealring_protected_resource"
+# Kept in the request's own environment: Flask's `g` outlives a request where somebody pushed an application context.
+_ACCESS_TOKEN: Final = "sealring.access_token"
 
 
 class Verifier(Door):
@@ -36,7 +38,7 @@ class Verifier(Door):
             @functools.wraps(view)
             def guarded(*args: object, **kwargs: object) -> object:
                 try:
-                    g.sealring_access_token = self.admit(_arrival(), demand)
+                    request.environ[_ACCESS_TOKEN] = self.admit(_arrival(), demand)
                 except TokenRefused as refusal:
                     answer = jsonify(refusal_body(refusal))
                     return answer, refusal.status, self.refusal_headers(refusal)
@@ -62,7 +64,7 @@ class Verifier(Door):
 
 def access_token() -> AccessToken:
     """Give the token of the request that `require` let pass. LookupError in a view that nothing guards."""
-    token: AccessToken | None = g.get("sealring_access_token")
+    token: AccessToken | None = request.environ.get(_ACCESS_TOKEN)
     if token is None:
         raise LookupError("no requirement guards this view: put @verifier.require(…) above it")
     return token
