@@ -48,11 +48,13 @@ def test_what_is_no_plain_address_is_refused(resource: str) -> None:
 
 
 def test_the_document_names_issuer_and_scopes() -> None:
-    made = resource_metadata("https://api.example.com", issuer="https://id.example.com", scopes={"b", "a"})
+    made = resource_metadata("https://api.example.com", issuers=["https://id.example.com"], scopes={"b", "a"})
     assert made == {
         "resource": "https://api.example.com",
         "authorization_servers": ["https://id.example.com"],
         "bearer_methods_supported": ["header"],
         "scopes_supported": ["a", "b"],
     }
-    assert "scopes_supported" not in resource_metadata("https://a.example", issuer="https://id.example.com", scopes=())
+    assert "scopes_supported" not in resource_metadata(
+        "https://a.example", issuers=["https://id.example.com"], scopes=()
+    )

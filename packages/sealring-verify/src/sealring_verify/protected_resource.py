@@ -39,11 +39,11 @@ def resource_metadata_url(resource: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{resource_metadata_path(resource)}"
 
 
-def resource_metadata(resource: str, *, issuer: str, scopes: Iterable[str]) -> dict[str, object]:
+def resource_metadata(resource: str, *, issuers: Iterable[str], scopes: Iterable[str]) -> dict[str, object]:
     """Give the members of the document (RFC 9728 §2). `scopes`: those that some operation demands."""
     members: dict[str, object] = {
         "resource": resource,
-        "authorization_servers": [issuer],
+        "authorization_servers": list(issuers),
         "bearer_methods_supported": ["header"],
     }
     # §3.2: a parameter without values is left out.

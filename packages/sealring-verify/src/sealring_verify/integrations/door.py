@@ -126,4 +126,4 @@ class Door:
     def metadata(self) -> dict[str, object]:
         """Give the members of the metadata document (RFC 9728 §2), with all scopes demanded so far."""
         assert self.resource is not None  # noqa: S101 - metadata_path was asked before
-        return resource_metadata(self.resource, issuer=self.core.issuer, scopes=frozenset(self._scopes))
+        return resource_metadata(self.resource, issuers=[self.core.issuer], scopes=frozenset(self._scopes))
