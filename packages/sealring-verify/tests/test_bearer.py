@@ -70,6 +70,13 @@ def test_each_refusal_has_the_challenge_of_rfc_6750() -> None:
     assert challenge(KeysUnavailable("keys_unavailable")) is None
 
 
+def test_a_sentence_of_somebody_else_cannot_leave_its_quotes() -> None:
+    refusal = InvalidToken("token_expired", message='Say "why" – or\\\r\nX: y')
+    written = challenge(refusal)
+    assert written == "Bearer error=\"invalid_token\", error_description=\"Say 'why' ' or" + 3 * "'" + 'X: y"'
+    assert refusal_body(refusal)["error_description"] == refusal.message
+
+
 def test_a_sign_in_that_is_not_enough_has_the_challenge_of_rfc_9470() -> None:
     sentence = "This operation needs a person who signed in more recently, or in a stronger way."
     begun = f'Bearer error="insufficient_user_authentication", error_description="{sentence}"'

@@ -18,6 +18,8 @@ _ERRORS = {400: "invalid_request", 401: "invalid_token", 403: "insufficient_scop
 # RFC 6749 §3.3
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _REALM = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
+# RFC 6750 §3: what may not stand in an error_description; a sentence may come from a caller of ours.
+_UNQUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
 # Several challenges may share a header (RFC 9110 §11.6.1), so the scheme need not stand first. Looked for one after the
 # other: one expression for both takes seconds over a head that repeats their beginnings.
 _BEARER = re.compile(r"(?:^|[\s,])bearer(?=\s)", re.IGNORECASE)
@@ -72,7 +74,8 @@ def challenge(refusal: TokenRefused, *, realm: str | None = None, resource_metad
     parts = [] if realm is None else [f'realm="{realm}"']
     # §3.1: without credentials in the request, no error is told.
     if refusal.code != "token_missing":
-        parts += [f'error="{_error(refusal)}"', f'error_description="{refusal.message}"']
+        sentence = _UNQUOTABLE.sub("'", refusal.message)
+        parts += [f'error="{_error(refusal)}"', f'error_description="{sentence}"']
     if isinstance(refusal, InsufficientScope | InsufficientAuthentication) and refusal.required:
         parts.append(f'scope="{" ".join(refusal.required)}"')
     if isinstance(refusal, InsufficientAuthentication):

@@ -76,6 +76,38 @@ async def test_the_metadata_document_is_served(issuer: "LocalIssuer", metadata: 
     assert "/.well-known/oauth-protected-resource/orders" not in app.openapi()["paths"]
 
 
+async def test_a_websocket_is_refused_before_its_handshake(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders")
+    app = FastAPI()
+
+    @app.websocket("/feed")
+    async def feed(
+        websocket: WebSocket, token: Annotated[AccessToken, Depends(verifier.require("orders:read"))]
+    ) -> None:
+        await websocket.accept()
+        await websocket.close(reason=token.sub)
+
+    async def sent(token: str) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:  # noqa: ANN401 - ASGI's own words
+            messages.append(message)
+
+        headers = [(b"authorization", b"Bearer " + token.encode())]
+        scope = {"type": "websocket", "path": "/feed", "headers": headers, "query_string": b"", "client": None}
+        await app(scope, receive, send)
+        return messages
+
+    accepted, closed = await sent(issuer.token())
+    assert (accepted["type"], closed["reason"]) == ("websocket.accept", "u1")
+    (refused,) = await sent(issuer.token(scope="x"))
+    assert (refused["type"], refused["code"], refused["reason"]) == ("websocket.close", 1008, "insufficient_scope")
+    assert not any(route.startswith("WS") for route in unprotected_routes(app))
+
+
 def test_routes_that_nothing_protects_are_listed(issuer: "LocalIssuer") -> None:
     verifier = Verifier(issuer.url, "orders", resource="https://api.example.com")
     app = FastAPI(openapi_url=None)

@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Request, Security, routing
+from fastapi import FastAPI, HTTPException, Request, Security, WebSocketException, routing, status
+from fastapi.requests import HTTPConnection
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
 from sealring_verify.bearer import refusal_body
 from sealring_verify.claims import AccessToken
@@ -13,7 +14,15 @@ from sealring_verify.errors import TokenRefused
 from sealring_verify.integrations import asgi
 from sealring_verify.integrations.door import DEMANDS_TOKEN, Arrival, Door
 
-_bearer = HTTPBearer(scheme_name="AccessToken", bearerFormat="JWT", auto_error=False)
+
+class _Bearer(HTTPBearer):
+    """Shows the scheme in the generated documentation, and does nothing else."""
+
+    async def __call__(self, _connection: HTTPConnection) -> None:
+        return None
+
+
+_bearer = _Bearer(scheme_name="AccessToken", bearerFormat="JWT")
 
 
 class RequestRefused(HTTPException):
@@ -53,23 +62,24 @@ class Verifier(Door):
         Without scopes any good token will do. `acr`, one or several with the preferred one first, and `max_age` in
         seconds demand a stronger or a more recent sign-in. The generated documentation shows a bearer scheme and the
         scopes. Answers: 401 for a missing or bad token and for a sign-in that is not enough (RFC 9470), 403 for a
-        missing scope, 400 for a token in a forbidden place, 503 with Retry-After where the issuer cannot be asked.
-        ValueError for what is no scope, no acr, no number of seconds.
+        missing scope, 400 for a token in a forbidden place, 503 with Retry-After where the issuer cannot be asked; a
+        WebSocket is refused before its handshake. ValueError for what is no scope, no acr, no number of seconds.
         """
         demand = self.demand(scopes, acr, max_age)
 
         async def authorize(
-            request: Request,
-            _shown_in_docs: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer, scopes=scopes)],
+            connection: HTTPConnection, _shown_in_docs: Annotated[None, Security(_bearer, scopes=scopes)]
         ) -> AccessToken:
             arrival = Arrival(
-                authorization=request.headers.getlist("authorization"),
-                in_query="access_token" in request.query_params,
-                client_address=None if request.client is None else request.client.host,
+                authorization=connection.headers.getlist("authorization"),
+                in_query="access_token" in connection.query_params,
+                client_address=None if connection.client is None else connection.client.host,
             )
             try:
                 return await self.admit_async(arrival, demand)
             except TokenRefused as refusal:
+                if connection.scope["type"] == "websocket":
+                    raise WebSocketException(status.WS_1008_POLICY_VIOLATION, refusal.code) from None
                 raise RequestRefused(refusal, self.refusal_headers(refusal)) from None
 
         setattr(authorize, DEMANDS_TOKEN, True)
