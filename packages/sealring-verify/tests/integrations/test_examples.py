@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -24,6 +25,13 @@ _COMMANDS = {
     "flask_api": "-m flask --app main run --port {port}",
     "django_api": _RUNSERVER,
     "drf_api": _RUNSERVER,
+}
+_FORGOTTEN = {
+    "fastapi_api": ("main.py", ', dependencies=[Depends(verifier.require("orders:read"))]', ""),
+    "starlette_api": ("main.py", ", middleware=[reads]", ""),
+    "flask_api": ("main.py", '@verifier.require("orders:read")\n', ""),
+    "django_api": ("views.py", '@verifier.require("orders:write", max_age=300)', "@token_not_required"),
+    "drf_api": ("views.py", 'verifier.require("orders:read")', "AllowAny"),
 }
 pytestmark = pytest.mark.parametrize("example", _COMMANDS)
 
@@ -117,6 +125,27 @@ def test_it_does_not_start_without_its_configuration(example: str) -> None:
     )
     assert started.returncode != 0
     assert "set SEALRING_ISSUER and SEALRING_AUDIENCE in the environment" in started.stderr
+
+
+def test_it_does_not_start_where_a_requirement_was_forgotten(
+    issuer: "LocalIssuer", tmp_path: Path, example: str
+) -> None:
+    folder = shutil.copytree(_EXAMPLES / example, tmp_path / example)
+    told = {"SEALRING_ISSUER": issuer.url, "SEALRING_AUDIENCE": "orders", "DJANGO_SETTINGS_MODULE": "settings"}
+    module = "urls" if (folder / "urls.py").exists() else "main"
+
+    def start() -> str:
+        command = [sys.executable, "-c", f"import {module}"]
+        environment = {**os.environ, **told}
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False).stderr
+
+    assert "Error" not in start()
+    file, demand, nothing = _FORGOTTEN[example]
+    text = (folder / file).read_text()
+    assert demand in text
+    (folder / file).write_text(text.replace(demand, nothing))
+    place = "/orders/<int:number>" if example == "django_api" else "/orders"
+    assert re.search(rf"nothing protects (GET )?{re.escape(place)}$", start(), re.MULTILINE)
 
 
 def test_the_readme_starts_it_so(example: str) -> None:
