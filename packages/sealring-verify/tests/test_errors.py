@@ -8,6 +8,7 @@ import sealring_verify
 from sealring_verify.errors import (
     CODES,
     UNAVAILABLE_CODES,
+    InsufficientAuthentication,
     InsufficientScope,
     IntrospectionUnavailable,
     InvalidRequest,
@@ -23,13 +24,14 @@ EVERY = [
     InvalidToken("token_expired", "exp"),
     InvalidToken("token_inactive"),
     InsufficientScope({"orders:write", "orders:read"}),
+    InsufficientAuthentication("acr", ("gold", "silver"), 300, {"orders:write"}),
     KeysUnavailable("keys_unavailable"),
     IntrospectionUnavailable("introspection_unavailable", "why", 7),
 ]
 
 
 def test_one_base_catches_everything_and_carries_a_status() -> None:
-    assert [refusal.status for refusal in EVERY] == [400, 401, 401, 403, 503, 503]
+    assert [refusal.status for refusal in EVERY] == [400, 401, 401, 403, 401, 503, 503]
     assert all(isinstance(refusal, TokenRefused) for refusal in EVERY)
     assert issubclass(KeysUnavailable, IssuerUnavailable)
 

@@ -3,9 +3,9 @@
     verifier = Verifier("https://id.example.com", "orders")
     access_token = verifier.verify(token)          # raises TokenRefused
 
-`sealring_verify.integrations.fastapi` has the same for FastAPI endpoints, `sealring_verify.providers` for the tokens of
-Auth0, Okta, Amazon Cognito, Firebase, Google, Microsoft Entra ID, Keycloak and any OpenID Connect issuer.
-And call another API in a service's own name:
+`sealring_verify.integrations` has a door into FastAPI, Starlette and other ASGI applications, Django, Django REST
+framework, Flask; `sealring_verify.providers` verifiers for the tokens of Auth0, Okta, Amazon Cognito, Firebase, Google,
+Microsoft Entra ID, Keycloak and any OpenID Connect issuer. And call another API in a service's own name:
 
     service_token = ServiceToken("https://id.example.com", "reports", client_secret, "orders", "orders:read")
     httpx.get("https://orders.example.com/orders", auth=service_token)        # may raise TokenUnavailable
@@ -17,6 +17,7 @@ from sealring_verify.claims import AccessToken
 from sealring_verify.errors import (
     CODES,
     UNAVAILABLE_CODES,
+    InsufficientAuthentication,
     InsufficientScope,
     IntrospectionUnavailable,
     InvalidRequest,
@@ -28,6 +29,7 @@ from sealring_verify.errors import (
     TokenUnavailable,
 )
 from sealring_verify.introspection import IntrospectionClient
+from sealring_verify.step_up import StepUp
 from sealring_verify.verifier import Verifier
 from sealring_verify.verifier_status import VerifierStatus
 
@@ -38,6 +40,7 @@ __all__ = [
     "CODES",
     "UNAVAILABLE_CODES",
     "AccessToken",
+    "InsufficientAuthentication",
     "InsufficientScope",
     "IntrospectionClient",
     "IntrospectionUnavailable",
@@ -47,6 +50,7 @@ __all__ = [
     "KeysUnavailable",
     "RevocationUnknown",
     "ServiceToken",
+    "StepUp",
     "TokenRefused",
     "TokenUnavailable",
     "Verifier",

@@ -4,6 +4,8 @@
     ├── InvalidRequest         400  the token came by a way that is not allowed
     ├── InvalidToken           401  the caller needs another token
     ├── InsufficientScope      403  the token is good, but not for this
+    ├── InsufficientAuthentication
+    │                          401  the token is good, but its person must sign in again or in a stronger way
     └── IssuerUnavailable      503  the token could not be judged: `retry_after` says when to ask again
         ├── KeysUnavailable
         ├── IntrospectionUnavailable
@@ -55,6 +57,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "key_withdrawn": "The key that signed the token was withdrawn.",
         "token_lifetime_exceeded": "The token lives longer than the issuer says that any token for this API does.",
         "insufficient_scope": "The token lacks a scope that this operation needs.",
+        "insufficient_user_authentication": "This operation needs a person who signed in more recently, or in a "
+        "stronger way.",
         "keys_unavailable": "The issuer's keys could not be fetched, and none that are fresh enough are held.",
         "introspection_unavailable": "The issuer could not be asked whether the token is still active.",
         "revocation_unknown": "It is not known, or was not for too long, which tokens the issuer has ended.",
@@ -116,6 +120,23 @@ class InsufficientScope(TokenRefused):
         scopes = " ".join(self.required)
         super().__init__("insufficient_scope", "scope", f"This operation needs the scope: {scopes}.")
         self.args = (self.required,)
+
+
+class InsufficientAuthentication(TokenRefused):
+    """The person signed in too long ago, or in too weak a way: HTTP 401, RFC 9470 §3.
+
+    `acr_values` are those that would do, the preferred one first; `max_age` is in seconds; `required` are scopes that
+    the token lacks besides, sorted.
+    """
+
+    def __init__(
+        self, claim: str, acr_values: Iterable[str] = (), max_age: int | None = None, required: Iterable[str] = ()
+    ) -> None:
+        super().__init__("insufficient_user_authentication", claim)
+        self.acr_values = tuple(acr_values)
+        self.max_age = max_age
+        self.required = tuple(sorted(required))
+        self.args = (claim, self.acr_values, max_age, self.required)
 
 
 class IssuerUnavailable(TokenRefused):

@@ -7,9 +7,11 @@ import msgspec
 
 from sealring_verify.claims import AccessToken
 from sealring_verify.errors import InvalidToken, TokenRefused
+from sealring_verify.step_up import StepUp
 from sealring_verify.unverified_issuer import unverified_issuer
 from sealring_verify.verifier_status import VerifierStatus
 
+_Scopes = Collection[str]
 TokenFormat = Literal["signed", "encrypted", "opaque"]
 
 
@@ -28,13 +30,18 @@ class IssuerVerifier(Protocol):
     def token_format(self) -> TokenFormat:
         """The one form of its tokens."""
 
-    def verify(self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None) -> AccessToken:
+    def verify(
+        self, token: str, *, scopes: _Scopes = (), step_up: StepUp | None = None, client_address: str | None = None
+    ) -> AccessToken:
         """Verify a token. Raises TokenRefused."""
 
     async def verify_async(
-        self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None
+        self, token: str, *, scopes: _Scopes = (), step_up: StepUp | None = None, client_address: str | None = None
     ) -> AccessToken:
         """Do what `verify` does, without blocking the event loop."""
+
+    def check_demands(self, access_token: AccessToken, scopes: _Scopes, step_up: StepUp | None = None) -> None:
+        """Refuse a verified token that is not enough."""
 
     def count_refusal(self, refusal: TokenRefused, *, client_address: str | None = None) -> None:
         """Count a request that was refused before this verifier was asked."""
@@ -76,16 +83,24 @@ class SeveralIssuers:
         """All that the `iss` of a token may be."""
         return frozenset().union(*(verifier.issuers for verifier in self.verifiers))
 
-    def verify(self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None) -> AccessToken:
+    def verify(
+        self, token: str, *, scopes: _Scopes = (), step_up: StepUp | None = None, client_address: str | None = None
+    ) -> AccessToken:
         """Verify a token as `Verifier.verify` does, with the same refusals."""
-        return self._responsible(token, client_address).verify(token, scopes=scopes, client_address=client_address)
+        responsible = self._responsible(token, client_address)
+        return responsible.verify(token, scopes=scopes, step_up=step_up, client_address=client_address)
 
     async def verify_async(
-        self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None
+        self, token: str, *, scopes: _Scopes = (), step_up: StepUp | None = None, client_address: str | None = None
     ) -> AccessToken:
         """Verify a token as `verify` does, without ever blocking the event loop."""
         responsible = self._responsible(token, client_address)
-        return await responsible.verify_async(token, scopes=scopes, client_address=client_address)
+        return await responsible.verify_async(token, scopes=scopes, step_up=step_up, client_address=client_address)
+
+    def check_demands(self, access_token: AccessToken, scopes: _Scopes, step_up: StepUp | None = None) -> None:
+        """Refuse a verified token that is not enough, as `Verifier.check_demands` does."""
+        verifier = self._signed.get(access_token.iss) or self.verifiers[0]
+        verifier.check_demands(access_token, scopes, step_up)
 
     def count_refusal(self, refusal: TokenRefused, *, client_address: str | None = None) -> None:
         """Count, for the report to each issuer, a request that was refused before any of them was asked."""

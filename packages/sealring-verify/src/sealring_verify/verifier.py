@@ -31,6 +31,7 @@ from sealring_verify.revocation_guard import (
 )
 from sealring_verify.several_issuers import SeveralIssuers, TokenFormat
 from sealring_verify.signed_tokens import SignedTokens
+from sealring_verify.step_up import StepUp, check_step_up
 from sealring_verify.symmetric_secret import symmetric_key_set
 from sealring_verify.verified_tokens import VerifiedToken
 from sealring_verify.verifier_options import (
@@ -44,6 +45,7 @@ from sealring_verify.verifier_options import (
 )
 from sealring_verify.verifier_status import VerifierStatus
 
+_Scopes = Collection[str]
 # Linux stops CLOCK_MONOTONIC while the host is suspended; knowledge that slept must have aged.
 _BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
@@ -186,30 +188,34 @@ class Verifier:
             return "opaque"
         return "signed" if self._decryption is None else "encrypted"
 
-    def verify(self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None) -> AccessToken:
-        """Verify a token, and that it has all `scopes`.
+    def verify(
+        self, token: str, *, scopes: _Scopes = (), step_up: StepUp | None = None, client_address: str | None = None
+    ) -> AccessToken:
+        """Verify a token, and that it has all `scopes` and comes of a sign-in as `step_up` demands.
 
-        Raises InvalidToken, InsufficientScope, KeysUnavailable, RevocationUnknown, IntrospectionUnavailable only.
+        Raises InvalidToken, InsufficientScope, InsufficientAuthentication, and of the IssuerUnavailable all three.
         `client_address`: the caller's, if it is known, for the report. It may wait for the network, so a coroutine
         awaits `verify_async`.
         """
         use = _Verification(token, client_address)
         try:
             self._judge(use)
-            _check_scopes(use, scopes)
+            if use.verified is not None:
+                self.check_demands(use.verified.access_token, scopes, step_up)
         except TokenRefused as refusal:
             self._guard.note(use.verified, client_address, refusal.code)
             raise
         return self._accepted(use)
 
     async def verify_async(
-        self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None
+        self, token: str, *, scopes: _Scopes = (), step_up: StepUp | None = None, client_address: str | None = None
     ) -> AccessToken:
         """Verify a token as `verify` does, without ever blocking the event loop."""
         use = _Verification(token, client_address)
         try:
             await self._judge_async(use)
-            _check_scopes(use, scopes)
+            if use.verified is not None:
+                self.check_demands(use.verified.access_token, scopes, step_up)
         except TokenRefused as refusal:
             self._guard.note(use.verified, client_address, refusal.code)
             raise
@@ -223,6 +229,13 @@ class Verifier:
         what is no instant.
         """
         self._cutoffs.refuse_before(instant, sub=sub)
+
+    def check_demands(self, access_token: AccessToken, scopes: _Scopes, step_up: StepUp | None = None) -> None:
+        """Refuse a verified token that is not enough. Raises InsufficientScope or InsufficientAuthentication."""
+        if step_up is not None:
+            check_step_up(access_token, step_up, scopes=scopes, leeway=self._leeway, now=self._clock())
+        if not access_token.scope.issuperset(scopes):
+            raise InsufficientScope(scopes)
 
     def count_refusal(self, refusal: TokenRefused, *, client_address: str | None = None) -> None:
         """Count, for the report, a request that was refused before there was a token to verify."""
@@ -340,11 +353,6 @@ class Verifier:
     def _prepare_guard(self, keys: KeySet | None) -> None:
         kids = () if keys is None else tuple(key.kid for key in keys.keys)
         self._guard.prepare(self._issuer_keys.state.metadata, kids)
-
-
-def _check_scopes(use: "_Verification", scopes: Collection[str]) -> None:
-    if use.verified is not None and not use.verified.access_token.scope.issuperset(scopes):
-        raise InsufficientScope(scopes)
 
 
 def _digest(token: str) -> bytes:

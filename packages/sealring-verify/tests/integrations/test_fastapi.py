@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, WebSocket
 
 from sealring_verify import AccessToken
-from sealring_verify.integrations.fastapi import Verifier
+from sealring_verify.integrations.fastapi import Verifier, unprotected_routes
 from sealring_verify.symmetric_secret import parse_symmetric_secret, write_symmetric_secret
 
 if TYPE_CHECKING:
-    from conftest import LocalFeed, LocalIssuer
+    from conftest import Case, LocalFeed, LocalIssuer
 
 _KNOWN = {"accepted", "insufficient_scope"}
 
@@ -35,6 +35,16 @@ def _application(issuer: "LocalIssuer", *, installed: bool = True, **options: An
     async def me() -> str:
         return "me"
 
+    @app.post(
+        "/payments", dependencies=[Depends(verifier.require("orders:write", acr=["gold", "silver"], max_age=300))]
+    )
+    async def pay() -> str:
+        return "paid"
+
+    @app.get("/health")
+    async def health() -> str:
+        return "well"
+
     @app.get("/keys")
     async def keys() -> list[str | None]:
         return list(verifier.status().keys)
@@ -51,6 +61,107 @@ async def client(issuer: "LocalIssuer") -> AsyncIterator[httpx.AsyncClient]:
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+async def test_the_answer_is_that_of_every_door(issuer: "LocalIssuer", case: "Case") -> None:
+    app = _application(issuer, realm="orders", resource="https://api.example.com/orders")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://api.example") as browser:
+        case.check(await browser.send(case.request(browser, issuer)))
+
+
+async def test_the_metadata_document_is_served(issuer: "LocalIssuer", metadata: dict[str, Any]) -> None:
+    app = _application(issuer, resource="https://api.example.com/orders")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://api.example") as browser:
+        assert (await browser.get("/.well-known/oauth-protected-resource/orders")).json() == metadata
+    assert "/.well-known/oauth-protected-resource/orders" not in app.openapi()["paths"]
+
+
+async def test_a_websocket_is_refused_before_its_handshake(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders")
+    app = FastAPI()
+
+    @app.websocket("/feed")
+    async def feed(
+        websocket: WebSocket, token: Annotated[AccessToken, Depends(verifier.require("orders:read"))]
+    ) -> None:
+        await websocket.accept()
+        await websocket.close(reason=token.sub)
+
+    async def sent(token: str) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:  # noqa: ANN401 - ASGI's own words
+            messages.append(message)
+
+        headers = [(b"authorization", b"Bearer " + token.encode())]
+        scope = {"type": "websocket", "path": "/feed", "headers": headers, "query_string": b"", "client": None}
+        await app(scope, receive, send)
+        return messages
+
+    accepted, closed = await sent(issuer.token())
+    assert (accepted["type"], closed["reason"]) == ("websocket.accept", "u1")
+    (refused,) = await sent(issuer.token(scope="x"))
+    assert (refused["type"], refused["code"], refused["reason"]) == ("websocket.close", 1008, "insufficient_scope")
+    assert not any(route.startswith("WS") for route in unprotected_routes(app))
+
+
+def test_routes_that_nothing_protects_are_listed(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders", resource="https://api.example.com")
+    app = FastAPI(openapi_url=None)
+    verifier.install(app)
+
+    def subject(token: Annotated[AccessToken, Depends(verifier.require())]) -> str:
+        return token.sub
+
+    @app.get("/behind-another")
+    async def behind(sub: Annotated[str, Depends(subject)]) -> str:
+        return sub
+
+    router = APIRouter(prefix="/open")
+
+    @router.post("/a")
+    async def a() -> str:
+        return "a"
+
+    @router.get("/b", dependencies=[Depends(verifier.require())])
+    async def b() -> str:
+        return "b"
+
+    @router.websocket("/feed")
+    async def feed(websocket: WebSocket) -> None:
+        await websocket.accept()
+
+    shut = APIRouter()
+    shut.add_api_route("/c", a)
+    outer = APIRouter()
+    outer.include_router(router, prefix="/outer")
+    app.include_router(router)
+    app.include_router(outer)
+    app.include_router(shut, dependencies=[Depends(verifier.require())])
+    app.mount("/app", _application(issuer))
+    assert unprotected_routes(app) == (
+        "POST /open/a",
+        "WS /open/feed",
+        "POST /outer/open/a",
+        "WS /outer/open/feed",
+        "GET /app/openapi.json",
+        "GET /app/docs",
+        "GET /app/docs/oauth2-redirect",
+        "GET /app/redoc",
+        "GET /app/health",
+        "GET /app/keys",
+    )
+    assert unprotected_routes(FastAPI(openapi_url=None, dependencies=[Depends(verifier.require())])) == ()
+
+
+def test_two_doors_share_one_verifier(issuer: "LocalIssuer") -> None:
+    first = Verifier(issuer.url, "orders")
+    second = Verifier.around(first.core, realm="orders")
+    assert second.core is first.core
+    assert second.bare_challenge() == 'Bearer realm="orders"'
 
 
 async def test_a_good_token_reaches_the_endpoint_as_a_value(client: httpx.AsyncClient, issuer: "LocalIssuer") -> None:
@@ -105,9 +216,7 @@ async def test_a_token_in_two_places_or_in_the_query_is_refused(
         assert answer.json()["code"] == "token_transport"
 
 
-@pytest.mark.parametrize(
-    "value", [b"Bearer", b"Bearer ", b"Bearer  x", b"Bearer \xff\xfe", b"Bearer a b", b"Bearer a.b.c, Bearer a.b.c"]
-)
+@pytest.mark.parametrize("value", [b"Bearer", b"Bearer ", b"Bearer  x", b"Bearer \xff\xfe", b"Bearer a b"])
 async def test_a_garbled_header_is_a_401_and_never_a_500(client: httpx.AsyncClient, value: bytes) -> None:
     answer = await client.get("/orders", headers=[(b"Authorization", value)])
     assert (answer.status_code, answer.json()["code"]) == (401, "token_malformed")
@@ -169,6 +278,7 @@ def test_the_generated_documentation_shows_a_bearer_scheme_and_its_scopes(issuer
     }
     assert document["paths"]["/orders"]["post"]["security"] == [{"AccessToken": ["orders:read", "orders:write"]}]
     assert document["paths"]["/me"]["get"]["security"] == [{"AccessToken": []}]
+    assert document["paths"]["/payments"]["post"]["security"] == [{"AccessToken": ["orders:write"]}]
     assert "security" not in document["paths"]["/keys"]["get"]
     assert "parameters" not in document["paths"]["/orders"]["get"], json.dumps(document)
 

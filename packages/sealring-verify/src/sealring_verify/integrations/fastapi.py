@@ -1,24 +1,28 @@
 """The FastAPI door: `Depends(verifier.require("orders:read"))` gives the endpoint its AccessToken."""
 
-import re
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Self, Unpack
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Request, Security
+from fastapi import FastAPI, HTTPException, Request, Security, WebSocketException, routing, status
+from fastapi.requests import HTTPConnection
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
-from sealring_verify import verifier
-from sealring_verify.bearer import bearer_token, refusal_body, refusal_headers
+from sealring_verify.bearer import refusal_body
 from sealring_verify.claims import AccessToken
 from sealring_verify.errors import TokenRefused
-from sealring_verify.several_issuers import SeveralIssuers
-from sealring_verify.verifier_options import VerifierOptions, options_from_environment
-from sealring_verify.verifier_status import VerifierStatus
+from sealring_verify.integrations import asgi
+from sealring_verify.integrations.door import DEMANDS_TOKEN, Arrival, Door
 
-# RFC 6749 §3.3
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-_bearer = HTTPBearer(scheme_name="AccessToken", bearerFormat="JWT", auto_error=False)
+
+class _Bearer(HTTPBearer):
+    """Shows the scheme in the generated documentation, and does nothing else."""
+
+    async def __call__(self, _connection: HTTPConnection) -> None:
+        return None
+
+
+_bearer = _Bearer(scheme_name="AccessToken", bearerFormat="JWT")
 
 
 class RequestRefused(HTTPException):
@@ -28,67 +32,83 @@ class RequestRefused(HTTPException):
     same object under `detail`, with the same status and headers.
     """
 
-    def __init__(self, refusal: TokenRefused) -> None:
-        super().__init__(refusal.status, detail=refusal_body(refusal), headers=refusal_headers(refusal))
+    def __init__(self, refusal: TokenRefused, headers: dict[str, str]) -> None:
+        super().__init__(refusal.status, detail=refusal_body(refusal), headers=headers)
         self.refusal = refusal
 
 
-class Verifier:
-    """A verifier for FastAPI endpoints: takes what `sealring_verify.Verifier` takes, and holds one."""
-
-    def __init__(self, issuer: str, audience: str, **options: Unpack[VerifierOptions]) -> None:
-        self._core: verifier.Verifier | SeveralIssuers = verifier.Verifier(issuer, audience, **options)
-
-    @classmethod
-    def around(cls, core: verifier.Verifier | SeveralIssuers) -> Self:
-        """Make one around a verifier that exists already: of another provider, or of several issuers."""
-        made = cls.__new__(cls)
-        made._core = core  # noqa: SLF001 - what __init__ would do, with a verifier at hand
-        return made
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """Make one from the environment, as `sealring_verify.Verifier.from_environment` does."""
-        issuer, audience, options = options_from_environment()
-        return cls(issuer, audience, **options)
+class Verifier(Door):
+    """A verifier for FastAPI endpoints."""
 
     def install(self, app: FastAPI) -> None:
-        """Make the application answer refusals with a flat JSON object: `error`, `error_description`, `code`."""
-        app.add_exception_handler(RequestRefused, _answer_refusal)
+        """Make the application answer refusals with a flat JSON object: `error`, `error_description`, `code`.
 
-    def require(self, *scopes: str) -> Callable[..., Awaitable[AccessToken]]:
+        Where the verifier was told its `resource`, the application also serves the metadata document of RFC 9728.
+        """
+        app.add_exception_handler(RequestRefused, _answer_refusal)
+        if self.resource is not None:
+
+            async def protected_resource(_request: Request) -> JSONResponse:
+                return JSONResponse(self.metadata())
+
+            setattr(protected_resource, asgi.SERVES_METADATA, True)
+            app.add_route(self.metadata_path(), protected_resource, include_in_schema=False)
+
+    def require(
+        self, *scopes: str, acr: str | Sequence[str] = (), max_age: int | None = None
+    ) -> Callable[..., Awaitable[AccessToken]]:
         """Make a dependency that demands a good token with all these scopes, and gives it to the endpoint.
 
-        Without scopes any good token will do. The generated documentation shows a bearer scheme and the scopes.
-        Answers: 401 for a missing or bad token, 403 for a missing scope, 400 for a token in a forbidden place, 503 with
-        Retry-After where the issuer cannot be asked. ValueError for what is no scope.
+        Without scopes any good token will do. `acr`, one or several with the preferred one first, and `max_age` in
+        seconds demand a stronger or a more recent sign-in. The generated documentation shows a bearer scheme and the
+        scopes. Answers: 401 for a missing or bad token and for a sign-in that is not enough (RFC 9470), 403 for a
+        missing scope, 400 for a token in a forbidden place, 503 with Retry-After where the issuer cannot be asked; a
+        WebSocket is refused before its handshake. ValueError for what is no scope, no acr, no number of seconds.
         """
-        if not all(_SCOPE.fullmatch(scope) for scope in scopes):
-            raise ValueError(f"these are not all scopes (RFC 6749 section 3.3): {scopes!r}")
-        required = frozenset(scopes)
+        demand = self.demand(scopes, acr, max_age)
 
         async def authorize(
-            request: Request,
-            _shown_in_docs: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer, scopes=scopes)],
+            connection: HTTPConnection, _shown_in_docs: Annotated[None, Security(_bearer, scopes=scopes)]
         ) -> AccessToken:
-            client_address = None if request.client is None else request.client.host
+            arrival = Arrival(
+                authorization=connection.headers.getlist("authorization"),
+                in_query="access_token" in connection.query_params,
+                client_address=None if connection.client is None else connection.client.host,
+            )
             try:
-                token = bearer_token(
-                    request.headers.getlist("authorization"), other_transport="access_token" in request.query_params
-                )
+                return await self.admit_async(arrival, demand)
             except TokenRefused as refusal:
-                self._core.count_refusal(refusal, client_address=client_address)
-                raise RequestRefused(refusal) from None
-            try:
-                return await self._core.verify_async(token, scopes=required, client_address=client_address)
-            except TokenRefused as refusal:
-                raise RequestRefused(refusal) from None
+                if connection.scope["type"] == "websocket":
+                    raise WebSocketException(status.WS_1008_POLICY_VIOLATION, refusal.code) from None
+                raise RequestRefused(refusal, self.refusal_headers(refusal)) from None
 
+        setattr(authorize, DEMANDS_TOKEN, True)
         return authorize
 
-    def status(self) -> VerifierStatus:
-        """Say what this verifier knows, for a health page; it fetches nothing."""
-        return self._core.status()
+
+def unprotected_routes(app: FastAPI) -> tuple[str, ...]:
+    """List the routes that no requirement protects, as `GET /health`; `*` stands for any method.
+
+    FastAPI's own pages are among them while they are on. The metadata document of RFC 9728 is not.
+    """
+    return asgi.unprotected_routes(app, routes_of=_routes_of, is_protected=_is_protected)
+
+
+def _routes_of(routes: Iterable[object]) -> Iterator[object]:
+    # Since it includes routers without copying their routes, FastAPI has this function; before, there was no need.
+    iterate = getattr(routing, "iter_route_contexts", iter)
+    yield from iterate(routes)
+
+
+def _is_protected(route: object) -> bool:
+    waiting = [getattr(route, "dependant", None)]
+    while waiting:
+        dependant = waiting.pop()
+        if dependant is not None:
+            if hasattr(dependant.call, DEMANDS_TOKEN):
+                return True
+            waiting += dependant.dependencies
+    return False
 
 
 async def _answer_refusal(_request: Request, refused: Exception) -> JSONResponse:
