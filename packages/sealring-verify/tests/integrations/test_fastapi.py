@@ -330,3 +330,20 @@ async def test_tokens_of_several_issuers_open_one_door(issuer: "LocalIssuer", is
         missing = await browser.get("/orders", headers=_bearer(old.token(scope="orders:write")))
         assert (missing.status_code, missing.json()["scope"]) == (403, "orders:read")
     assert [door.status().issuer, *(one.issuer for one in door.status().others)] == [old.url, new.url]
+
+
+async def test_a_door_of_several_issuers_names_them_all_and_demands_sign_ins_of_each(
+    issuer: "LocalIssuer", issuer_with_path: "LocalIssuer"
+) -> None:
+    from sealring_verify import InsufficientAuthentication, StepUp
+    from sealring_verify import Verifier as CoreVerifier
+
+    core = CoreVerifier.any_of(CoreVerifier(issuer.url, "orders"), CoreVerifier(issuer_with_path.url, "orders"))
+    door = Verifier.around(core, resource="https://api.example.com")
+    assert door.metadata()["authorization_servers"] == [issuer.url, issuer_with_path.url]
+    for local in (issuer, issuer_with_path):
+        token = local.token(auth_time=1000)
+        with pytest.raises(InsufficientAuthentication):
+            core.verify(token, step_up=StepUp(max_age=300))
+        with pytest.raises(InsufficientAuthentication):
+            core.check_demands(await core.verify_async(token), (), StepUp(max_age=300))
