@@ -4,13 +4,10 @@ import json
 from typing import Self, Unpack
 from urllib.parse import parse_qs
 
-from sealring_verify.access_token import check_access_token
 from sealring_verify.claims import parse_access_token
 from sealring_verify.errors import TokenRefused
 from sealring_verify.jose import base64url
-from sealring_verify.jose.algorithms import ALGORITHMS
 from sealring_verify.jose.jwk import PrivateKey, generate_private_key
-from sealring_verify.jose.jwks import parse_jwks
 from sealring_verify.jwks import JwksPolicy
 from sealring_verify.revocation_check import check_revoked, token_ids
 from sealring_verify.testing.clock import Clock
@@ -168,18 +165,16 @@ class Issuer(Tokens):
         return json_answer({"active": True, "token_type": "Bearer", **json.loads(_payload(token))})
 
     def _check_live(self, token: str, audience: str) -> None:
-        now = self.clock()
-        access_token, kid = check_access_token(
-            token,
-            keys=parse_jwks(json.dumps(self.jwks()).encode()),
-            issuer=self.url,
-            audience=audience,
-            algorithms=ALGORITHMS,
-            leeway=0,
-            now=now,
+        # Without leeway: by the issuer's own clock.
+        judge = Verifier(self.url, audience, jwks=self.jwks(), leeway=0, feed="off", clock=self.clock)
+        access_token = judge.verify(token)
+        check_revoked(
+            access_token,
+            token_ids(access_token, None),
+            entries=self.feed.ended,
+            max_access_token_lifetime=None,
+            now=self.clock(),
         )
-        ids = token_ids(access_token, kid)
-        check_revoked(access_token, ids, entries=self.feed.ended, max_access_token_lifetime=None, now=now)
 
 
 def _payload(token: str) -> bytes:
