@@ -106,7 +106,10 @@ class NodeLibraries:
             self._install()
 
     def outcomes(self, module: str, tokens: list[str], *, folder: Path, name: str = "verify") -> list[dict[str, Any]]:
-        """Run a module's function over tokens: for each its `value`, or the `error` that it threw."""
+        """Run a module's function over tokens: for each its `value`, or the `error` that it threw.
+
+        What the module imports from beside itself lies in `folder`.
+        """
         file = folder / "module.mjs"
         file.write_text(module)
         if not (folder / "node_modules").exists():

@@ -13,6 +13,8 @@ import jwt
 import pytest
 from joserfc.errors import JoseError
 
+from sealring_verify.jose import base64url
+from sealring_verify.jose.jwk import generate_private_key
 from sealring_verify.testing import Issuer
 
 if TYPE_CHECKING:
@@ -35,8 +37,14 @@ TABLE: Final = {
 def program(library: str) -> str:
     """Give the one program of a library."""
     (section,) = (text for title, text in SECTIONS.items() if re.search(rf": {library}\b", title))
-    (block,) = BLOCK.findall(section)
+    *_, block = BLOCK.findall(section)
     return block
+
+
+def keys_file(issuer: str) -> str:
+    """Give what stands in the file `keys.mjs`, which two of the programs import."""
+    first, _ = BLOCK.findall(SECTIONS["Node: jsonwebtoken and jwks-rsa"])
+    return told(first, issuer=issuer, audience="")
 
 
 def symmetric_lines(library: str) -> str:
@@ -60,8 +68,9 @@ class Verification(NamedTuple):
     node_libraries: "NodeLibraries"
     folder: Path
 
-    def outcomes(self, text: str, tokens: list[str], *, name: str) -> list[str]:
+    def outcomes(self, text: str, tokens: list[str], *, name: str, issuer: str = "") -> list[str]:
         """Verify tokens: the subject of each, or `refused`."""
+        (self.folder / "keys.mjs").write_text(keys_file(issuer))
         if self.library in PYTHON:
             names: dict[str, Any] = {}
             exec(text, names)  # noqa: S102 -- our own page
@@ -70,7 +79,7 @@ class Verification(NamedTuple):
         return [each["value"]["sub"] if "value" in each else "refused" for each in answered]
 
     def _python_outcome(self, verify: Callable[[str], dict[str, Any]], token: str) -> str:
-        refusals = (jwt.PyJWTError,) if self.library == "PyJWT" else (JoseError, ValueError)
+        refusals = (jwt.PyJWTError,) if self.library == "PyJWT" else (JoseError, TypeError, ValueError)
         try:
             return str(verify(token)["sub"])
         except refusals:
@@ -136,7 +145,9 @@ async def test_each_program_takes_the_tokens_of_the_algorithms_that_the_table_na
         text = told(text, issuer=served.installation.issuer, audience=alg.lower(), alg=alg)
         others = [other for algorithm, other in served.tokens.items() if algorithm != alg]
         verification = Verification(library, node_libraries, tmp_path)
-        passed, *foreign = await asyncio.to_thread(verification.outcomes, text, [token, *others], name=name)
+        passed, *foreign = await asyncio.to_thread(
+            verification.outcomes, text, [token, *others], name=name, issuer=served.installation.issuer
+        )
         assert foreign == ["refused"] * 4
         known[library][alg] = {"sub-0": "yes", "refused": "no"}[passed]
     assert known == TABLE
@@ -155,15 +166,64 @@ def test_a_program_refuses_every_bad_token(
             issuer.sign(issuer.claims(), typ="JWT"),
             *(issuer.token(**{claim: None}) for claim in ("exp", "iss", "aud", "sub", "client_id", "jti")),
             issuer.token()[:-4],
-            "",
-            "a.b.c",
+            *forged_under_odd_headers(issuer),
         ]
         good = [issuer.token(), issuer.token(aud=["bills", "orders"])]
         verification = Verification(library, node_libraries, tmp_path)
-        outcomes = verification.outcomes(text, [*wrong, *good], name="verify")
+        outcomes = verification.outcomes(text, [*wrong, *good], name="verify", issuer=issuer.url)
         passed = "user-1" if TABLE[library][alg] == "yes" else "refused"
         assert dict(zip(wrong, outcomes, strict=False)) == dict.fromkeys(wrong, "refused")
         assert outcomes[-2:] == [passed, passed]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_invented_key_ids_neither_flood_the_issuer_nor_keep_a_good_token_out(
+    library: str, node_libraries: "NodeLibraries", tmp_path: Path
+) -> None:
+    with Issuer("orders") as issuer:
+        text = told(program(library), issuer=issuer.url, audience="orders")
+        tokens = [*(issuer.unknown_key_token() for _ in range(30)), issuer.token()]
+        verification = Verification(library, node_libraries, tmp_path)
+        outcomes = verification.outcomes(text, tokens, name="verify", issuer=issuer.url)
+        assert outcomes == ["refused"] * 30 + ["user-1"]
+        assert issuer.requests.count("/jwks") == 1
+
+
+@pytest.mark.parametrize("library", ["jsonwebtoken", "fast-jwt"])
+def test_keys_that_could_not_be_fetched_are_asked_for_again(
+    library: str, node_libraries: "NodeLibraries", tmp_path: Path
+) -> None:
+    with Issuer("orders") as issuer:
+        issuer.drop_next_answer("/jwks")
+        text = told(program(library), issuer=issuer.url, audience="orders")
+        verification = Verification(library, node_libraries, tmp_path)
+        tokens = [issuer.token(), issuer.token()]
+        assert verification.outcomes(text, tokens, name="verify", issuer=issuer.url) == ["refused", "user-1"]
+
+
+def forged_under_odd_headers(issuer: Issuer) -> list[str]:
+    """Write what anybody can send, to find what is thrown before the signature is looked at."""
+    _, payload, signature = issuer.token().split(".")
+    header = {"alg": issuer.key.alg, "kid": issuer.key.kid, "typ": "at+jwt"}
+    headers: list[object] = [
+        *({**header, "alg": alg} for alg in (None, 7, [], {}, "", "none", "ES512", "nonsense")),
+        *({**header, "kid": kid} for kid in (None, 7, [], {}, "", "../jwks", "x" * 5000)),
+        *({**header, "typ": typ} for typ in (None, 7, [], {})),
+        *({**header, "crit": crit} for crit in (None, 7, "exp", [], [7], {}, ["exp"], ["b64"])),
+        {**header, "b64": False, "crit": ["b64"]},
+        {**header, "zip": "DEF"},
+        {**header, "jwk": generate_private_key("ES256").public_jwk(), "jku": "https://evil.example", "x5c": []},
+        {"typ": "at+jwt"},
+        [],
+        "text",
+        7,
+        None,
+    ]
+    encoded = [base64url.encode(json.dumps(each).encode()).decode() for each in headers]
+    raw = [b"", b"\xff\xfe", b"{", b"[" * 5000, b'{"alg":"ES256","alg":"none"}']
+    encoded += [base64url.encode(each).decode() for each in raw]
+    texts = ["", ".", "..", "...", "a.b.c", "a" * 20_000, "é.é.é", " ", f"{payload}.{payload}.{payload}", "\0.\0.\0"]
+    return [f"{each}.{payload}.{signature}" for each in encoded] + texts
 
 
 async def test_an_ended_session_passes_until_introspection_is_asked(

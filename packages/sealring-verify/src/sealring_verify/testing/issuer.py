@@ -29,7 +29,7 @@ class Issuer(Tokens):
 
     `audience`: the API under test, which its tokens are for. `alg`: ES256, RS256, PS256 or Ed25519. It answers on
     loopback until it is closed, and is a context manager. `offline=True`: it opens no socket; its verifiers are given
-    its keys, and nothing can be revoked.
+    its keys, and nothing can be revoked. `requests`: the paths that it was asked for, in their order.
     """
 
     def __init__(self, audience: str = "api", *, alg: str = "ES256", offline: bool = False) -> None:
@@ -40,6 +40,7 @@ class Issuer(Tokens):
         self.feed = RevocationFeed(self.url, api_key=self.api_key, time=self.clock)
         self._published: list[PrivateKey] = [self.key]
         self._dropped: list[str | None] = []
+        self.requests: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -125,6 +126,7 @@ class Issuer(Tokens):
         return self._epochs[kind, value]
 
     def _respond(self, request: Request) -> Answer | None:
+        self.requests.append(request.path)
         for path in self._dropped:
             if path in {None, request.path}:
                 self._dropped.remove(path)
