@@ -183,6 +183,17 @@ def test_introspection_says_what_has_ended(fake: Issuer) -> None:
     )
 
 
+def test_an_opaque_token_is_what_the_signed_one_is(fake: Issuer) -> None:
+    verifier = fake.verifier(opaque=True)
+    good = fake.opaque(fake.token(sub="ada", scope="orders:read"))
+    assert verifier.verify(good, scopes={"orders:read"}).sub == "ada"
+    assert outcome(verifier, fake.opaque(fake.expired_token())) == "token_inactive"
+    assert outcome(verifier, fake.opaque(fake.token(aud="bills"))) == "token_inactive"
+    assert outcome(verifier, fake.token()) != "user-1"
+    fake.revoke(good)
+    assert outcome(verifier, good) == "token_revoked"
+
+
 def test_an_answer_that_is_dropped_is_asked_for_again(fake: Issuer) -> None:
     fake.drop_next_answer("/jwks")
     verifier = fake.verifier(feed="off")

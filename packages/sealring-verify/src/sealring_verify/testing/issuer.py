@@ -1,6 +1,7 @@
 """The fake issuer: tokens, and an address at which its metadata, keys, introspection and revocation feed answer."""
 
 import json
+import secrets
 from typing import Self, Unpack
 from urllib.parse import parse_qs
 
@@ -40,6 +41,7 @@ class Issuer(Tokens):
         self.feed = RevocationFeed(self.url, api_key=self.api_key, time=self.clock)
         self._published: list[PrivateKey] = [self.key]
         self._dropped: list[str | None] = []
+        self._opaque: dict[str, str] = {}
         self.requests: list[str] = []
 
     def __enter__(self) -> Self:
@@ -79,6 +81,12 @@ class Issuer(Tokens):
         """Give the published keys as a JWK set."""
         return {"keys": [key.public_jwk() for key in self._published]}
 
+    def opaque(self, token: str) -> str:
+        """Give an opaque token in place of a signed one, for an API of that format: introspection says what it is."""
+        opaque = "slo_" + secrets.token_urlsafe(48)
+        self._opaque[opaque] = token
+        return opaque
+
     def rotate_key(self) -> None:
         """Publish a new key and sign with it from now on; the one before stays published.
 
@@ -100,7 +108,7 @@ class Issuer(Tokens):
             raise ValueError("an offline issuer has no feed to tell of it")
         match token, sid, sub, client_id:
             case str(), None, None, None:
-                self.feed.end("jti", parse_access_token(_payload(token)).jti)
+                self.feed.end("jti", parse_access_token(_payload(self._signed(token))).jti)
             case None, str(), None, None:
                 self.feed.end("sid", sid)
             case None, None, str(), None:
@@ -159,12 +167,15 @@ class Issuer(Tokens):
         audience = self.feed.audience_of(request)
         if audience is None:
             return json_answer(_CLIENT_ERROR, status=401)
-        token = parse_qs(request.body.decode()).get("token", [""])[0]
+        token = self._signed(parse_qs(request.body.decode()).get("token", [""])[0])
         try:
             self._check_live(token, audience)
         except TokenRefused:
             return json_answer({"active": False})
         return json_answer({"active": True, "token_type": "Bearer", **json.loads(_payload(token))})
+
+    def _signed(self, token: str) -> str:
+        return self._opaque.get(token, token)
 
     def _check_live(self, token: str, audience: str) -> None:
         # Without leeway: by the issuer's own clock.
