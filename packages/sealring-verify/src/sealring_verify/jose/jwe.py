@@ -1,7 +1,8 @@
 """JWE in compact form around a JWS (RFC 7516, RFC 7519 §A.2), by joserfc: written for one API, and read by it.
 
-Few of its choices exist here: ECDH-ES+A256KW or ECDH-ES on P-256 and X25519, RSA-OAEP-256, A256GCM, no compression.
-The key knows its algorithm; a header may only agree.
+Few of its choices exist here: ECDH-ES+A256KW or ECDH-ES on P-256 and X25519, RSA-OAEP-256, dir, A256GCM, no
+compression. The key knows its algorithm; a header may only agree. A secret for `dir` decrypts and never encrypts: it
+comes from an issuer that shares one, which Sealring is not.
 """
 
 import json
@@ -13,7 +14,7 @@ from cryptography.exceptions import InvalidKey, InvalidTag
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap
 from joserfc import jwe
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from sealring_verify.errors import InvalidToken
 from sealring_verify.jose import base64url
@@ -24,6 +25,7 @@ _ALGORITHMS: Final = {
     "EC": ("ECDH-ES+A256KW", "ECDH-ES"),
     "OKP": ("ECDH-ES+A256KW", "ECDH-ES"),
     "RSA": ("RSA-OAEP-256",),
+    "oct": ("dir",),
 }
 _CURVES: Final = {"EC": "P-256", "OKP": "X25519"}
 _ENCRYPTION: Final = "A256GCM"
@@ -31,6 +33,7 @@ _HEADER_MEMBERS: Final = frozenset({"alg", "enc", "cty", "kid", "epk"})
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 _MOST_KEYS: Final = 16
 _LONGEST_KID: Final = 128
+_SECRET_OCTETS: Final = 32  # RFC 7518 §4.5: as long as the content encryption's key
 _FAILURES: Final = (JoseError, InvalidTag, InvalidUnwrap, InvalidKey, ValueError, TypeError, KeyError)
 
 
@@ -39,7 +42,7 @@ class EncryptionKey(msgspec.Struct, frozen=True, kw_only=True):
 
     kid: str
     alg: str
-    material: ECKey | OKPKey | RSAKey
+    material: ECKey | OKPKey | RSAKey | OctKey
 
     def __repr__(self) -> str:
         return f"EncryptionKey(kid={self.kid!r}, alg={self.alg!r})"
@@ -57,9 +60,9 @@ def parse_encryption_jwks(document: bytes) -> tuple[EncryptionKey, ...]:
 
 
 def parse_decryption_jwks(document: bytes) -> Mapping[str, EncryptionKey]:
-    """Read an API's private keys, by their ids. ValueError, in a sentence that repeats nothing of the set."""
+    """Read an API's private keys and secrets, by their ids. ValueError, in a sentence that repeats nothing of them."""
     members = _keys(document)
-    if any("d" not in member for member in members):
+    if any("k" not in member if member.get("kty") == "oct" else "d" not in member for member in members):
         raise ValueError("The set holds a key without its private half.")
     return {key.kid: key for key in _usable(members)}
 
@@ -106,6 +109,9 @@ def _key_of(octets: bytes, keys: Mapping[str, EncryptionKey]) -> EncryptionKey:
     # `zip` among others: what is small on the wire could be huge in memory.
     if not header.keys() <= _HEADER_MEMBERS or header.get("cty") != "JWT":
         raise InvalidToken("token_malformed")
+    epk = header.get("epk")
+    if isinstance(epk, dict) and not _PRIVATE_MEMBERS.isdisjoint(epk):
+        raise InvalidToken("token_malformed")
     kid = header.get("kid")
     key = keys.get(kid) if isinstance(kid, str) else None
     if key is None:
@@ -131,8 +137,8 @@ def _usable(members: list[dict[str, object]]) -> tuple[EncryptionKey, ...]:
     keys = tuple(key for member in members if (key := _usable_key(member)) is not None)
     if not keys:
         raise ValueError(
-            'The set has no usable key: "use": "enc", EC on P-256 or OKP on X25519 for ECDH-ES+A256KW or ECDH-ES, or '
-            "RSA of 2048 to 4096 bits for RSA-OAEP-256."
+            'The set has no usable key: "use": "enc", EC on P-256 or OKP on X25519 for ECDH-ES+A256KW or ECDH-ES, '
+            "RSA of 2048 to 4096 bits for RSA-OAEP-256, or oct of 32 octets and with a kid for dir."
         )
     if len({key.kid for key in keys}) != len(keys):
         raise ValueError("Two keys of the set have the same id.")
@@ -152,7 +158,8 @@ def _usable_key(member: dict[str, object]) -> EncryptionKey | None:
         if kty == "RSA" and not 2048 <= _modulus_bits(member) <= 4096:
             return None
         material = _material(kty, json.loads(json.dumps(plain)))
-        kid = member.get("kid", material.thumbprint())
+        # RFC 7638 §7: the thumbprint of a secret could be searched for the secret, so such a key must have its own id.
+        kid = member.get("kid", None if kty == "oct" else material.thumbprint())
     except _FAILURES:
         return None
     if not isinstance(kid, str) or not 1 <= len(kid) <= _LONGEST_KID or not isinstance(alg, str):
@@ -160,9 +167,14 @@ def _usable_key(member: dict[str, object]) -> EncryptionKey | None:
     return EncryptionKey(kid=kid, alg=alg, material=material)
 
 
-def _material(kty: str, member: dict[str, str | list[str]]) -> ECKey | OKPKey | RSAKey:
+def _material(kty: str, member: dict[str, str | list[str]]) -> ECKey | OKPKey | RSAKey | OctKey:
     if kty == "EC":
         return ECKey.import_key(member)
+    if kty == "oct":
+        secret = OctKey.import_key(member)
+        if len(secret.raw_value) != _SECRET_OCTETS:
+            raise ValueError("a secret for dir has 32 octets")
+        return secret
     return OKPKey.import_key(member) if kty == "OKP" else RSAKey.import_key(member)
 
 
