@@ -12,6 +12,7 @@ from sealring.services.authorization import (
     Asked,
     Returned,
     Standing,
+    Waiting,
     allow,
     answer_authorization,
     deny,
@@ -82,13 +83,16 @@ async def _allow(question: _Question, request: Request, house: House) -> Answer:
         now=now,
         randomness=house.randomness,
     )
-    if not isinstance(answer, Returned):
+    if isinstance(answer, Waiting):
         return _back(question.interaction, house)
-    await allow(question.asked, question.session, request.caller, store=house.store, now=now)
+    if isinstance(answer, Returned) and "code" in answer.parameters:
+        await allow(question.asked, question.session, request.caller, store=house.store, now=now)
     return show(answer, house)
 
 
 async def _find_question(interaction: Interaction, browser: Browser, house: House) -> _Question | Answer:
+    if house.halted:
+        return error_page(refuse("store_rolled_back", retry_after=60), house)
     asked = await find_authorization_request(interaction.query.encode(), store=house.store, issuer=house.issuer)
     if not isinstance(asked, Asked):
         return show(asked, house)
