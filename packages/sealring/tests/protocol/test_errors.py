@@ -11,7 +11,8 @@ from sealring.protocol.errors import CODES, OAuthError, refuse
 
 # The modules whose input comes from strangers. What they say must not depend on what they read.
 STRANGERS = (
-    "access_token", "client_authentication", "client_credentials", "form", "scope", "session", "token_request"
+    "access_token", "authorization", "client_authentication", "client_credentials", "form", "scope", "session",
+    "token_request",
 )  # fmt: skip
 RFC_WORDS = {
     "invalid_request",
@@ -26,6 +27,13 @@ RFC_WORDS = {
     "temporarily_unavailable",
     "server_error",
     "mfa_required",
+    "access_denied",
+    "consent_required",
+    "login_required",
+    "registration_not_supported",
+    "request_not_supported",
+    "request_uri_not_supported",
+    "unsupported_response_type",
 }
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sealring.web.routes import CROSS_ORIGIN, HASHING, ROUTES, WELL_KNOWN
 
 ENDPOINTS = sorted((path, method) for path, methods in {**ROUTES, **WELL_KNOWN}.items() for method in methods)
+PAGES = {"/authorize", "/login", "/consent"}
 LONGEST_SECONDS = 10
 
 WORDS = st.sampled_from(
@@ -103,7 +104,11 @@ async def test_every_address_answers_in_time_whatever_is_sent(
         )
     assert answer.status_code < 500, answer.text
     if answer.status_code >= 400 and not endpoint[0].startswith(("/admin", "/static")) and method != "HEAD":
-        expect_error(answer)
+        if answer.headers["content-type"].startswith("text/html"):
+            assert endpoint[0] in PAGES
+            assert 'id="oauth-error"' in answer.text
+        else:
+            expect_error(answer)
 
 
 def expect_error(answer: httpx.Response) -> None:
