@@ -23,13 +23,16 @@ REQUEST = {
 }
 
 
-class Person:
+class Person(SimpleNamespace):
     """A browser at a site. `page`: the last answer that was no redirect within the site, or one away from it."""
 
-    def __init__(self, site: SimpleNamespace) -> None:
-        self.site = site
-        self.http: httpx.AsyncClient = site.client()
-        self.page: httpx.Response
+    site: SimpleNamespace
+    http: httpx.AsyncClient
+    page: httpx.Response
+
+    def another(self) -> "Person":
+        """Another browser at the same site."""
+        return Person(site=self.site, http=self.site.client())
 
     async def authorize(self, **changes: str | list[str] | None) -> httpx.Response:
         """Arrive with a client's request, and follow it to a page or out of the site."""
@@ -81,4 +84,4 @@ class Person:
 async def person(site: SimpleNamespace) -> Person:
     """Somebody who is not signed in, at a site with the client `app`."""
     await site.add_app()
-    return Person(site)
+    return Person(site=site, http=site.client())

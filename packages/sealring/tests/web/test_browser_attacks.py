@@ -2,7 +2,6 @@
 
 import re
 from types import SimpleNamespace
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -22,7 +21,7 @@ def interaction_of(page: httpx.Response) -> str:
     return re.findall(r'name="interaction" value="([^"]+)"', page.text)[0]
 
 
-async def test_mix_up_every_answer_names_its_issuer(site: SimpleNamespace, person: Any) -> None:
+async def test_mix_up_every_answer_names_its_issuer(site: SimpleNamespace, person: SimpleNamespace) -> None:
     issuer = site.opened.house.issuer
     assert (await person.arrive(prompt="none"))["iss"] == issuer
     assert (await person.arrive(response_type="token"))["iss"] == issuer
@@ -30,14 +29,14 @@ async def test_mix_up_every_answer_names_its_issuer(site: SimpleNamespace, perso
 
 
 async def test_code_injection_a_code_is_worth_nothing_under_another_verifier(
-    site: SimpleNamespace, person: Any
+    site: SimpleNamespace, person: SimpleNamespace
 ) -> None:
     code = (await person.arrive())["code"]
     assert (await site.redeem_code(code, code_verifier="x" * 43)).json()["error"] == "invalid_grant"
     assert (await site.redeem_code(code, code_verifier=None)).json()["error"] == "invalid_grant"
 
 
-async def test_pkce_downgrade_no_challenge_and_no_plain_one(person: Any) -> None:
+async def test_pkce_downgrade_no_challenge_and_no_plain_one(person: SimpleNamespace) -> None:
     for changes in (
         {"code_challenge": None, "code_challenge_method": None},
         {"code_challenge_method": None},
@@ -46,7 +45,9 @@ async def test_pkce_downgrade_no_challenge_and_no_plain_one(person: Any) -> None
         assert (await person.arrive(**changes))["error"] == "invalid_request"
 
 
-async def test_pkce_downgrade_a_verifier_without_a_challenge_is_refused(site: SimpleNamespace, person: Any) -> None:
+async def test_pkce_downgrade_a_verifier_without_a_challenge_is_refused(
+    site: SimpleNamespace, person: SimpleNamespace
+) -> None:
     app = await site.store.clients.find("app")
     await change_client(site, code_flow=msgspec.structs.replace(app.code_flow, require_pkce=False))
     code = (await person.arrive(code_challenge=None, code_challenge_method=None))["code"]
@@ -54,7 +55,7 @@ async def test_pkce_downgrade_a_verifier_without_a_challenge_is_refused(site: Si
 
 
 @pytest.mark.parametrize("path", ["/login", "/consent", "/authorize"])
-async def test_clickjacking_no_page_sits_in_a_frame(person: Any, path: str) -> None:
+async def test_clickjacking_no_page_sits_in_a_frame(person: SimpleNamespace, path: str) -> None:
     if path == "/login":
         page = await person.authorize()
     elif path == "/consent":
@@ -68,7 +69,7 @@ async def test_clickjacking_no_page_sits_in_a_frame(person: Any, path: str) -> N
     assert page.headers["cache-control"] == "no-store"
 
 
-async def test_open_redirect_no_part_of_a_request_leads_elsewhere(person: Any) -> None:
+async def test_open_redirect_no_part_of_a_request_leads_elsewhere(person: SimpleNamespace) -> None:
     for changes in (
         {"redirect_uri": "https://evil.example/"},
         {"redirect_uri": "//evil.example/"},
@@ -84,20 +85,24 @@ async def test_open_redirect_no_part_of_a_request_leads_elsewhere(person: Any) -
             assert 'id="oauth-error"' in answer.text
 
 
-async def test_a_redirect_tells_nobody_where_it_came_from_and_is_not_kept(person: Any) -> None:
+async def test_a_redirect_tells_nobody_where_it_came_from_and_is_not_kept(person: SimpleNamespace) -> None:
     await person.arrive()
     for answer in (person.page, await person.http.get("/authorize", params={"client_id": "app"})):
         assert answer.headers["cache-control"] == "no-store"
     assert person.page.headers["referrer-policy"] == "no-referrer"
 
 
-async def test_log_in_csrf_another_browsers_form_signs_nobody_in(site: SimpleNamespace, person: Any) -> None:
+async def test_log_in_csrf_another_browsers_form_signs_nobody_in(person: SimpleNamespace) -> None:
     """The attacker begins a request of their own, and lets the victim's browser send its form."""
-    attacker = type(person)(site)
+    attacker = person.another()
     await attacker.authorize()
-    planted = {"interaction": interaction_of(attacker.page), "username": "bob", "password": "correct horse battery staple"}
+    planted = {
+        "interaction": interaction_of(attacker.page),
+        "username": "bob",
+        "password": "correct horse battery staple",
+    }
     await person.authorize()  # the victim's browser has an interaction cookie of its own
-    for browser in (person, type(person)(site)):
+    for browser in (person, person.another()):
         answer = await browser.http.post("/login", data=planted)
         assert "interaction_expired" in answer.text
         assert "set-cookie" not in answer.headers
@@ -119,7 +124,7 @@ async def test_log_in_csrf_another_browsers_form_signs_nobody_in(site: SimpleNam
     ],
 )
 async def test_log_in_csrf_and_consent_csrf_another_sites_form_is_refused(
-    person: Any, headers: dict[str, str]
+    person: SimpleNamespace, headers: dict[str, str]
 ) -> None:
     await person.authorize()
     refused = await person.submit("/login", headers, username="ada", password="correct horse battery staple")
@@ -132,8 +137,8 @@ async def test_log_in_csrf_and_consent_csrf_another_sites_form_is_refused(
     assert "location" not in refused.headers
 
 
-async def test_consent_csrf_nobody_allows_for_somebody_else(site: SimpleNamespace, person: Any) -> None:
-    attacker = type(person)(site)
+async def test_consent_csrf_nobody_allows_for_somebody_else(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    attacker = person.another()
     await attacker.authorize()
     await attacker.sign_in("bob")
     await person.authorize()
@@ -145,7 +150,7 @@ async def test_consent_csrf_nobody_allows_for_somebody_else(site: SimpleNamespac
     assert await site.store.consents.find("u1", "app", CALLBACK) is None
 
 
-async def test_consent_by_address_alone_allows_nothing(person: Any) -> None:
+async def test_consent_by_address_alone_allows_nothing(person: SimpleNamespace) -> None:
     await person.authorize()
     await person.sign_in()
     answer = await person.http.get("/consent", params={"interaction": interaction_of(person.page), "decision": "allow"})
@@ -153,7 +158,7 @@ async def test_consent_by_address_alone_allows_nothing(person: Any) -> None:
     assert "location" not in answer.headers
 
 
-async def test_a_consent_page_without_a_session_asks_nobody(site: SimpleNamespace, person: Any) -> None:
+async def test_a_consent_page_without_a_session_asks_nobody(person: SimpleNamespace) -> None:
     await person.authorize()
     await person.sign_in()
     interaction = interaction_of(person.page)
@@ -166,11 +171,9 @@ async def test_a_consent_page_without_a_session_asks_nobody(site: SimpleNamespac
         assert urlsplit(answer.headers["location"]).path == "/authorize"
 
 
-async def test_session_fixation_a_planted_cookie_is_nobodys_after_the_log_in(
-    site: SimpleNamespace, person: Any
-) -> None:
+async def test_session_fixation_a_planted_cookie_is_nobodys_after_the_log_in(person: SimpleNamespace) -> None:
     """The attacker gives the victim's browser their own session, and waits for the victim to sign in under it."""
-    attacker = type(person)(site)
+    attacker = person.another()
     await attacker.authorize()
     await attacker.sign_in("bob")
     await attacker.decide()
@@ -184,7 +187,7 @@ async def test_session_fixation_a_planted_cookie_is_nobodys_after_the_log_in(
     assert "<strong>bob</strong>" in attacker.page.text
 
 
-async def test_cookie_tossing_two_cookies_of_one_name_open_nothing(person: Any) -> None:
+async def test_cookie_tossing_two_cookies_of_one_name_open_nothing(person: SimpleNamespace) -> None:
     await person.arrive()
     own = person.http.cookies["sealring-sso"]
     for path in ("/authorize?client_id=app", "/login", "/consent"):
@@ -194,8 +197,10 @@ async def test_cookie_tossing_two_cookies_of_one_name_open_nothing(person: Any) 
             assert "duplicate_cookie" in answer.text
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost:8799.evil.example", "localhost", "LOCALHOST:8799@evil", ""])
-async def test_host_tricks_no_address_is_built_from_what_the_browser_says(person: Any, host: str) -> None:
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost:8799.evil.example", "localhost", "LOCALHOST:8799@evil", ""]
+)
+async def test_host_tricks_no_address_is_built_from_what_the_browser_says(person: SimpleNamespace, host: str) -> None:
     answer = await person.http.get("/authorize", params={"client_id": "app"}, headers={"host": host})
     assert answer.status_code == 421
     assert "evil" not in answer.text
@@ -205,7 +210,7 @@ async def test_host_tricks_no_address_is_built_from_what_the_browser_says(person
     assert "evil.example" not in answer.text
 
 
-async def test_xss_nothing_that_a_stranger_wrote_becomes_markup(site: SimpleNamespace, person: Any) -> None:
+async def test_xss_nothing_that_a_stranger_wrote_becomes_markup(site: SimpleNamespace, person: SimpleNamespace) -> None:
     await change_client(site, name=SCRIPT, self_registered=False)
     pages = [
         await person.authorize(login_hint=SCRIPT, state=SCRIPT, nonce=SCRIPT, ui_locales=SCRIPT),
@@ -224,13 +229,13 @@ async def test_xss_nothing_that_a_stranger_wrote_becomes_markup(site: SimpleName
         assert "'unsafe" not in page.headers["content-security-policy"]
 
 
-async def test_xss_an_error_description_holds_no_text_of_a_stranger(person: Any) -> None:
+async def test_xss_an_error_description_holds_no_text_of_a_stranger(person: SimpleNamespace) -> None:
     for name in ("scope", "prompt", "max_age", "claims", "response_type", "response_mode", "resource"):
         told = await person.arrive(**{name: SCRIPT})
         assert "script" not in told["error_description"]
 
 
-async def test_a_link_of_a_client_is_a_web_address_or_none(site: SimpleNamespace, person: Any) -> None:
+async def test_a_link_of_a_client_is_a_web_address_or_none(site: SimpleNamespace, person: SimpleNamespace) -> None:
     app = await site.store.clients.find("app")
     pages = msgspec.structs.replace(app.pages, policy_uri="javascript:alert(1)", tos_uri="https://app.example/tos")
     await change_client(site, pages=pages)
@@ -239,19 +244,19 @@ async def test_a_link_of_a_client_is_a_web_address_or_none(site: SimpleNamespace
     assert 'href="https://app.example/tos"' in page.text
 
 
-async def test_a_stolen_address_of_a_page_is_worth_nothing_elsewhere(site: SimpleNamespace, person: Any) -> None:
+async def test_a_stolen_address_of_a_page_is_worth_nothing_elsewhere(person: SimpleNamespace) -> None:
     await person.http.get("/authorize", params={})
     await person.authorize()
     address = str(person.page.url)
     assert parse_qs(urlsplit(address).query).keys() == {"interaction"}
-    thief = type(person)(site)
+    thief = person.another()
     assert "interaction_expired" in (await thief.open(address)).text
 
 
-async def test_a_password_change_ends_what_was_proven_by_the_old_one(site: SimpleNamespace, person: Any) -> None:
+async def test_a_password_change_ends_what_was_proven_by_the_old_one(
+    site: SimpleNamespace, person: SimpleNamespace
+) -> None:
     code = (await person.arrive())["code"]
-    await site.store.users.set_password(
-        "u1", password_hash="x", proven_epoch=None, keep=None, now=site.now, events=[]
-    )
+    await site.store.users.set_password("u1", password_hash="x", proven_epoch=None, keep=None, now=site.now, events=[])
     assert (await person.arrive(prompt="none"))["error"] == "login_required"
     assert (await site.redeem_code(code)).json()["error"] == "invalid_grant"

@@ -29,6 +29,7 @@ from sealring.web.pages.authorization import get_authorize, post_authorize
 from sealring.web.pages.consent import get_consent, post_consent
 from sealring.web.pages.login import get_login, post_login
 from sealring.web.pages.static import get_static
+from sealring.web.pages.style import get_logo, get_style
 
 Methods = Mapping[str, Endpoint]
 
@@ -57,6 +58,8 @@ ROUTES: Mapping[str, Methods] = MappingProxyType(
         "/healthz": {"GET": get_healthz},
         "/readyz": {"GET": get_readyz},
         "/admin/enroll": {"GET": get_admin_enroll, "POST": post_admin_enroll},
+        "/static/style.css": {"GET": get_style},
+        "/static/logo": {"GET": get_logo},
         "/static/{name}": {"GET": get_static},
     }
 )

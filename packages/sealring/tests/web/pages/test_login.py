@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,7 @@ def alert(answer: httpx.Response) -> str:
     return found[1]
 
 
-async def test_the_page_has_what_a_person_and_a_password_manager_need(person: Any) -> None:
+async def test_the_page_has_what_a_person_and_a_password_manager_need(person: SimpleNamespace) -> None:
     page = (await person.authorize(login_hint="ada@home.example")).text
     for mark in ('id="login-page"', 'id="login-submit"', 'for="username"', 'for="password"'):
         assert mark in page
@@ -27,7 +28,7 @@ async def test_the_page_has_what_a_person_and_a_password_manager_need(person: An
     assert "<script" not in page
 
 
-async def test_the_page_shows_who_sent_the_person(site: SimpleNamespace, person: Any) -> None:
+async def test_the_page_shows_who_sent_the_person(site: SimpleNamespace, person: SimpleNamespace) -> None:
     app = await site.store.clients.find("app")
     pages = ClientPages(
         logo_uri="https://app.example/logo.png", policy_uri="https://app.example/p", tos_uri="https://app.example/t"
@@ -42,7 +43,7 @@ async def test_the_page_shows_who_sent_the_person(site: SimpleNamespace, person:
     assert "<img" not in page
 
 
-async def test_a_wrong_password_and_an_unknown_name_get_the_same_words(person: Any) -> None:
+async def test_a_wrong_password_and_an_unknown_name_get_the_same_words(person: SimpleNamespace) -> None:
     await person.authorize()
     wrong = await person.sign_in(password="not this one at all")
     words = alert(wrong)
@@ -57,19 +58,21 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_words(person: A
 
 
 @pytest.mark.parametrize("fields", [{"username": "ada"}, {"password": PASSWORD}, {"username": "", "password": ""}])
-async def test_a_form_that_is_half_empty_is_shown_again(person: Any, fields: dict[str, str]) -> None:
+async def test_a_form_that_is_half_empty_is_shown_again(person: SimpleNamespace, fields: dict[str, str]) -> None:
     await person.authorize()
     assert "wrong_credentials" in alert(await person.submit("/login", **fields))
 
 
-async def test_a_disabled_account_is_told_only_to_who_knows_the_password(site: SimpleNamespace, person: Any) -> None:
+async def test_a_disabled_account_is_told_only_to_who_knows_the_password(
+    site: SimpleNamespace, person: SimpleNamespace
+) -> None:
     await site.store.users.set_disabled("u1", disabled=True, now=site.now, events=[])
     await person.authorize()
     assert "wrong_credentials" in alert(await person.sign_in(password="not this one at all"))
     assert "account_disabled" in alert(await person.sign_in())
 
 
-async def test_guessing_is_limited(person: Any) -> None:
+async def test_guessing_is_limited(person: SimpleNamespace) -> None:
     await person.authorize()
     for _ in range(10):
         await person.sign_in(password="not this one at all")
@@ -78,9 +81,9 @@ async def test_guessing_is_limited(person: Any) -> None:
     assert "too_many_attempts" in alert(answer)
 
 
-async def test_a_known_device_keeps_its_place_while_others_guess(site: SimpleNamespace, person: Any) -> None:
+async def test_a_known_device_keeps_its_place_while_others_guess(person: SimpleNamespace) -> None:
     await person.arrive()
-    guesser = type(person)(site)
+    guesser = person.another()
     await guesser.authorize()
     for _ in range(11):
         await guesser.sign_in(password="not this one at all")
@@ -89,7 +92,7 @@ async def test_a_known_device_keeps_its_place_while_others_guess(site: SimpleNam
     assert "code" in person.told()
 
 
-async def test_a_log_in_is_recorded_done_or_refused(site: SimpleNamespace, person: Any) -> None:
+async def test_a_log_in_is_recorded_done_or_refused(site: SimpleNamespace, person: SimpleNamespace) -> None:
     await person.authorize()
     await person.sign_in(password="not this one at all")
     await person.sign_in()
@@ -105,20 +108,20 @@ async def test_a_log_in_is_recorded_done_or_refused(site: SimpleNamespace, perso
     assert "consent_given" in [event.event for event in await site.events()]
 
 
-async def test_the_cookie_is_another_after_each_log_in(site: SimpleNamespace, person: Any) -> None:
+async def test_the_cookie_is_another_after_each_log_in(site: SimpleNamespace, person: SimpleNamespace) -> None:
     await person.arrive()
     before = person.http.cookies["sealring-sso"]
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", before)
     await person.arrive(prompt="login")
     assert person.http.cookies["sealring-sso"] != before
     # It is the same session, and the cookie from before opens nothing.
-    thief = type(person)(site)
+    thief = person.another()
     thief.http.cookies.set("sealring-sso", before)
     assert (await thief.arrive(prompt="none"))["error"] == "login_required"
     assert len(await site.store.sso_sessions.list_live("u1", now=site.now, limit=10)) == 2  # and the one of add_app
 
 
-async def test_another_person_in_the_same_browser_has_a_session_of_their_own(person: Any) -> None:
+async def test_another_person_in_the_same_browser_has_a_session_of_their_own(person: SimpleNamespace) -> None:
     await person.arrive()
     await person.authorize(prompt="login")
     await person.sign_in("bob")
@@ -127,13 +130,13 @@ async def test_another_person_in_the_same_browser_has_a_session_of_their_own(per
     assert "code" in person.told()
 
 
-async def test_a_page_that_waited_too_long_says_so(site: SimpleNamespace, person: Any) -> None:
+async def test_a_page_that_waited_too_long_says_so(site: SimpleNamespace, person: SimpleNamespace) -> None:
     await person.authorize()
     site.pass_time(600)
     assert "interaction_expired" in (await person.sign_in()).text
 
 
-async def test_cookies_over_tls_are_bound_to_the_host(open_site: Any) -> None:
+async def test_cookies_over_tls_are_bound_to_the_host(open_site: Callable[..., Any]) -> None:
     async with open_site("https://auth.example") as site:
         await site.add_app()
         answer = await site.client().get("/authorize?client_id=app&redirect_uri=https://app.example/callback")

@@ -6,7 +6,7 @@ import msgspec
 
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.interaction import Interaction, read_interaction, write_interaction
-from sealring.protocol.redirect_uri import redirect_host, redirect_source
+from sealring.protocol.redirect_uri import redirect_source
 from sealring.protocol.sso_session import SsoSession
 from sealring.services.authorization import (
     Asked,
@@ -24,6 +24,7 @@ from sealring.web.exchange import Answer, Request
 from sealring.web.form import read_form
 from sealring.web.pages.authorization import find_interaction, redirect, show
 from sealring.web.pages.browser import Browser, read_browser, refuse_foreign_form
+from sealring.web.pages.client_card import client_card
 from sealring.web.pages.oauth_error import error_page
 from sealring.web.pages.render import PAGES, page_values, render_page
 
@@ -108,17 +109,15 @@ def _back(interaction: Interaction, house: House) -> Answer:
 
 
 async def _page(question: _Question, house: House) -> Answer:
-    request, client = question.asked.request, question.asked.client
+    redirect_uri = question.asked.request.address.redirect_uri
     user = await house.store.users.find(question.session.sub)
     values: dict[str, object] = {
         "interaction": write_interaction(question.interaction, key=house.signer.interaction_keys()[0]),
-        "client": client,
-        "host": redirect_host(request.address.redirect_uri),
+        "client": client_card(question.asked.client, redirect_uri=redirect_uri),
         "scopes": await _describe(question.asked, house),
         "person": "" if user is None else user.username or user.email or user.sub,
     }
-    sources = (redirect_source(request.address.redirect_uri),)
-    return render_page(PAGES, "consent.html", page_values(house, values), form_action=sources)
+    return render_page(PAGES, "consent.html", page_values(house, values), form_action=(redirect_source(redirect_uri),))
 
 
 async def _describe(asked: Asked, house: House) -> list[str]:
