@@ -1,20 +1,28 @@
-"""A real PostgreSQL for the tests, started once by those that ask for it, from the wheel's own programs."""
+"""A real PostgreSQL for the tests, started once by those that ask for it, from the wheel's own programs; and a CA."""
 
 import os
 import pwd
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 READY_SECONDS = 30
 # Nothing of a test outlives its server, so no disk is waited for.
@@ -128,3 +136,65 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+class CertificateAuthority:
+    """Issues certificates of this test; its own lies in `file`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "ca.pem"
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority of the tests")])
+        own = self._certificate(self._name, self._key, names=()).sign(self._key, hashes.SHA256())
+        self.file.write_bytes(own.public_bytes(Encoding.PEM))
+
+    def issue(self, *names: str, into: str = "server") -> tuple[Path, Path]:
+        """Write a certificate for host names or addresses, and its key (0600); names the two files."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        made = self._certificate(subject, key, names=names).sign(self._key, hashes.SHA256())
+        certificate_file, key_file = self.folder / f"{into}.pem", self.folder / f"{into}.key"
+        certificate_file.write_bytes(made.public_bytes(Encoding.PEM))
+        key_file.touch(mode=0o600)
+        key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return certificate_file, key_file
+
+    def client_context(self) -> ssl.SSLContext:
+        """Trust this authority and the system's."""
+        return ssl.create_default_context(cafile=str(self.file))
+
+    def _certificate(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, names: tuple[str, ...]
+    ) -> x509.CertificateBuilder:
+        now = datetime.now(tz=UTC)
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=30))
+            .add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
+        )
+        return (
+            made
+            if not names
+            else made.add_extension(x509.SubjectAlternativeName(list(map(_alternative, names))), critical=False)
+        )
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> CertificateAuthority:
+    """An authority that this test alone trusts."""
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    return CertificateAuthority(folder)

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from base64 import b64encode
@@ -47,6 +48,7 @@ class Installation:
         self.configuration = folder / "sealring.toml"
         self.clock_offset = folder / "clock_offset"
         self.process: asyncio.subprocess.Process | None = None
+        self.trust: ssl.SSLContext | bool = True
         self.configure()
         write_master_key(folder / "secrets" / "master.key", generate_master_key(randomness=os.urandom))
 
@@ -56,6 +58,12 @@ class Installation:
             f'issuer = "{self.issuer}"\ndatabase = "{self.database}"\n{rest}\n[server]\nport = {self.port}\n{server}\n'
             "[password]\nmemory = 8\npasses = 1\nlanes = 1\n"
         )
+
+    def speak_tls(self, certificate_file: Path, key_file: Path, *, trust: ssl.SSLContext, rest: str = "") -> None:
+        """Let the server speak TLS by a certificate for `localhost`, its issuer's host from now on."""
+        self.host, self.trust = f"localhost:{self.port}", trust
+        self.issuer = f"https://{self.host}"
+        self.configure(rest=f'tls = {{certificate_file = "{certificate_file}", key_file = "{key_file}"}}\n{rest}')
 
     def second_node(self, folder: Path) -> "Installation":
         """Set up another node over the same database, as it would stand behind the same proxy."""
@@ -113,8 +121,9 @@ class Installation:
         await self.wait_until_ready(ready)
 
     async def wait_until_ready(self, status: int = 200) -> None:
-        address = f"http://127.0.0.1:{self.port}"
-        async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=address) as client:
+        scheme, host = self.issuer.partition(":")[0], "127.0.0.1" if self.trust is True else "localhost"
+        address = f"{scheme}://{host}:{self.port}"
+        async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=address, verify=self.trust) as client:
             while True:
                 assert self.process is not None
                 assert self.process.returncode is None, self.log()

@@ -17,7 +17,18 @@ MODULE_LINES = 400
 FUNCTION_LINES = 45
 MIRRORED_ROOMS = ("protocol", "credentials", "browser", "services", "storage")
 STORED_NOUNS = (
-    *("api", "audit_event", "authorization_code", "client", "consent", "key", "lease", "logout_notice", "revocation"),
+    *(
+        "api",
+        "audit_event",
+        "authorization_code",
+        "client",
+        "client_assertion",
+        "consent",
+        "key",
+        "lease",
+        "logout_notice",
+        "revocation",
+    ),
     *("session", "sso_session", "store", "store_state", "user"),
 )
 UNMIRRORED: dict[str, str] = {

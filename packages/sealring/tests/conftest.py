@@ -1,6 +1,7 @@
 """A real house behind its ASGI application: a store in a file, cheap hashes, both clocks in the test's hand."""
 
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import sha256
@@ -166,6 +167,35 @@ class Site(SimpleNamespace):
         )
         assert await self.store.sso_sessions.create(sso, digest=bytes(32), now=self.now, events=[])
 
+    async def visit(self, browser: httpx.AsyncClient, **changes: str | None) -> httpx.Response:
+        """Ask /authorize for a code of `app`, in a browser that keeps its cookies."""
+        asked = {
+            "client_id": "app",
+            "redirect_uri": APP_FLOW.redirect_uris[0],
+            "response_type": "code",
+            "scope": "openid email",
+            "state": "state-1",
+            "nonce": "n-1",
+            "code_challenge": code_challenge_of(CODE_VERIFIER),
+            "code_challenge_method": "S256",
+        } | changes
+        return await browser.get("/authorize", params={name: value for name, value in asked.items() if value})
+
+    async def log_in(
+        self, browser: httpx.AsyncClient, waiting: httpx.Response, *, password: str = PASSWORD, name: str = "ada"
+    ) -> httpx.Response:
+        """Sign in on the page to which an answer leads, and follow where that goes on to."""
+        page = await browser.get(waiting.headers["location"])
+        form = {"interaction": hidden(page), "username": name, "password": password}
+        answer = await browser.post("/login", data=form)
+        return await browser.get(answer.headers["location"]) if answer.status_code == 303 else answer
+
+    async def consent(
+        self, browser: httpx.AsyncClient, waiting: httpx.Response, decision: str = "allow"
+    ) -> httpx.Response:
+        page = await browser.get(waiting.headers["location"])
+        return await browser.post("/consent", data={"interaction": hidden(page), "decision": decision})
+
     async def issue_code(self, code: str = "code-1", **changes: object) -> str:
         """Keep an authorization code of ada for `app`, as /authorize would have."""
         issued = AuthorizationCode(
@@ -205,6 +235,13 @@ class Site(SimpleNamespace):
 
     async def events(self) -> list[Any]:
         return [event.event for _, event in await self.store.audit.list_events(after=-1, limit=1000)]
+
+
+def hidden(page: httpx.Response) -> str:
+    """Read the interaction in a page's form."""
+    found = re.search(r'name="interaction" value="([^"]+)"', page.text)
+    assert found is not None, page.text
+    return found[1]
 
 
 def bearer(access_token: str) -> dict[str, str]:

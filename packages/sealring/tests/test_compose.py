@@ -385,3 +385,24 @@ async def test_nodes_that_start_at_once_over_an_empty_database_agree_on_all_keys
         desk = houses[1].desk
         verdict: Any = await verify_audit(VerifyAudit(), store=desk.store, issuer=desk.issuer, audit_key=desk.audit_key)
         assert (verdict.holds, verdict.problems) == (True, ())
+
+
+@pytest.mark.parametrize("allowed", ["localhost", "*:443", "https://localhost:8443", "10.0.0.0/8:443", "LOCALHOST:1"])
+async def test_what_may_be_called_is_a_host_and_a_port_and_nothing_wider(tmp_path: Path, allowed: str) -> None:
+    write_key(tmp_path)
+    with pytest.raises(compose.ComposeProblem, match=r"outgoing\.allow"):
+        async with compose.open_house(make(tmp_path, outgoing={"allow": [allowed]})):
+            pass
+
+
+async def test_an_authority_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    assert "outgoing.ca_file" in await problem_of(make(tmp_path, outgoing={"ca_file": "missing.pem"}))
+
+
+async def test_a_certificate_that_cannot_be_served_is_a_sentence_before_anything_listens(tmp_path: Path) -> None:
+    write_key(tmp_path)
+    pair = {"certificate_file": "missing.pem", "key_file": "missing.key"}
+    settings = make(tmp_path, issuer="https://id.example", tls=pair, server={"port": 0})
+    with pytest.raises(compose.ComposeProblem, match=r"missing\.pem"):
+        await compose.serve_house(settings)

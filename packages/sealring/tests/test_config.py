@@ -6,6 +6,7 @@ import pytest
 from sealring.config import (
     Settings,
     SettingsProblem,
+    certificate_files,
     control_socket,
     hash_parameters,
     load_settings,
@@ -176,3 +177,23 @@ def test_the_password_of_a_database_is_never_repeated() -> None:
     assert served.database == "postgresql://ada:pw_of_ada@db/sealring"
     assert "pw_of_ada" not in repr(served)
     assert "pw_of_ada" not in sentence(made(database="mysql://ada:pw_of_ada@db/sealring"))
+
+
+def test_certificate_and_key_belong_together_and_want_an_https_issuer() -> None:
+    pair = {"certificate_file": "tls/cert.pem", "key_file": "/etc/key.pem"}
+    settings = made(tls=pair)
+    assert isinstance(settings, Settings)
+    assert certificate_files(settings) == (Path("/srv/tls/cert.pem"), Path("/etc/key.pem"))
+    without = made()
+    assert isinstance(without, Settings)
+    assert certificate_files(without) is None
+    for name in pair:
+        assert "belong together" in sentence(made(tls={name: "x.pem"}))
+    assert "write https://" in sentence(made(issuer="http://localhost:8700", tls=pair))
+
+
+def test_the_environment_names_what_may_be_called_with_commas_between(tmp_path: Path) -> None:
+    settings = load(tmp_path, f'issuer = "{ISSUER}"', SEALRING_OUTGOING__ALLOW="localhost:8443,[::1]:8443")
+    assert isinstance(settings, Settings)
+    assert settings.outgoing.allow == ("localhost:8443", "[::1]:8443")
+    assert settings.outgoing.ca_file is None

@@ -20,6 +20,7 @@ from sealring.protocol.sso_session import SsoPolicy
 
 CONFIGURATION_FILE: Final = "sealring.toml"
 _PREFIX: Final = "SEALRING_"
+_LISTS: Final = frozenset({"trusted_proxies", "allow"})
 _POSTGRESQL: Final = ("postgresql://", "postgres://")
 # Read by this module itself, or by verifiers and service tokens in the same environment; no settings of the server.
 _NOT_SETTINGS: Final = frozenset(
@@ -43,6 +44,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     connections: int = 4096
     head_seconds: int = 10
     body_seconds: int = 10
+
+
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The server's own certificate and its key, PEM; both or neither. None: a proxy in front speaks TLS."""
+
+    certificate_file: str | None = None
+    key_file: str | None = None
 
 
 class PasswordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,6 +121,16 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     key_set_seconds: int = 300
 
 
+class OutgoingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Calls to other people's servers. `ca_file`: authorities trusted besides the system's, PEM.
+
+    `allow`: `host:port` that may lead to this machine or a private network.
+    """
+
+    ca_file: str | None = None
+    allow: tuple[str, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. Paths are taken from the folder of the configuration file.
 
@@ -127,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     incarnation_file: str | None = None
     run: str = "./run"
     server: ServerSettings = ServerSettings()
+    tls: TlsSettings = TlsSettings()
     password: PasswordSettings = PasswordSettings()
     limits: LimitSettings = LimitSettings()
     sso: SsoSettings = SsoSettings()
@@ -135,6 +154,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     audit: AuditSettings = AuditSettings()
     keys: KeySettings = KeySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    outgoing: OutgoingSettings = OutgoingSettings()
     folder: Path = Path()
 
     def __repr__(self) -> str:
@@ -198,6 +218,14 @@ def control_socket(settings: Settings) -> Path:
     return settings.path(settings.run) / "control.sock"
 
 
+def certificate_files(settings: Settings) -> tuple[Path, Path] | None:
+    """Return the files of the server's own certificate and key; None where TLS is another's."""
+    written = settings.tls
+    if written.certificate_file is None or written.key_file is None:
+        return None
+    return settings.path(written.certificate_file), settings.path(written.key_file)
+
+
 def password_policy(settings: Settings) -> PasswordPolicy:
     """Return the password rules that the settings make."""
     written = settings.password
@@ -238,7 +266,7 @@ def _overlay(written: dict[str, Any], name: str, value: str) -> SettingsProblem 
         place = place.setdefault(table, {})
         if not isinstance(place, dict):
             return SettingsProblem(f"{name}: there is no setting of that name.")
-    place[key] = value.split(",") if key == "trusted_proxies" else value
+    place[key] = value.split(",") if key in _LISTS else value
     return None
 
 
@@ -249,6 +277,9 @@ def _problem(settings: Settings) -> SettingsProblem | None:
     if settings.database != "sqlite" and not settings.database.startswith(_POSTGRESQL):
         # Not repeated: it may hold a password.
         return SettingsProblem('database is "sqlite" or "postgresql://USER@HOST:PORT/DATABASE", nothing else.')
+    tls = _tls_problem(settings)
+    if tls is not None:
+        return tls
     data, master_key = settings.path(settings.data).resolve(), settings.path(settings.master_key_file).resolve()
     if data in master_key.parents:
         return SettingsProblem(
@@ -287,6 +318,16 @@ def _problem(settings: Settings) -> SettingsProblem | None:
     for name, (value, least, most) in bounds.items():
         if not least <= value <= most:
             return SettingsProblem(f"{name} = {value} must lie between {least} and {most}.")
+    return None
+
+
+def _tls_problem(settings: Settings) -> SettingsProblem | None:
+    if (settings.tls.certificate_file is None) != (settings.tls.key_file is None):
+        return SettingsProblem("tls.certificate_file and tls.key_file belong together: set both, or neither.")
+    if certificate_files(settings) is not None and not settings.issuer.startswith("https://"):
+        return SettingsProblem(
+            f"The server shall speak TLS, but the issuer {settings.issuer!r} says plain HTTP: write https://."
+        )
     return None
 
 

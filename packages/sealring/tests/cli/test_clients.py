@@ -1,7 +1,11 @@
+import json
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from sealring_verify.jose.jwk import generate_private_key
 
 Run = Callable[..., Any]  # the fixtures of conftest.py
 
@@ -109,3 +113,37 @@ def test_what_takes_json_takes_no_secret_in_a_form(installed: Run) -> None:
     ran = installed("clients", "update", "site", "--auth-method", "client_secret_post")
     assert ran.exit_status == 1
     assert "client_secret_basic only" in ran.err
+
+
+def test_a_client_of_keys_is_added_without_a_secret_and_shown(installed: Run, tmp_path: Path) -> None:
+    key = generate_private_key("ES256", kid="one").public_jwk()
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [key]}))
+    ways = ("--auth-method", "private_key_jwt", "--jwks", str(tmp_path / "keys.json"))
+    added = installed("clients", "add", "signer", *ways, "--auth-signing-alg", "ES256", "--json").json()
+    assert added["client_secret"] is None
+    assert added["client"]["token_endpoint_auth_method"] == "private_key_jwt"
+    assert added["client"]["secrets"] == 0
+    said = installed("clients", "show", "signer").out
+    assert re.search(r"assertions signed with +ES256", said)
+    assert re.search(r"assertions name +issuer\n", said)
+    uri = ("--jwks-uri", "https://signer.example/jwks", "--token-endpoint-audience")
+    moved = installed("clients", "update", "signer", *uri, "--json").json()
+    assert (moved["jwks"], moved["jwks_uri"]) == (None, "https://signer.example/jwks")
+    assert "issuer or token endpoint" in installed("clients", "show", "signer").out
+
+
+def test_a_client_of_keys_has_no_secret_to_rotate(installed: Run) -> None:
+    ways = ("--auth-method", "private_key_jwt", "--jwks-uri", "https://signer.example/jwks")
+    assert installed("clients", "add", "signer", *ways).exit_status == 0
+    ran = installed("clients", "rotate-secret", "signer")
+    assert ran.exit_status == 1
+    assert "proves itself by its keys" in ran.err
+
+
+def test_keys_that_cannot_be_used_are_refused_with_a_sentence(installed: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.json").write_text('{"keys":[]}')
+    ways = ("--auth-method", "private_key_jwt", "--jwks")
+    ran = installed("clients", "add", "signer", *ways, str(tmp_path / "empty.json"))
+    assert ran.exit_status == 1
+    assert "no public key that can sign" in ran.err
+    assert installed("clients", "add", "signer", *ways, str(tmp_path / "missing.json")).exit_status == 2

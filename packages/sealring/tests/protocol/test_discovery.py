@@ -78,5 +78,7 @@ def test_the_metadata_name_only_what_exists() -> None:
     assert metadata["grant_types_supported"] == ["authorization_code", "client_credentials", "refresh_token"]
     for endpoint in ("token", "revocation"):
         methods = metadata[f"{endpoint}_endpoint_auth_methods_supported"]
-        assert methods == ["client_secret_basic", "client_secret_post", "none"]
+        assert methods == ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+        algorithms = metadata[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
+        assert algorithms == ["ES256", "Ed25519", "EdDSA", "PS256", "RS256"]
     assert metadata["introspection_endpoint_auth_methods_supported"] == ["client_secret_basic"]

@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+from sealring.protocol.client_assertion import AcceptedAssertion
 from sealring.protocol.instant import later
 from sealring.protocol.revocation import Revocation
 from sealring.services.expiry import forget_expired
@@ -22,3 +23,13 @@ async def test_an_entry_of_the_feed_stays_a_while_longer_than_it_lives(site: Sim
     assert await site.store.revocations.has_ended("t1", now=site.now)
     await forget_expired(store=site.store, now=later(site.now, until + 900), limit=10)
     assert not await site.store.revocations.has_ended("t1", now=site.now)
+
+
+async def test_used_assertions_are_forgotten_a_minute_after_they_expired_however_many(site: SimpleNamespace) -> None:
+    used = [AcceptedAssertion(digest=bytes([number] * 32), expires_at=site.now) for number in range(25)]
+    for each in used:
+        assert await site.store.client_assertions.spend(each)
+    await forget_expired(store=site.store, now=later(site.now, 59), limit=10)
+    assert not await site.store.client_assertions.spend(used[0])
+    await forget_expired(store=site.store, now=later(site.now, 60), limit=10)
+    assert [await site.store.client_assertions.spend(each) for each in used] == [True] * 25

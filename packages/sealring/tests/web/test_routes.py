@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from sealring.web.routes import CROSS_ORIGIN, HASHING, ROUTES, WELL_KNOWN
 
 ENDPOINTS = sorted((path, method) for path, methods in {**ROUTES, **WELL_KNOWN}.items() for method in methods)
-PAGES = {"/authorize", "/login", "/consent"}
 LONGEST_SECONDS = 10
 
 WORDS = st.sampled_from(
@@ -103,12 +102,16 @@ async def test_every_address_answers_in_time_whatever_is_sent(
             method, path, content=body, headers={"content-type": content_type.encode(), **sent}, auth=None
         )
     assert answer.status_code < 500, answer.text
-    if answer.status_code >= 400 and not endpoint[0].startswith(("/admin", "/static")) and method != "HEAD":
-        if answer.headers["content-type"].startswith("text/html"):
-            assert endpoint[0] in PAGES
-            assert 'id="oauth-error"' in answer.text
-        else:
-            expect_error(answer)
+    if answer.status_code < 400 or endpoint[0].startswith(("/admin", "/static")) or method == "HEAD":
+        return
+    if answer.headers["content-type"].startswith("text/html"):
+        assert endpoint[0] in PAGES
+        assert 'role="alert"' in answer.text
+    else:
+        expect_error(answer)
+
+
+PAGES = {"/authorize", "/login", "/consent", "/logout", "/logged-out", "/account"}
 
 
 def expect_error(answer: httpx.Response) -> None:

@@ -1,17 +1,14 @@
 """`sealring apis`: the audiences of access tokens."""
 
-import sys
 import time
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
-from pathlib import Path
 from typing import Any
 
 from sealring.cli.command import Answer, Command, CommandProblem, Noun, no_arguments
 from sealring.cli.control import open_control
+from sealring.cli.key_set import read_key_set
 from sealring.cli.output import card, counted, moment, shown, table
 from sealring.cli.symmetric_secret import shown_secret
-
-_LONGEST_JWKS = 64 * 1024  # characters
 
 
 def _describe_api(parser: ArgumentParser) -> None:
@@ -140,20 +137,13 @@ def _members(options: Namespace) -> dict[str, Any]:
         "scopes": dict(options.scope) or None,
         "access_token_lifetime": options.lifetime,
         "access_token_signing_alg": options.alg,
-        "encryption_jwks": None if options.encryption_jwks is None else _read_keys(options.encryption_jwks),
+        "encryption_jwks": read_key_set(options.encryption_jwks, whose="API"),
         "byte_budget": options.byte_budget,
         "claims": options.claim or None,
         "insecure_long_access_tokens": options.insecure_long_access_tokens,
         "insecure_allow_personal_claims": options.insecure_allow_personal_claims,
     }
     return {name: value for name, value in said.items() if value is not None}
-
-
-def _read_keys(file: str) -> str:
-    try:
-        return sys.stdin.read(_LONGEST_JWKS) if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise CommandProblem(f"{file} cannot be read: it is a JWK set with the API's public keys.") from None
 
 
 def _verifiers(api: dict[str, Any]) -> str:

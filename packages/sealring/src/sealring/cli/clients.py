@@ -6,6 +6,7 @@ from typing import Any
 from sealring.cli.acknowledgement import acknowledged
 from sealring.cli.command import Answer, Command, CommandProblem, Noun, no_arguments
 from sealring.cli.control import open_control
+from sealring.cli.key_set import read_key_set
 from sealring.cli.output import card, counted, moment, shown, table
 
 
@@ -29,8 +30,22 @@ def _describe_members(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--auth-method",
-        choices=("client_secret_basic", "client_secret_post"),
-        help="the one way in which it sends its secret (default: client_secret_basic)",
+        choices=("client_secret_basic", "client_secret_post", "private_key_jwt"),
+        help="the one way in which it proves who it is (default: client_secret_basic)",
+    )
+    parser.add_argument("--jwks", metavar="FILE", help="a JWK set with its public keys (-: standard input)")
+    parser.add_argument(
+        "--jwks-uri", metavar="URL", help="where it publishes its public keys: https://app.example/jwks"
+    )
+    parser.add_argument(
+        "--auth-signing-alg",
+        choices=("ES256", "Ed25519", "EdDSA", "PS256", "RS256"),
+        help="what its assertions are signed with (default: any of these)",
+    )
+    parser.add_argument(
+        "--token-endpoint-audience",
+        action=BooleanOptionalAction,
+        help="its assertions may name the token endpoint, or a list (default: the issuer alone)",
     )
     parser.add_argument("--first-party", action=BooleanOptionalAction, help="may sign people in with name and password")
     parser.add_argument("--permission", action="append", default=[], help="sessions:create or sessions:revoke; several")
@@ -116,9 +131,9 @@ def _taken_away(client: dict[str, Any]) -> list[str]:
     if not client["taken_away"]:
         return []
     name = shown(client["client_id"])
-    # Whatever raises its epoch: a public client has no secret that could be called compromised.
+    # Whatever raises its epoch: not every client has a secret that could be called compromised.
     act = f"`sealring clients rotate-secret {name} --compromised` ends"
-    if client["type"] == "public":
+    if client["token_endpoint_auth_method"] in {"none", "private_key_jwt"}:
         act = f"`sealring clients disable {name}` and `enable` end"
     return [
         *(
@@ -176,6 +191,10 @@ def _members(options: Namespace) -> dict[str, Any]:
         "allowed": {api: scopes.split() for api, scopes in options.allow} or None,
         "client_credentials": options.client_credentials,
         "token_endpoint_auth_method": options.auth_method,
+        "token_endpoint_auth_signing_alg": options.auth_signing_alg,
+        "token_endpoint_audience": options.token_endpoint_audience,
+        "jwks": read_key_set(options.jwks, whose="client"),
+        "jwks_uri": options.jwks_uri,
         "first_party": options.first_party,
         "permissions": options.permission or None,
         "origins": options.origin or None,
@@ -196,6 +215,8 @@ def _card(client: dict[str, Any]) -> str:
             ("type", client["type"]),
             ("secrets", client["secrets"]),
             ("authentication", client["token_endpoint_auth_method"]),
+            ("keys", client["jwks_uri"] or (None if client["jwks"] is None else "registered")),
+            *_assertion_lines(client["assertion"]),
             ("client credentials", client["client_credentials"]),
             ("first party", client["first_party"]),
             ("permissions", client["permissions"]),
@@ -210,6 +231,13 @@ def _card(client: dict[str, Any]) -> str:
             ("disabled", moment(client["disabled_at"])),
         ]
     )
+
+
+def _assertion_lines(terms: dict[str, Any] | None) -> list[tuple[str, Any]]:
+    if terms is None:
+        return []
+    audience = "issuer or token endpoint" if terms["token_endpoint_audience"] else "issuer"
+    return [("assertions signed with", terms["token_endpoint_auth_signing_alg"]), ("assertions name", audience)]
 
 
 COMMANDS = {

@@ -192,6 +192,11 @@ host = "127.0.0.1"
 port = {port or _PORT}
 # Behind a TLS proxy, name it, so that its X-Forwarded-For counts:
 # trusted_proxies = ["127.0.0.1/32"]
+
+# Or let it speak TLS itself; renewed files are taken up while it runs:
+# [tls]
+# certificate_file = "/etc/letsencrypt/live/id.example.com/fullchain.pem"
+# key_file = "/etc/letsencrypt/live/id.example.com/privkey.pem"
 """
 
 

@@ -1,6 +1,7 @@
 """Opens the house from its settings: store, keys, threads, and what the operator's desk holds."""
 
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,13 +17,16 @@ from sealring.compose.unlocking import UnlockedStore, master_key_path, open_lock
 from sealring.config import Settings, hash_parameters, page_style, password_policy, reserved_places, sso_policy
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
+from sealring.outgoing.fetcher import GuardedFetcher, OutgoingPolicy, TrustProblem, load_trust
 from sealring.ports import Clock, Store, StoreIdentity
 from sealring.protocol.api import ISSUER_SCOPES, Api
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.https_target import is_authority
 from sealring.protocol.instant import Seconds
 from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.protocol.subject_identifier import PairwiseKey
 from sealring.services.acknowledgement import Readers
+from sealring.services.client_keys import ClientKeys
 from sealring.services.desk import Desk
 from sealring.services.house import House
 from sealring.services.key_admin import KeyDesk
@@ -73,6 +77,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
         terms = key_terms(settings, master_key=unlocked.master_key)
         keyring = await open_keys(unlocked, settings, terms=terms, incarnation=identity.incarnation, clock=clock)
         service_clock = ServiceClockReading(identity.service_now, shared=settings.database != "sqlite")
+        outgoing = _make_fetcher(settings)
         house = House(
             issuer=settings.issuer,
             store=store,
@@ -88,6 +93,8 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             reports=ReportBoard(),
             key_set_life=terms.key_set_life,
             checked_tokens=VerifiedTokens(),
+            outgoing=outgoing,
+            client_keys=ClientKeys(outgoing, monotonic=time.monotonic),
             pairwise_key=PairwiseKey(unlocked.standing.pairwise),
             sso_policy=sso_policy(settings),
             page_style=_read_style(settings),
@@ -181,6 +188,19 @@ def _make_limit(settings: Settings) -> MemorySignInLimit:
         failures_per_account=settings.limits.failures_per_account,
         failures_per_network=settings.limits.failures_per_network,
     )
+
+
+def _make_fetcher(settings: Settings) -> GuardedFetcher:
+    written = settings.outgoing
+    odd = [text for text in written.allow if not is_authority(text)]
+    if odd:
+        raise ComposeProblem(
+            f'outgoing.allow names {odd[0]!r}: write "host:port", in lower case, the port always said.'
+        )
+    trust = load_trust(None if written.ca_file is None else settings.path(written.ca_file))
+    if isinstance(trust, TrustProblem):
+        raise ComposeProblem(trust.sentence)
+    return GuardedFetcher(trust, policy=OutgoingPolicy(allow=frozenset(written.allow)))
 
 
 def _feed_policy(settings: Settings) -> FeedPolicy:

@@ -10,9 +10,11 @@ from typing import Final
 import msgspec
 
 from sealring.admin.control_app import build_control_app
+from sealring.compose.certificate import Certificate
 from sealring.compose.opening import DemoTerms, OpenHouse, open_house
 from sealring.compose.problem import ComposeProblem
 from sealring.compose.upkeep import (
+    keep_certificate,
     keep_checkpoints,
     keep_keys,
     keep_up,
@@ -21,8 +23,9 @@ from sealring.compose.upkeep import (
     tell_halt,
     write_checkpoint,
 )
-from sealring.config import Settings, control_socket
+from sealring.config import Settings, certificate_files, control_socket
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.discovery import is_loopback
 from sealring.telemetry.activity import ActivityLines
 from sealring.telemetry.logs import configure_logs
 from sealring.telemetry.standard_output import StandardOutput
@@ -52,14 +55,16 @@ async def serve_house(
     output = None if demo is not None else StandardOutput()
     async with open_house(settings, demo=demo) as found, AsyncExitStack() as stack:
         opened = _telling(found, settings, output, stack)
-        for server in _servers(settings, opened, demo=demo):
+        files = certificate_files(settings)
+        certificate = None if files is None else Certificate(*files)
+        for server in _servers(settings, opened, demo=demo, certificate=certificate):
             try:
                 await server.start()
             except CannotListen as problem:
                 raise ComposeProblem(str(problem)) from problem
             stack.push_async_callback(server.stop, _GRACE_SECONDS)
         retention = make_retention(opened.desk, settings.audit.retention_days)
-        for upkeep in (keep_up(opened, retention), keep_keys(opened)):
+        for upkeep in (keep_up(opened, retention), keep_keys(opened), keep_certificate(certificate)):
             stack.callback(asyncio.create_task(upkeep).cancel)
         await _note(opened, "node_started")
         checkpoints = None if output is None else make_checkpoints(opened.desk, output)
@@ -79,7 +84,9 @@ async def serve_house(
         await write_checkpoint(checkpoints)
 
 
-def _servers(settings: Settings, opened: OpenHouse, *, demo: DemoTerms | None) -> Sequence[HttpServer]:
+def _servers(
+    settings: Settings, opened: OpenHouse, *, demo: DemoTerms | None, certificate: Certificate | None
+) -> Sequence[HttpServer]:
     trusted = tuple(ip_network(network) for network in settings.server.trusted_proxies)
     policy = WebPolicy(
         trusted_proxies=trusted,
@@ -102,6 +109,8 @@ def _servers(settings: Settings, opened: OpenHouse, *, demo: DemoTerms | None) -
             WebApp(opened.house, policy=policy),
             listen=Listen(host=settings.server.host, port=settings.server.port),
             limits=limits,
+            # Browsers apply what `localhost` says to each of its ports, and other programs live there.
+            tls=None if certificate is None else certificate.tls(strict_transport=not is_loopback(settings.issuer)),
         ),
         HttpServer(build_control_app(opened.desk), listen=ListenUnix(path=socket)),
     )

@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from sealring.compose.certificate import Certificate
 from sealring.compose.opening import OpenHouse, remember_store
 from sealring.compose.unlocking import clock_problem
 from sealring.services.audit_checkpoint import AuditCheckpoints
@@ -117,6 +118,13 @@ async def write_checkpoint(checkpoints: AuditCheckpoints | None) -> None:
         await checkpoints.write_due()
     except Exception:  # noqa: BLE001 -- an audit without its outside copy is better than no service
         _log.exception("audit_checkpoint_failed")
+
+
+async def keep_certificate(certificate: Certificate | None) -> None:
+    """Once a second: serve a certificate that was renewed. None: there is none."""
+    while certificate is not None:
+        await asyncio.sleep(_BEAT_SECONDS)
+        certificate.reload_if_changed()
 
 
 async def keep_keys(opened: OpenHouse) -> None:

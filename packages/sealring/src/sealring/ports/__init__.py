@@ -4,6 +4,7 @@ A seam is a Protocol with two real implementations, or with a test that needs it
 """
 
 from sealring.ports.activity import ActivityStream
+from sealring.ports.client_assertion import ClientAssertionStore
 from sealring.ports.clock import (
     Clock,
     ServiceClock,
@@ -27,6 +28,7 @@ from sealring.ports.master_key import (
     MasterKeyPlaced,
     MasterKeyRefusal,
 )
+from sealring.ports.outgoing import Outgoing, OutgoingAnswer, OutgoingFailed
 from sealring.ports.revocation import (
     FeedGap,
     FeedHead,
@@ -74,6 +76,7 @@ __all__ = [
     "ApiStore",
     "AuditStore",
     "AuthorizationCodeStore",
+    "ClientAssertionStore",
     "ClientStore",
     "Clock",
     "ConsentStore",
@@ -97,6 +100,9 @@ __all__ = [
     "MasterKeyPlaced",
     "MasterKeyRefusal",
     "NewSession",
+    "Outgoing",
+    "OutgoingAnswer",
+    "OutgoingFailed",
     "PasswordHashing",
     "Randomness",
     "RenewedSession",

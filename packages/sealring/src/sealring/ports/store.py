@@ -6,6 +6,7 @@ An exception (`StoreUnavailable`) means that nothing happened or that repeating 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from sealring.ports.client_assertion import ClientAssertionStore
 from sealring.ports.code_flow import AuthorizationCodeStore, ConsentStore, LogoutNoticeStore, SsoSessionStore
 from sealring.ports.key import KeyStore
 from sealring.ports.lease import LeaseStore
@@ -171,6 +172,11 @@ class Store(Protocol):
     @property
     def users(self) -> UserStore:
         """People."""
+        ...
+
+    @property
+    def client_assertions(self) -> ClientAssertionStore:
+        """Assertions of clients that were used."""
         ...
 
     @property

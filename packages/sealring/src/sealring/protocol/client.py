@@ -11,7 +11,8 @@ from sealring.protocol.scope import OPENID_SCOPES
 ClientType = Literal["confidential", "public"]
 TokenDelivery = Literal["body", "cookie"]
 SecretMethod = Literal["client_secret_basic", "client_secret_post"]
-TokenEndpointAuthMethod = Literal[SecretMethod, "none"]
+TokenEndpointAuthMethod = Literal[SecretMethod, "private_key_jwt", "none"]
+AssertionAlgorithm = Literal["ES256", "Ed25519", "EdDSA", "PS256", "RS256"]
 ApplicationType = Literal["web", "native"]
 IdTokenAlgorithm = Literal["RS256", "ES256", "PS256", "Ed25519"]
 PERMISSIONS: Mapping[str, str] = {
@@ -60,6 +61,18 @@ class ClientPages(msgspec.Struct, frozen=True, kw_only=True):
     contacts: tuple[str, ...] = ()
 
 
+class AssertionTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What the assertions of a client must be, by which it proves who it is (`private_key_jwt`).
+
+    `token_endpoint_auth_signing_alg`: None where each of the algorithms will do. `token_endpoint_audience`: besides the
+    issuer as a plain string `aud` may be the token endpoint, or a list with one of the two, as OpenID Connect Core 1.0
+    §9 has it; safe where the client speaks to this issuer alone.
+    """
+
+    token_endpoint_auth_signing_alg: AssertionAlgorithm | None = None
+    token_endpoint_audience: bool = False
+
+
 class Client(msgspec.Struct, frozen=True, kw_only=True):
     """A registered client.
 
@@ -68,7 +81,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     access tokens in its own name (RFC 6749 §4.4). `refresh`: whether its sessions get refresh tokens. `code_flow`:
     None where people do not sign in to it by /authorize. `jwks`: public keys as JSON. `registration_token_digest`: of
     the access token with which a client that registered itself manages its registration (RFC 7592). Lifetimes and
-    `grace_window` (0–60) are seconds.
+    `grace_window` (0–60) are seconds. `assertion`: of a client that proves itself by its keys and has no secret.
     """
 
     client_id: str
@@ -89,6 +102,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     code_flow: CodeFlow | None = None
     logout: ClientLogout = ClientLogout()
     pages: ClientPages = ClientPages()
+    assertion: AssertionTerms | None = None
     jwks: str | None = None
     jwks_uri: str | None = None
     self_registered: bool = False
@@ -100,7 +114,9 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def token_endpoint_auth_method(self) -> TokenEndpointAuthMethod:
         """The one method by which this client proves who it is (RFC 7591 §2)."""
-        return "none" if self.type == "public" else self.secret_method
+        if self.type == "public":
+            return "none"
+        return self.secret_method if self.assertion is None else "private_key_jwt"
 
 
 def client_reach(client: Client, *, issuer: str) -> Mapping[str, frozenset[str]]:

@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from sealring.protocol.client import TokenEndpointAuthMethod
+from sealring.protocol.client_assertion import ASSERTION_TYPE, ClientAssertion, parse_client_assertion
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.secret import Secret
 
@@ -39,7 +40,7 @@ class NoSecret(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str
 
 
-ClientCredentials = ClientSecretBasic | ClientSecretPost | NoSecret
+ClientCredentials = ClientSecretBasic | ClientSecretPost | ClientAssertion | NoSecret
 
 
 def parse_client_credentials(authorization: str | None, *, client_id: str | None) -> ClientCredentials | OAuthError:
@@ -60,7 +61,7 @@ def parse_client_credentials(authorization: str | None, *, client_id: str | None
 
 
 def parse_form_credentials(authorization: str | None, form: Mapping[str, str]) -> ClientCredentials | OAuthError:
-    """Read the client's credentials where the body is a form: from the header, from `client_secret`, or neither.
+    """Read the client's credentials where the body is a form: from the header, a secret or an assertion, or nothing.
 
     Two methods at once are `invalid_request` (RFC 6749 §2.3), a method that is not offered is `invalid_client`.
     """
@@ -69,11 +70,26 @@ def parse_form_credentials(authorization: str | None, form: Mapping[str, str]) -
     if (authorization is not None) + (secret is not None) + asserted > 1:
         return refuse("several_authentication_methods")
     if asserted:
-        return refuse("client_authentication_failed", description="Client assertions are not taken here.")
+        return _parse_assertion(form)
     client_id = form.get("client_id")
     if secret is None or client_id is None:
         return parse_client_credentials(authorization, client_id=client_id)
     return ClientSecretPost(client_id=client_id, client_secret=Secret(secret))
+
+
+def _parse_assertion(form: Mapping[str, str]) -> ClientAssertion | OAuthError:
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        return refuse(
+            "client_authentication_failed",
+            description="client_assertion_type must be urn:ietf:params:oauth:client-assertion-type:jwt-bearer.",
+        )
+    assertion = parse_client_assertion(form.get("client_assertion", ""))
+    if assertion is None:
+        return refuse("client_authentication_failed", description="client_assertion is not a signed JWT with a sub.")
+    if form.get("client_id", assertion.client_id) != assertion.client_id:
+        # RFC 7521 §4.2: the client_id MUST identify the same client.
+        return refuse("client_authentication_failed", description="client_id is not the sub of the client_assertion.")
+    return assertion
 
 
 def parse_basic(authorization: str) -> ClientSecretBasic | None:

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from sealring.protocol.client import PERMISSIONS, Client, ClientType, TokenDelivery, TokenEndpointAuthMethod
+from sealring.protocol.client import (
+    PERMISSIONS,
+    AssertionAlgorithm,
+    Client,
+    ClientType,
+    TokenDelivery,
+    TokenEndpointAuthMethod,
+)
+from sealring.protocol.client_key_registration import MethodChosen, MethodProblem, choose_method, key_problem
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
 
@@ -19,13 +27,18 @@ _MOST_ORIGINS = 32
 class ClientRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A client to be registered. `allowed`: API identifier → scopes. Lifetimes and `grace_window` in seconds.
 
-    `token_endpoint_auth_method`: None for `client_secret_basic`, or `none` where the client is public.
+    `token_endpoint_auth_method`: None for `client_secret_basic`, or `none` where the client is public. `jwks`: a JWK
+    set as JSON.
     """
 
     client_id: str
     name: str | None = None
     type: ClientType
     token_endpoint_auth_method: TokenEndpointAuthMethod | None = None
+    token_endpoint_auth_signing_alg: AssertionAlgorithm | None = None
+    token_endpoint_audience: bool | None = None
+    jwks: str | None = None
+    jwks_uri: str | None = None
     first_party: bool = False
     permissions: tuple[str, ...] = ()
     allowed: Mapping[str, tuple[str, ...]]
@@ -44,6 +57,10 @@ class ClientChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     client_id: str
     name: str | None = None
     token_endpoint_auth_method: TokenEndpointAuthMethod | None = None
+    token_endpoint_auth_signing_alg: AssertionAlgorithm | None = None
+    token_endpoint_audience: bool | None = None
+    jwks: str | None = None
+    jwks_uri: str | None = None
     first_party: bool | None = None
     permissions: tuple[str, ...] | None = None
     allowed: Mapping[str, tuple[str, ...]] | None = None
@@ -73,6 +90,8 @@ def parse_client_registration(
         token_delivery=registration.token_delivery,
         origins=frozenset(registration.origins),
         client_credentials=registration.client_credentials,
+        jwks=registration.jwks,
+        jwks_uri=registration.jwks_uri,
         refresh=registration.refresh,
         idle_lifetime=Seconds(registration.idle_lifetime),
         absolute_lifetime=Seconds(registration.absolute_lifetime),
@@ -80,7 +99,7 @@ def parse_client_registration(
         epoch=now // 1000,
         created_at=now,
     )
-    return _judged(client, method=registration.token_endpoint_auth_method, known=known)
+    return _judged(client, _method_chosen(registration), known=known)
 
 
 def parse_client_change(
@@ -88,29 +107,39 @@ def parse_client_change(
 ) -> Client | OAuthError:
     """Make of `client` what it shall be; the whole is judged again as if it were new."""
     members = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
-    members.pop("token_endpoint_auth_method", None)
+    for name in ("token_endpoint_auth_method", "token_endpoint_auth_signing_alg", "token_endpoint_audience"):
+        members.pop(name, None)
+    if members.keys() & {"jwks", "jwks_uri"}:  # one takes the other's place
+        members = {"jwks": None, "jwks_uri": None, **members}
     for name in members.keys() & {"permissions", "origins"}:
         members[name] = frozenset(members[name])
     if change.allowed is not None:
         members["allowed"] = _scopes_by_api(change.allowed)
     changed = msgspec.structs.replace(client, **members)
-    return _judged(changed, method=change.token_endpoint_auth_method, known=known)
+    return _judged(changed, _method_chosen(change), known=known)
 
 
 def _scopes_by_api(allowed: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
     return {identifier: frozenset(scopes) for identifier, scopes in allowed.items()}
 
 
-def _judged(
-    registered: Client, *, method: TokenEndpointAuthMethod | None, known: Mapping[str, frozenset[str]]
-) -> Client | OAuthError:
-    client = _with_method(registered, method)
-    if isinstance(client, OAuthError):
-        return client
+def _method_chosen(written: ClientRegistration | ClientChange) -> MethodChosen:
+    return MethodChosen(
+        method=written.token_endpoint_auth_method,
+        signing_alg=written.token_endpoint_auth_signing_alg,
+        token_endpoint_audience=written.token_endpoint_audience,
+    )
+
+
+def _judged(registered: Client, chosen: MethodChosen, *, known: Mapping[str, frozenset[str]]) -> Client | OAuthError:
+    client = choose_method(registered, chosen)
+    if isinstance(client, MethodProblem):
+        return refuse("invalid_registration", description=client.sentence)
     sentence = (
         _identity_problem(client)
         or _permission_problem(client)
         or _authentication_problem(client)
+        or key_problem(client)
         or _lifetime_problem(client)
     )
     if sentence is not None:
@@ -118,15 +147,6 @@ def _judged(
     if client.token_delivery == "cookie":
         return refuse("cookie_delivery_not_available")
     return _refuse_targets(client.allowed, known=known) or client
-
-
-def _with_method(client: Client, method: TokenEndpointAuthMethod | None) -> Client | OAuthError:
-    if method is None or (method == "none" and client.type == "public"):
-        return client
-    if method == "none" or client.type == "public":
-        sentence = "A confidential client sends a secret and a public one has none: its method says the other."
-        return refuse("invalid_registration", description=sentence)
-    return msgspec.structs.replace(client, secret_method=method)
 
 
 def _identity_problem(client: Client) -> str | None:
@@ -151,8 +171,9 @@ def _permission_problem(client: Client) -> str | None:
 def _authentication_problem(client: Client) -> str | None:
     if client.client_credentials and client.type == "public":
         return "A public client cannot prove who it is, so it may not have tokens in its own name."
-    if client.token_endpoint_auth_method == "client_secret_post" and (client.first_party or client.permissions):
-        # There the body is JSON, and has no place for a secret.
+    in_form = client.token_endpoint_auth_method in {"client_secret_post", "private_key_jwt"}
+    if in_form and (client.first_party or client.permissions):
+        # There the body is JSON, and has no place for a secret or an assertion.
         return "What a first-party client and one with permissions may use takes client_secret_basic only."
     return None
 

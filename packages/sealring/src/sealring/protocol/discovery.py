@@ -5,6 +5,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from sealring.protocol.client_assertion import ASSERTION_ALGORITHMS
 from sealring.protocol.id_token import ID_TOKEN_ALGORITHMS
 from sealring.protocol.pkce import CODE_CHALLENGE_METHODS
 from sealring.protocol.scope import OPENID_SCOPES
@@ -61,12 +62,13 @@ def is_loopback(issuer: str) -> bool:
 
 def authorization_server_metadata(issuer: str) -> dict[str, object]:
     """Return the metadata document (RFC 8414 §2, OpenID Connect Discovery 1.0 §3): the same at both addresses."""
-    methods = ["client_secret_basic", "client_secret_post", "none"]
+    methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
         "userinfo_endpoint": f"{issuer}/userinfo",
+        "end_session_endpoint": f"{issuer}/logout",
         "jwks_uri": f"{issuer}/jwks",
         "revocation_endpoint": f"{issuer}/revoke",
         "introspection_endpoint": f"{issuer}/introspect",
@@ -78,6 +80,8 @@ def authorization_server_metadata(issuer: str) -> dict[str, object]:
         "authorization_response_iss_parameter_supported": True,
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
         "subject_types_supported": list(SUBJECT_TYPES),
         "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),

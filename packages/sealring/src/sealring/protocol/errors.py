@@ -52,6 +52,9 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         ),
         # the client
         "client_authentication_failed": _Meaning("invalid_client", 401, "The client could not be authenticated."),
+        "client_assertion_refused": _Meaning("invalid_client", 401, "The client assertion is not valid."),
+        "client_assertion_replayed": _Meaning("invalid_client", 401, "The client assertion was used before."),
+        "client_keys_unavailable": _Meaning("invalid_client", 401, "The keys of this client could not be had."),
         "several_authentication_methods": _Meaning("invalid_request", 400, "Use one client authentication method."),
         "unsupported_grant_type": _Meaning("unsupported_grant_type", 400, "There is no grant of that type here."),
         "grant_not_registered": _Meaning("unauthorized_client", 400, "This client is not registered for that grant."),
@@ -112,6 +115,9 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "consent_required": _Meaning("consent_required", 400, "The person would have to be asked."),
         "access_denied": _Meaning("access_denied", 403, "The person said no."),
         "invalid_id_token_hint": _Meaning("invalid_request", 400, "The id_token_hint is no ID token of this client."),
+        "logout_redirect_refused": _Meaning(
+            "invalid_request", 400, "That address is not registered for this client's log-outs."
+        ),
         "interaction_expired": _Meaning(
             "invalid_request", 400, "This page is too old or belongs to another browser: go back and begin anew."
         ),

@@ -10,7 +10,7 @@ from sealring.browser.origin import OriginMalformed, parse_origin
 from sealring.ports import Clock, Randomness, Store
 from sealring.protocol.access_taken_away import AccessTakenAway, find_access_taken_away
 from sealring.protocol.audit_event import AuditEvent
-from sealring.protocol.client import Client, ClientType, TokenDelivery, TokenEndpointAuthMethod
+from sealring.protocol.client import AssertionTerms, Client, ClientType, TokenDelivery, TokenEndpointAuthMethod
 from sealring.protocol.client_registration import (
     ClientChange,
     ClientRegistration,
@@ -43,6 +43,9 @@ class ClientSeen(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     type: ClientType
     token_endpoint_auth_method: TokenEndpointAuthMethod
+    assertion: AssertionTerms | None
+    jwks: str | None
+    jwks_uri: str | None
     secrets: int
     first_party: bool
     permissions: frozenset[str]
@@ -71,7 +74,7 @@ class ClientList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClientAdded(msgspec.Struct, frozen=True, kw_only=True):
-    """A new client; its secret is shown this once, None for a public client."""
+    """A new client; its secret is shown this once, None for a client that is public or proves itself by its keys."""
 
     client: ClientSeen
     client_secret: Secret | None
@@ -101,7 +104,7 @@ class ClientEnded(msgspec.Struct, frozen=True, kw_only=True):
 async def add_client(
     request: ClientRegistration, *, store: Store, clock: Clock, randomness: Randomness, actor: str
 ) -> ClientAdded | OAuthError:
-    """Register a client; a confidential one gets a secret of 256 bits, stored as SHA-256.
+    """Register a client; a confidential one without keys of its own gets a secret of 256 bits, stored as SHA-256.
 
     `already_registered` also where a person has the id for a `sub`: APIs would take one for the other (RFC 9068 §5).
     """
@@ -112,7 +115,8 @@ async def add_client(
     client = parse_client_registration(request, known=await _scopes_by_api(store), now=now)
     if isinstance(client, OAuthError):
         return client
-    secret = _make_secret(randomness) if client.type == "confidential" else None
+    has_secret = client.type == "confidential" and client.assertion is None
+    secret = _make_secret(randomness) if has_secret else None
     if secret is not None:
         client = msgspec.structs.replace(client, secret_digests=(_digest(secret),))
     event = _event("client_added", client.client_id, actor=actor, now=now)
@@ -172,6 +176,8 @@ async def rotate_client_secret(
         return refuse("unknown_client")
     if client.type == "public":
         return refuse("invalid_registration", description="A public client has no secret.")
+    if client.assertion is not None:
+        return refuse("invalid_registration", description="This client proves itself by its keys: register new ones.")
     secret, now = _make_secret(randomness), clock()
     kept = () if request.compromised else client.secret_digests[:1]
     changed = msgspec.structs.replace(client, secret_digests=(_digest(secret), *kept))

@@ -9,6 +9,7 @@ import msgspec
 from sealring.ports import Store
 from sealring.protocol.api import Api
 from sealring.protocol.client import Client
+from sealring.protocol.client_assertion import ClientAssertion
 from sealring.protocol.client_authentication import (
     ClientCredentials,
     ClientSecretBasic,
@@ -17,6 +18,9 @@ from sealring.protocol.client_authentication import (
     parse_basic,
 )
 from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant
+from sealring.services.client_assertion import redeem_client_assertion
+from sealring.services.client_keys import ClientKeys
 
 
 class AuthenticatedApi(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,10 +30,13 @@ class AuthenticatedApi(msgspec.Struct, frozen=True, kw_only=True):
     secret_digest: bytes
 
 
-async def authenticate_client(credentials: ClientCredentials, *, store: Store) -> Client | OAuthError:
-    """Return the client behind `credentials`, or one refusal for all that can be wrong (RFC 6749 §5.2).
+async def authenticate_client(
+    credentials: ClientCredentials, *, store: Store, keys: ClientKeys, issuer: str, now: Instant
+) -> Client | OAuthError:
+    """Return the client behind `credentials`, or one refusal for all that strangers can do wrong (RFC 6749 §5.2).
 
-    A confidential client must bring its secret, by the one method that it is registered for; a public one brings none.
+    A confidential client must bring its secret or its assertion, by the one method that it is registered for; a public
+    one brings none.
     """
     client = await store.clients.find(credentials.client_id)
     if client is None or client.disabled_at is not None:
@@ -41,6 +48,11 @@ async def authenticate_client(credentials: ClientCredentials, *, store: Store) -
             if proven and not registered:  # told only to whoever holds the secret
                 sentence = f"This client is registered for {client.token_endpoint_auth_method}."
                 return refuse("client_authentication_failed", description=sentence)
+        case ClientAssertion():
+            refused = await redeem_client_assertion(credentials, client, store=store, keys=keys, issuer=issuer, now=now)
+            if refused is not None:
+                return refused
+            proven = True
         case NoSecret():
             proven = True
         case _:

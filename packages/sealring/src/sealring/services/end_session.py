@@ -8,7 +8,6 @@ from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
 from sealring.protocol.refresh_token_format import family_key
 from sealring.protocol.session import EndSessionRequest
-from sealring.services.access_token import Bearer
 from sealring.services.refresh_token import find_authentic_token, refuse_refresh_token
 
 
@@ -39,24 +38,23 @@ async def log_out(
     return None
 
 
-async def list_own_sessions(bearer: Bearer, *, store: Store, now: Instant) -> tuple[Session, ...]:
+async def list_own_sessions(sub: str, *, store: Store, now: Instant) -> tuple[Session, ...]:
     """List the live sessions of the person who asks, newest first, at most 100."""
-    return await store.sessions.list_live(sub=bearer.session.sub, now=now, limit=100)
+    return await store.sessions.list_live(sub=sub, now=now, limit=100)
 
 
-async def end_own_session(bearer: Bearer, sid: str, caller: Caller, *, store: Store, now: Instant) -> OAuthError | None:
+async def end_own_session(sub: str, sid: str, caller: Caller, *, store: Store, now: Instant) -> OAuthError | None:
     """End one session of the person who asks; somebody else's is not found."""
     session = await store.sessions.find(sid, now=now)
-    if session is None or session.sub != bearer.session.sub:
+    if session is None or session.sub != sub:
         return refuse("session_not_found")
     event = _ended(sid, session.sub, session.client_id, caller, actor=f"user:{session.sub}", now=now)
     await store.sessions.end(sid, reason="ended_by_user", now=now, events=[event])
     return None
 
 
-async def end_own_sessions(bearer: Bearer, caller: Caller, *, store: Store, now: Instant) -> int:
+async def end_own_sessions(sub: str, caller: Caller, *, store: Store, now: Instant) -> int:
     """Log the person who asks out everywhere; return how many sessions lived."""
-    sub = bearer.session.sub
     event = AuditEvent(
         event="sessions_ended", at=now, actor=f"user:{sub}", sub=sub, network=caller.network, country=caller.country
     )

@@ -7,6 +7,7 @@ from sealring.credentials.password_policy import PasswordPolicy
 from sealring.ports import (
     ActivityStream,
     Clock,
+    Outgoing,
     PasswordHashing,
     Randomness,
     ServiceClock,
@@ -18,6 +19,7 @@ from sealring.ports import (
 from sealring.protocol.instant import Seconds
 from sealring.protocol.sso_session import SsoPolicy
 from sealring.protocol.subject_identifier import PairwiseKey
+from sealring.services.client_keys import ClientKeys
 from sealring.services.readiness import Readiness
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import RevocationFeed
@@ -48,6 +50,8 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     key_set_life: Seconds
     checked_tokens: VerifiedTokens
     pairwise_key: PairwiseKey
+    outgoing: Outgoing
+    client_keys: ClientKeys
     sso_policy: SsoPolicy
     page_style: PageStyle
     activity: ActivityStream | None = None

@@ -280,11 +280,8 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
             return secret
         if key.purpose == "mac" and key.mac_key_id is not None and key.state != "retired":
             # A pending one too: another node may have turned to it a moment ago.
-            mac_key = MacKey(
-                mac_key_id=key.mac_key_id, secret=derive(secret, "refresh"), opaque_secret=derive(secret, "opaque")
-            )
-            mac_keys[key.mac_key_id] = mac_key
-            newest = mac_key if key.state == "active" else newest
+            mac_keys[key.mac_key_id] = _mac_key(secret, key.mac_key_id)
+            newest = mac_keys[key.mac_key_id] if key.state == "active" else newest
         elif key.purpose == "cookie" and key.state in cookie_keys:
             cookie_keys[key.state].append(_cookie_key(secret, key))
         elif key.api is not None and key.state != "retired":
@@ -327,6 +324,10 @@ def _header(typ: str, alg: str, kid: str) -> bytes:
 def _signing_key(secret: bytes, key: StoredKey, *, typ: str) -> _SigningKey:
     private = jwk.import_private_key(secret, kid=key.kid, alg=key.alg)
     return _SigningKey(key=private, header=jws.encode_header(typ=typ, alg=key.alg, kid=key.kid))
+
+
+def _mac_key(secret: bytes, mac_key_id: int) -> MacKey:
+    return MacKey(mac_key_id=mac_key_id, secret=derive(secret, "refresh"), opaque_secret=derive(secret, "opaque"))
 
 
 def _cookie_key(secret: bytes, key: StoredKey) -> _CookieKey:

@@ -130,7 +130,7 @@ def load_master_key(path: Path) -> MasterKey | MasterKeyProblem:
                 code="master_key_unreadable",
                 sentence=f"{path} is not a file. Name the master key's file itself.",
             )
-        place = _place_of(path, descriptor, status)
+        place = place_of(path, descriptor, status)
         content = os.read(descriptor, _LONGEST_FILE + 1)
     except OSError as error:
         return _unreadable(path, error)
@@ -152,6 +152,17 @@ def is_exposed(place: FilePlace) -> bool:
     if place.owner != 0 or place.mode & (stat.S_IWGRP | stat.S_IWOTH):
         return True
     return not (place.read_only_mount or any(place.path.is_relative_to(mount) for mount in SECRET_MOUNTS))
+
+
+def place_of(path: Path, descriptor: int, status: os.stat_result) -> FilePlace:
+    """Say where an open file lies, as `is_exposed` wants to know it. `status`: that of the descriptor."""
+    read_only = bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
+    return FilePlace(
+        path=path.resolve(),
+        mode=stat.S_IMODE(status.st_mode),
+        owner=status.st_uid,
+        read_only_mount=read_only and status.st_dev != Path("/").stat().st_dev,
+    )
 
 
 def write_master_key(path: Path, key: MasterKey, *, beside: Path | None = None) -> MasterKeyProblem | None:
@@ -176,16 +187,6 @@ def write_master_key(path: Path, key: MasterKey, *, beside: Path | None = None) 
             "Choose a folder that this user may write to.",
         )
     return None
-
-
-def _place_of(path: Path, descriptor: int, status: os.stat_result) -> FilePlace:
-    read_only = bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
-    return FilePlace(
-        path=path.resolve(),
-        mode=stat.S_IMODE(status.st_mode),
-        owner=status.st_uid,
-        read_only_mount=read_only and status.st_dev != Path("/").stat().st_dev,
-    )
 
 
 def _parse_content(path: Path, content: bytes) -> MasterKey | MasterKeyProblem:

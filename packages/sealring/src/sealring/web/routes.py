@@ -24,10 +24,12 @@ from sealring.web.endpoints.sessions import (
 from sealring.web.endpoints.token import post_token
 from sealring.web.endpoints.userinfo import get_userinfo, post_userinfo
 from sealring.web.exchange import Endpoint
+from sealring.web.pages.account import get_account, post_account
 from sealring.web.pages.admin_enroll import get_admin_enroll, post_admin_enroll
 from sealring.web.pages.authorization import get_authorize, post_authorize
 from sealring.web.pages.consent import get_consent, post_consent
 from sealring.web.pages.login import get_login, post_login
+from sealring.web.pages.logout import get_logged_out, get_logout, post_logout
 from sealring.web.pages.static import get_static
 from sealring.web.pages.style import get_logo, get_style
 
@@ -38,6 +40,9 @@ ROUTES: Mapping[str, Methods] = MappingProxyType(
         "/authorize": {"GET": get_authorize, "POST": post_authorize},
         "/login": {"GET": get_login, "POST": post_login},
         "/consent": {"GET": get_consent, "POST": post_consent},
+        "/account": {"GET": get_account, "POST": post_account},
+        "/logout": {"GET": get_logout, "POST": post_logout},
+        "/logged-out": {"GET": get_logged_out},
         "/token": {"POST": post_token},
         "/revoke": {"POST": post_revoke},
         "/session": {"POST": post_session, "DELETE": delete_session},
@@ -77,5 +82,5 @@ CROSS_ORIGIN = frozenset(
 ANY_HOST = frozenset({"/healthz", "/readyz"})
 """Paths that probes ask for by address."""
 
-HASHING = frozenset({"/session", "/password", "/login", "/admin/enroll"})
+HASHING = frozenset({"/session", "/password", "/login", "/account", "/admin/enroll"})
 """Paths whose work waits for the hashing threads, and is given up when the caller goes away."""

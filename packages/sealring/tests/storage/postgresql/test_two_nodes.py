@@ -12,6 +12,7 @@ import pytest
 from sealring.ports import FeedPage, KeyChange, NewSession, Store, StoreUnavailable
 from sealring.protocol.api import Api
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.client_assertion import AcceptedAssertion
 from sealring.protocol.instant import Instant, Seconds, ServiceInstant
 from sealring.protocol.key_schedule import StoredKey
 from sealring.protocol.refresh_token import (
@@ -47,6 +48,13 @@ async def advance(store: Store, session: NewSession, generation: int = 0) -> boo
         presented, mac_key_id=0, idle_lifetime=Seconds(100), now=NOW, service_now=ServiceInstant(50)
     )
     return grant is not None
+
+
+async def test_of_two_nodes_that_are_shown_one_assertion_one_takes_it(pair: Pair) -> None:
+    for number in range(20):
+        assertion = AcceptedAssertion(digest=bytes([number] * 32), expires_at=NOW)
+        taken = await asyncio.gather(*(node.client_assertions.spend(assertion) for node in DICE.sample(pair, 2)))
+        assert sorted(taken) == [False, True]
 
 
 async def test_of_two_nodes_that_race_for_one_refresh_token_one_rotates_and_the_other_may_repeat(

@@ -30,6 +30,7 @@ async def test_the_metadata_names_only_what_exists(site: SimpleNamespace) -> Non
         {address.removeprefix(ISSUER) for address in addresses}
         == {
             "/authorize",
+            "/logout",
             "/userinfo",
             "/jwks",
             "/token",

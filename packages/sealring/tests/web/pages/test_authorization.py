@@ -241,3 +241,23 @@ async def test_a_store_that_was_rolled_back_grants_nothing(site: SimpleNamespace
     await person.arrive()
     site.opened.house.readiness.halted = True
     assert shown(await person.authorize()) == "store_rolled_back"
+
+
+async def test_several_tabs_of_one_browser_share_its_cookie(person: SimpleNamespace) -> None:
+    await person.authorize(state="first")
+    first = person.page
+    assert "set-cookie" not in (await person.http.get(str(first.request.url))).headers
+    await person.authorize(state="second")
+    person.page = first
+    await person.sign_in()
+    await person.decide()
+    assert person.told()["state"] == "first"
+
+
+async def test_who_is_signed_in_is_so_for_every_client(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    await person.arrive()
+    app = await site.store.clients.find("app")
+    assert await site.store.clients.add(msgspec.structs.replace(app, client_id="other-app"), events=[])
+    await person.authorize(client_id="other-app")
+    await person.decide()
+    assert "code" in person.told()

@@ -11,6 +11,7 @@ from sealring.storage.postgresql.api import PostgresqlApis
 from sealring.storage.postgresql.audit_event import PostgresqlAudit
 from sealring.storage.postgresql.authorization_code import PostgresqlAuthorizationCodes
 from sealring.storage.postgresql.client import PostgresqlClients
+from sealring.storage.postgresql.client_assertion import PostgresqlClientAssertions
 from sealring.storage.postgresql.consent import PostgresqlConsents
 from sealring.storage.postgresql.database import DatabasePool, PostgresqlDatabase
 from sealring.storage.postgresql.key import PostgresqlKeys, add_standing_keys, read_key_stock
@@ -36,6 +37,7 @@ class PostgresqlStore:
         self.logout_notices = PostgresqlLogoutNotices(database)
         self.users = PostgresqlUsers(database)
         self.clients = PostgresqlClients(database)
+        self.client_assertions = PostgresqlClientAssertions(database)
         self.apis = PostgresqlApis(database)
         self.keys = PostgresqlKeys(database)
         self.leases = PostgresqlLeases(database)

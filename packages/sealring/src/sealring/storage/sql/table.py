@@ -102,6 +102,13 @@ _WRITE_CONSENTS = """
 INSERT INTO consents (granted_at, sub, client_id, redirect_uri, scope, resources, metadata_digest)
 VALUES (:granted_at, :sub, :client_id, :redirect_uri, :scope, :resources, :metadata_digest)
 """
+_READ_CLIENT_ASSERTIONS = """
+SELECT expires_at, digest
+FROM client_assertions"""
+_WRITE_CLIENT_ASSERTIONS = """
+INSERT INTO client_assertions (expires_at, digest)
+VALUES (:expires_at, :digest)
+"""
 _READ_KEYS = """
 SELECT mac_key_id, created_at, activated_at, leaves_at, kid, purpose, alg, state, public_jwk, api, sealed
 FROM keys"""
@@ -244,6 +251,13 @@ TABLES: Final = (
         write=_WRITE_CONSENTS,
     ),
     Table(
+        name="client_assertions",
+        columns=_columns(integer="expires_at", octets="digest"),
+        read_from_sqlite=_READ_CLIENT_ASSERTIONS + " ORDER BY digest",
+        read_from_postgresql=_READ_CLIENT_ASSERTIONS + " ORDER BY digest",
+        write=_WRITE_CLIENT_ASSERTIONS,
+    ),
+    Table(
         name="keys",
         columns=_columns(
             integer="mac_key_id created_at activated_at leaves_at",
@@ -312,8 +326,9 @@ TABLES: Final = (
 
 # PostgreSQL:
 HOLD_TABLES: Final = """
-LOCK TABLE users, administrator_links, clients, apis, sessions, sso_sessions, authorization_codes, consents, keys,
-  standing_keys, revocations, audit_events, audit_links, audit_closings, key_version, store_state, audit_head
+LOCK TABLE users, administrator_links, clients, apis, sessions, sso_sessions, authorization_codes, consents,
+  client_assertions, keys, standing_keys, revocations, audit_events, audit_links, audit_closings, key_version,
+  store_state, audit_head
 IN EXCLUSIVE MODE
 """
 # An incarnation and two numbers are made with the tables.
@@ -326,6 +341,7 @@ SELECT EXISTS (SELECT 1 FROM users)
   OR EXISTS (SELECT 1 FROM sso_sessions)
   OR EXISTS (SELECT 1 FROM authorization_codes)
   OR EXISTS (SELECT 1 FROM consents)
+  OR EXISTS (SELECT 1 FROM client_assertions)
   OR EXISTS (SELECT 1 FROM keys)
   OR EXISTS (SELECT 1 FROM standing_keys)
   OR EXISTS (SELECT 1 FROM revocations)

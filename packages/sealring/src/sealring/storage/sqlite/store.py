@@ -11,6 +11,7 @@ from sealring.storage.sqlite.api import SqliteApis
 from sealring.storage.sqlite.audit_event import SqliteAudit
 from sealring.storage.sqlite.authorization_code import SqliteAuthorizationCodes
 from sealring.storage.sqlite.client import SqliteClients
+from sealring.storage.sqlite.client_assertion import SqliteClientAssertions
 from sealring.storage.sqlite.consent import SqliteConsents
 from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase
 from sealring.storage.sqlite.key import SqliteKeys, add_standing_keys, read_key_stock
@@ -36,6 +37,7 @@ class SqliteStore:
         self.logout_notices = SqliteLogoutNotices(database)
         self.users = SqliteUsers(database)
         self.clients = SqliteClients(database)
+        self.client_assertions = SqliteClientAssertions(database)
         self.apis = SqliteApis(database)
         self.keys = SqliteKeys(database)
         self.leases = SqliteLeases(database)

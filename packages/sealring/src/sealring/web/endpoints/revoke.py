@@ -21,7 +21,9 @@ async def post_revoke(request: Request, house: House) -> Answer:
     credentials = parse_form_credentials(request.headers.get("authorization"), form)
     if isinstance(credentials, OAuthError):
         return refusal_answer(credentials)
-    client = await authenticate_client(credentials, store=house.store)
+    client = await authenticate_client(
+        credentials, store=house.store, keys=house.client_keys, issuer=house.issuer, now=house.clock()
+    )
     if isinstance(client, OAuthError):
         return refusal_answer(client)
     if "token" not in form:

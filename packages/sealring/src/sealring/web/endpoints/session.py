@@ -125,7 +125,9 @@ async def find_sender(request: Request, client_id: str | None, house: House) -> 
     credentials = parse_client_credentials(request.headers.get("authorization"), client_id=client_id)
     if isinstance(credentials, OAuthError):
         return credentials
-    client = await authenticate_client(credentials, store=house.store)
+    client = await authenticate_client(
+        credentials, store=house.store, keys=house.client_keys, issuer=house.issuer, now=house.clock()
+    )
     if isinstance(client, OAuthError):
         return client
     origin = request.headers.get("origin")

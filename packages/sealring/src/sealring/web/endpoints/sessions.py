@@ -29,7 +29,7 @@ async def get_sessions(request: Request, house: House) -> Answer:
             "user_agent": session.user_agent,
             "current": session.sid == bearer.session.sid,
         }
-        for session in await list_own_sessions(bearer, store=house.store, now=house.clock())
+        for session in await list_own_sessions(bearer.session.sub, store=house.store, now=house.clock())
     ]
     return json_answer({"sessions": sessions})
 
@@ -40,7 +40,7 @@ async def delete_one_session(request: Request, house: House) -> Answer:
     if isinstance(bearer, OAuthError):
         return refusal_answer(bearer)
     sid = request.parameters["sid"]
-    refusal = await end_own_session(bearer, sid, request.caller, store=house.store, now=house.clock())
+    refusal = await end_own_session(bearer.session.sub, sid, request.caller, store=house.store, now=house.clock())
     return no_content() if refusal is None else refusal_answer(refusal)
 
 
@@ -49,7 +49,7 @@ async def delete_sessions(request: Request, house: House) -> Answer:
     bearer = await find_bearer(request, house)
     if isinstance(bearer, OAuthError):
         return refusal_answer(bearer)
-    ended = await end_own_sessions(bearer, request.caller, store=house.store, now=house.clock())
+    ended = await end_own_sessions(bearer.session.sub, request.caller, store=house.store, now=house.clock())
     return json_answer({"ended": ended})
 
 
@@ -61,7 +61,9 @@ async def post_subject_revoke(request: Request, house: House) -> Answer:
     client = (
         credentials
         if isinstance(credentials, OAuthError)
-        else await authenticate_client(credentials, store=house.store)
+        else await authenticate_client(
+            credentials, store=house.store, keys=house.client_keys, issuer=house.issuer, now=house.clock()
+        )
     )
     if isinstance(client, OAuthError):
         return refusal_answer(client)

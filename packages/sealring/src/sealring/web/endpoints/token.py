@@ -31,7 +31,9 @@ async def post_token(request: Request, house: House) -> Answer:
     if isinstance(message, OAuthError):
         return refusal_answer(message)
     # Before the grants part, so that none can forget it.
-    client = await authenticate_client(message.credentials, store=house.store)
+    client = await authenticate_client(
+        message.credentials, store=house.store, keys=house.client_keys, issuer=house.issuer, now=house.clock()
+    )
     if isinstance(client, OAuthError):
         return refusal_answer(client)
     outcome = refuse_grant(message, client) or await _grant(message, client, request, house)

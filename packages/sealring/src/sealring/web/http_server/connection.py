@@ -44,12 +44,15 @@ class Connection(HttpToolsProtocol):
         limits: ConnectionLimits,
         admission: Admission,
         on_lost: Callable[[], None],
+        place: str | None = None,
     ) -> None:
-        """`on_lost`: called when the connection is gone."""
+        """`on_lost`: called when the connection is gone. `place`: the address that was admitted before TLS began."""
         super().__init__(config, state, app_state={}, _loop=asyncio.get_running_loop())
         self.limits = limits
         self.admission = admission
-        self.admitted = False
+        self.place = place
+        self.admitted = place is not None
+        self.made = False
         self.on_lost = on_lost
         self.answering: Exchange | None = None  # started and not complete; those behind it wait in self.pipeline
         self.last_words: OAuthError | None = None
@@ -66,7 +69,12 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take a place among the connections, or close at once where none is left."""
         super().connection_made(transport)
-        self.admitted = self.admission.admit(self.client[0] if self.client else None)
+        self.made = True
+        if self.admitted:
+            self.since = self.loop.time()  # the handshake had its own time
+            return
+        self.place = self.client[0] if self.client else None
+        self.admitted = self.admission.admit(self.place)
         if not self.admitted:
             self.reading = Reading.DEAF
             transport.abort()
@@ -76,7 +84,7 @@ class Connection(HttpToolsProtocol):
         del exc
         self.connections.discard(self)
         if self.admitted:
-            self.admission.leave(self.client[0] if self.client else None)
+            self.admission.leave(self.place)
         if self.answering is not None:
             self.answering.disconnect()
             self.answering = None
@@ -294,4 +302,5 @@ class Connection(HttpToolsProtocol):
             return
         self._enter(Reading.LINGER)
         self.flow.resume_reading()
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # TLS has no half of a connection to close: the client goes by the length
+            self.transport.write_eof()

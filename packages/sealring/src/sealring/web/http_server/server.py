@@ -23,6 +23,7 @@ from sealring.web.http_server.listening import (
     open_unix_socket,
     remove_unix_socket,
 )
+from sealring.web.http_server.tls import Tls, TlsListener
 
 # Descriptors for everything that is not a client: database, logs, listeners, calls to the outside.
 _RESERVED_DESCRIPTORS = 256
@@ -42,9 +43,11 @@ class HttpServer:
         *,
         listen: Listen | ListenUnix,
         limits: ConnectionLimits | None = None,
+        tls: Tls | None = None,
     ) -> None:
-        """`limits`: None for the defaults of ConnectionLimits."""
+        """`limits`: None for the defaults of ConnectionLimits. `tls`: None for plain HTTP."""
         self._listen = listen
+        self._tls = tls
         self._limits = ConnectionLimits() if limits is None else limits
         self._config = Config(
             app,
@@ -59,7 +62,7 @@ class HttpServer:
             server_header=False,
         )
         self._state = ServerState()
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[asyncio.Server | TlsListener] = []
         self._socket_identity: tuple[int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
@@ -78,13 +81,23 @@ class HttpServer:
         self._config.load()
         loop = asyncio.get_running_loop()
 
-        def connect() -> Connection:
+        def connect(place: str | None = None) -> Connection:
             return Connection(
-                self._config, self._state, limits=self._limits, admission=admission, on_lost=self._note_lost
+                self._config,
+                self._state,
+                limits=self._limits,
+                admission=admission,
+                on_lost=self._note_lost,
+                place=place,
             )
 
         self._sweep(loop)
         for opened in sockets:
+            if self._tls is not None:
+                self._listeners.append(
+                    TlsListener(opened, tls=self._tls, limits=self._limits, admission=admission, connect=connect)
+                )
+                continue
             make = loop.create_unix_server if isinstance(self._listen, ListenUnix) else loop.create_server
             self._listeners.append(await make(connect, sock=opened, backlog=BACKLOG))
 
@@ -129,7 +142,8 @@ class HttpServer:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = loop.call_later(self._limits.sweep_seconds, self._sweep, loop)
-        self._state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+        standing = [] if self._tls is None else self._tls.headers()
+        self._state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode()), *standing]
         now = loop.time()
         for connection in self._connections():
             if self._stopping:

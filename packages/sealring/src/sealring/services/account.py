@@ -1,0 +1,155 @@
+"""The account page's acts: see where one is signed in, end it, take consents back, change the password."""
+
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from sealring.credentials.password_policy import PasswordPolicy, PasswordRefused, judge_password
+from sealring.ports import HashingBusy, PasswordHashing, Randomness, Session, SignInLimit, Store
+from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.caller import Caller
+from sealring.protocol.consent import Consent
+from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.instant import Instant, later
+from sealring.protocol.secret import Secret
+from sealring.protocol.sso_session import SsoPolicy, SsoProof, SsoSession
+from sealring.protocol.user import User
+from sealring.services.session import WEIGHED, prove_password
+from sealring.services.sso_session import PASSWORD_ACR
+
+_MOST: Final = 100
+
+
+class AccountSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's own account: the browsers in which they are signed in, their clients' sessions, what they allowed.
+
+    `client_names`: by client id, of clients that still exist.
+    """
+
+    user: User
+    browsers: tuple[SsoSession, ...]
+    sessions: tuple[Session, ...]
+    consents: tuple[Consent, ...]
+    client_names: dict[str, str]
+
+
+class PasswordChange(msgspec.Struct, frozen=True, kw_only=True):
+    """The old password and the new one, as typed."""
+
+    current_password: Secret
+    new_password: Secret
+
+
+async def see_account(session: SsoSession, *, store: Store, now: Instant) -> AccountSeen | None:
+    """Read the account of whoever is signed in; None where it is gone."""
+    user = await store.users.find(session.sub)
+    if user is None:
+        return None
+    sessions = await store.sessions.list_live(sub=session.sub, now=now, limit=_MOST)
+    consents = await store.consents.list_of(session.sub)
+    names: dict[str, str] = {}
+    for client_id in {each.client_id for each in sessions} | {each.client_id for each in consents}:
+        client = await store.clients.find(client_id)
+        if client is not None:
+            names[client_id] = client.name
+    return AccountSeen(
+        user=user,
+        browsers=await store.sso_sessions.list_live(session.sub, now=now, limit=_MOST),
+        sessions=sessions,
+        consents=consents,
+        client_names=names,
+    )
+
+
+def browser_name(session: SsoSession) -> str:
+    """Name a browser session on a page: its id never leaves the server (SECURITY E7)."""
+    return urlsafe_b64encode(sha256(session.id.encode()).digest()[:12]).decode()
+
+
+async def end_own_browser(session: SsoSession, name: str, caller: Caller, *, store: Store, now: Instant) -> bool:
+    """Sign the person out of one of their browsers, and of all that came from it; False for an unknown name."""
+    for each in await store.sso_sessions.list_live(session.sub, now=now, limit=_MOST):
+        if browser_name(each) == name:
+            event = _event("session_ended", session, caller, now=now)
+            await store.sso_sessions.end(each.id, reason="ended_by_user", now=now, events=[event])
+            return True
+    return False
+
+
+async def withdraw_consent(session: SsoSession, client_id: str, caller: Caller, *, store: Store, now: Instant) -> bool:
+    """Take back what was allowed to a client, and end its sessions of this person; False where nothing was."""
+    event = msgspec.structs.replace(_event("consent_withdrawn", session, caller, now=now), client_id=client_id)
+    return await store.consents.withdraw(session.sub, client_id, now=now, events=[event]) is not None
+
+
+async def change_own_password(
+    change: PasswordChange,
+    session: SsoSession,
+    caller: Caller,
+    *,
+    store: Store,
+    hashing: PasswordHashing,
+    limit: SignInLimit,
+    policy: PasswordPolicy,
+    sso_policy: SsoPolicy,
+    now: Instant,
+    randomness: Randomness,
+) -> Secret | OAuthError:
+    """Set a new password: every session ends but this browser's, which goes on under a new cookie (SECURITY A4).
+
+    Outcomes beside the cookie: those of `prove_password`, and password_refused.
+    """
+    user = await store.users.find(session.sub)
+    names = [] if user is None else [name for name in (user.username, user.email) if name is not None]
+    if not names:
+        return refuse("wrong_credentials")
+    typed = change.current_password.reveal()
+    proven = await prove_password(
+        names[0], typed, caller, signed_in=True, store=store, hashing=hashing, limit=limit, now=now
+    )
+    event = _event("password_changed", session, caller, now=now)
+    if isinstance(proven, OAuthError):
+        if proven.code in WEIGHED:
+            await store.audit.record([msgspec.structs.replace(event, outcome="refused", code=proven.code)])
+        return proven
+    judged = judge_password(change.new_password.reveal(), policy=policy, second_factor=False, login_names=names)
+    if isinstance(judged, PasswordRefused):
+        return refuse("password_refused", description=judged.sentence)
+    fresh = await hashing.hash(judged.prepared, known_device=True)
+    if isinstance(fresh, HashingBusy):
+        return refuse("sign_in_busy", retry_after=1)
+    epoch = await store.users.set_password(
+        session.sub, password_hash=fresh, proven_epoch=proven.user.epoch, keep=None, now=now, events=[event]
+    )
+    if epoch is None:
+        return refuse("wrong_credentials")
+    cookie = Secret(urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
+    # Where this browser was signed out meanwhile the new cookie is nobody's, and the person signs in anew.
+    proof = _proof(cookie, epoch=epoch, idle_expires_at=later(now, sso_policy.idle), now=now)
+    await store.sso_sessions.prove(session.id, proof, now=now, events=[])
+    return cookie
+
+
+def _proof(cookie: Secret, *, epoch: int, idle_expires_at: Instant, now: Instant) -> SsoProof:
+    return SsoProof(
+        digest=sha256(cookie.reveal().encode()).digest(),
+        subject_epoch=epoch,
+        auth_time=now,
+        amr=("pwd",),
+        acr=PASSWORD_ACR,
+        idle_expires_at=idle_expires_at,
+    )
+
+
+def _event(event: str, session: SsoSession, caller: Caller, *, now: Instant) -> AuditEvent:
+    return AuditEvent(
+        event=event,
+        at=now,
+        actor=f"user:{session.sub}",
+        sub=session.sub,
+        network=caller.network,
+        country=caller.country,
+        personal={"user_agent": caller.user_agent},
+    )
