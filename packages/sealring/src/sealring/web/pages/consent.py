@@ -125,4 +125,6 @@ async def _describe(asked: Asked, house: House) -> list[str]:
     words: dict[str, str] = {}
     for api in await house.store.apis.list_all():
         words |= {scope: text or scope for scope, text in api.scopes.items()}
-    return [words.get(scope, scope) for scope in sorted(asked.request.scope)]
+    # Who the person is comes first: it is what every other thing is told about.
+    in_order = sorted(asked.request.scope, key=lambda scope: (scope != "openid", scope))
+    return [words.get(scope, scope) for scope in in_order]
