@@ -68,6 +68,14 @@ def test_every_error_code_of_the_verifier_is_in_the_reference() -> None:
     expect_in_reference([*CODES, *UNAVAILABLE_CODES])
 
 
+def test_every_remark_of_the_inspector_is_in_the_reference() -> None:
+    from sealring_verify.inspect.vocabulary import REMARKS
+
+    codes = (ROOT / "docs/reference/codes.md").read_text()
+    rows = [f"| `{code}` | {level} | {sentence} |" for code, (level, sentence) in REMARKS.items()]
+    assert [row for row in rows if row not in codes] == []
+
+
 def test_every_audit_event_is_in_the_reference() -> None:
     from sealring.protocol.audit_event import EVENTS
 

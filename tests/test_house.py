@@ -55,6 +55,7 @@ ENVIRONMENT_READERS = (
     "sealring/demo/",
     "sealring_verify/verifier_options.py",
     "sealring_verify/service_token.py",
+    "sealring_verify/inspect/command.py",  # NO_COLOR and TERM
 )
 CLOCKS_AND_DICE = {"os.urandom", "datetime.now", "datetime.utcnow", "date.today", "uuid.uuid1", "uuid.uuid4"}
 LOCKED_HOSTS = {"pypi.org", "files.pythonhosted.org", "registry.npmjs.org"}

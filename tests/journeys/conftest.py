@@ -1,21 +1,32 @@
-"""A real browser for the journeys."""
+"""A real browser for the journeys that need one."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 
-ROOT: Final = Path(__file__).parents[2]
 CHROMIUM: Final = "@sparticuz/chromium@153.0.0"
-BROWSER_FOLDER: Final = ROOT / ".cache/chromium"
+BROWSER_FOLDER: Final = Path(__file__).parents[2] / ".cache/chromium"
 UNPACK: Final = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath());'
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium without a window, for one test."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=find_chromium(), args=["--no-sandbox", "--headless=shell", "--no-zygote"]
+        )
+        yield browser
+        await browser.close()
+
+
+def find_chromium() -> str:
     """Find Chromium, or install the one that npm has into .cache; without either there is nothing to test with."""
     installed = shutil.which("chromium")
     if installed is not None:

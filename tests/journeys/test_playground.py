@@ -14,7 +14,7 @@ from typing import Final
 import httpx
 import msgspec
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 SEALRING: Final = Path(sys.executable).with_name("sealring")
 READY_SECONDS: Final = 30
@@ -173,23 +173,18 @@ def test_the_api_ends_with_a_demo_that_is_killed(demo: Demo) -> None:
         time.sleep(0.1)
 
 
-async def test_a_newcomer_watches_a_token_live_and_die(demo: Demo, chromium: str) -> None:
+async def test_a_newcomer_watches_a_token_live_and_die(demo: Demo, browser: Browser) -> None:
     passphrase = (demo.folder / "ada.passphrase").read_text().strip()
     faults: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--headless=shell", "--no-zygote"]
-        )
-        page = await browser.new_page(viewport={"width": 360, "height": 740})
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
-        await page.goto(demo.issuer)
-        await sign_in(page, passphrase)
-        await call_and_refresh(page)
-        await log_out(page)
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 360
-        assert await page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
-        await browser.close()
+    page = await browser.new_page(viewport={"width": 360, "height": 740})
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
+    await page.goto(demo.issuer)
+    await sign_in(page, passphrase)
+    await call_and_refresh(page)
+    await log_out(page)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert await page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
     assert faults == []
 
 

@@ -293,8 +293,10 @@ def _problem(settings: Settings) -> SettingsProblem | None:
     except ValueError as problem:
         return SettingsProblem(f"{problem}.")
     unreadable = page_style_problem(page_style(settings))
-    if unreadable is not None:
-        return SettingsProblem(unreadable)
+    return _bounds_problem(settings) if unreadable is None else SettingsProblem(unreadable)
+
+
+def _bounds_problem(settings: Settings) -> SettingsProblem | None:
     bounds = {
         "server.port": (settings.server.port, 0, 65535),
         "server.connections": (settings.server.connections, 16, 65536),

@@ -1,6 +1,6 @@
 import pytest
 
-from sealring.browser.csp import JSON_HEADERS, page_headers
+from sealring.browser.csp import JSON_HEADERS, closed_page_headers, page_headers
 from sealring.browser.origin import Origin
 
 
@@ -38,6 +38,12 @@ def test_a_page_may_call_the_origins_that_it_names() -> None:
 )
 def test_a_page_is_kept_to_itself(name: bytes, value: bytes) -> None:
     assert (name, value) in page_headers()
+
+
+def test_a_page_with_everything_within_has_its_own_policy_and_the_other_headers_of_pages() -> None:
+    headers = closed_page_headers("default-src 'none'")
+    assert policy_of(headers) == {"default-src": ["'none'"]}
+    assert headers[1:] == page_headers()[1:]
 
 
 def test_a_json_answer_is_kept_by_no_cache_and_sniffed_by_no_browser() -> None:

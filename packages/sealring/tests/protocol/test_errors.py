@@ -11,8 +11,7 @@ from sealring.protocol.errors import CODES, OAuthError, refuse
 
 # The modules whose input comes from strangers. What they say must not depend on what they read.
 STRANGERS = (
-    "access_token", "authorization", "client_authentication", "client_credentials", "form", "scope", "session",
-    "token_request",
+    "access_token", "client_authentication", "client_credentials", "form", "scope", "session", "token_request"
 )  # fmt: skip
 RFC_WORDS = {
     "invalid_request",
@@ -21,19 +20,20 @@ RFC_WORDS = {
     "unauthorized_client",
     "unsupported_grant_type",
     "invalid_scope",
+    "unsupported_response_type",
+    "access_denied",
+    # OpenID Connect Core §3.1.2.6
+    "login_required",
+    "consent_required",
+    "request_not_supported",
+    "request_uri_not_supported",
+    "registration_not_supported",
     "invalid_target",
     "invalid_token",
     "insufficient_scope",
     "temporarily_unavailable",
     "server_error",
     "mfa_required",
-    "access_denied",
-    "consent_required",
-    "login_required",
-    "registration_not_supported",
-    "request_not_supported",
-    "request_uri_not_supported",
-    "unsupported_response_type",
 }
 
 

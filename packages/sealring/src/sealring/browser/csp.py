@@ -44,3 +44,8 @@ def page_headers(
         "style-src 'self'",
     )
     return ((b"content-security-policy", "; ".join(policy).encode("ascii")), *_PAGE_HEADERS)
+
+
+def closed_page_headers(policy: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Give the headers of an HTML page that has everything within, under its own policy: hashes, and no connection."""
+    return ((b"content-security-policy", policy.encode("ascii")), *_PAGE_HEADERS)

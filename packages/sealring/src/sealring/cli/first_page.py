@@ -19,6 +19,7 @@ LATER: Final = {
     "restore": "put a backup in its place: everybody signs in again",
     "migrate-store": "move the whole store from SQLite to PostgreSQL; nobody is signed out",
     "tokens": "issue, revoke",
+    "inspect": "look into a token, offline: what it says, a reviewer's remarks, whether it is good",
     "keys": "list, rotate, rewrap, revoke",
     "recover": "begin anew after the store was restored from a backup",
 }

@@ -16,6 +16,7 @@ from sealring.compose.problem import ComposeProblem
 from sealring.compose.upkeep import (
     keep_certificate,
     keep_checkpoints,
+    keep_clients_told,
     keep_keys,
     keep_up,
     make_checkpoints,
@@ -64,7 +65,12 @@ async def serve_house(
                 raise ComposeProblem(str(problem)) from problem
             stack.push_async_callback(server.stop, _GRACE_SECONDS)
         retention = make_retention(opened.desk, settings.audit.retention_days)
-        for upkeep in (keep_up(opened, retention), keep_keys(opened), keep_certificate(certificate)):
+        for upkeep in (
+            keep_up(opened, retention),
+            keep_keys(opened),
+            keep_clients_told(opened),
+            keep_certificate(certificate),
+        ):
             stack.callback(asyncio.create_task(upkeep).cancel)
         await _note(opened, "node_started")
         checkpoints = None if output is None else make_checkpoints(opened.desk, output)

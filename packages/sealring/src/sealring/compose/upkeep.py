@@ -10,6 +10,7 @@ from sealring.compose.opening import OpenHouse, remember_store
 from sealring.compose.unlocking import clock_problem
 from sealring.services.audit_checkpoint import AuditCheckpoints
 from sealring.services.audit_retention import AuditRetention
+from sealring.services.backchannel_logout import Teller, tell_due_logouts
 from sealring.services.desk import Desk
 from sealring.services.expiry import forget_expired
 from sealring.services.key_schedule import adopt_keys, turn_due_keys
@@ -125,6 +126,26 @@ async def keep_certificate(certificate: Certificate | None) -> None:
     while certificate is not None:
         await asyncio.sleep(_BEAT_SECONDS)
         certificate.reload_if_changed()
+
+
+async def keep_clients_told(opened: OpenHouse) -> None:
+    """Four times a second: tell clients of sessions that have ended."""
+    house = opened.house
+    teller = Teller(
+        store=house.store,
+        signer=house.signer,
+        outgoing=house.outgoing,
+        pairwise_key=house.pairwise_key,
+        randomness=house.randomness,
+        holder=opened.desk.keys.holder,
+    )
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            if not house.halted:
+                await tell_due_logouts(teller, now=house.clock())
+        except Exception:  # noqa: BLE001 -- as in keep_up
+            _log.exception("clients_not_told")
 
 
 async def keep_keys(opened: OpenHouse) -> None:

@@ -54,6 +54,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "session_reuse_detected": "A refresh token was used a second time: the session was ended.",
         "store_rollback_detected": "A refresh token is newer than the store, or the store is not the one we knew.",
         "session_ended": "A session was ended.",
+        "logout_not_told": "A client could not be told of an ended session, however often it was tried.",
         "sessions_ended": "All sessions of a user, or of everybody, were ended.",
         "subject_revoked": "A trusted back-end ended everything a subject held before now.",
         "password_changed": "A password was set or changed (other sessions ended), or that was refused (see the code).",

@@ -28,6 +28,7 @@ from sealring.web.pages.account import get_account, post_account
 from sealring.web.pages.admin_enroll import get_admin_enroll, post_admin_enroll
 from sealring.web.pages.authorization import get_authorize, post_authorize
 from sealring.web.pages.consent import get_consent, post_consent
+from sealring.web.pages.inspect import get_inspect
 from sealring.web.pages.login import get_login, post_login
 from sealring.web.pages.logout import get_logged_out, get_logout, post_logout
 from sealring.web.pages.static import get_static
@@ -63,6 +64,7 @@ ROUTES: Mapping[str, Methods] = MappingProxyType(
         "/healthz": {"GET": get_healthz},
         "/readyz": {"GET": get_readyz},
         "/admin/enroll": {"GET": get_admin_enroll, "POST": post_admin_enroll},
+        "/inspect": {"GET": get_inspect},
         "/static/style.css": {"GET": get_style},
         "/static/logo": {"GET": get_logo},
         "/static/{name}": {"GET": get_static},
