@@ -119,6 +119,18 @@ def test_a_log_in_is_as_old_as_max_age_at_most(max_age: int, outcome: Authorizat
     assert decide({"max_age": max_age}, began_at=SESSION.auth_time) == Grant(scope=ASKED)
 
 
+def test_a_scope_that_changes_the_account_needs_a_log_in_of_late() -> None:
+    asked = {"scope": ASKED | {"sessions"}}
+    allowed = {"consent": msgspec.structs.replace(CONSENT, scope=asked["scope"])}
+    old = {"session": msgspec.structs.replace(SESSION, auth_time=Instant(NOW - 601_000)), **allowed}
+    assert decide(asked, **allowed) == Grant(scope=asked["scope"])
+    assert decide(asked, **old) == LogInFirst()
+    assert decide({**asked, "max_age": 10_000}, **old) == LogInFirst()
+    assert decide({**asked, "max_age": 99}, **allowed) == LogInFirst()
+    assert decide({**asked, **prompt("none")}, **old) == LOGIN_REQUIRED
+    assert decide(**old) == Grant(scope=ASKED)
+
+
 def test_a_log_in_that_is_too_old_is_not_asked_for_in_silence() -> None:
     assert decide({"max_age": 1, **prompt("none")}) == LOGIN_REQUIRED
     assert decide({"max_age": 0, **prompt("none")}) == LOGIN_REQUIRED

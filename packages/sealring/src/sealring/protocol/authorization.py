@@ -1,16 +1,23 @@
 """What a request needs before it is granted: a log-in, a consent, or nothing (OpenID Connect Core §3.1.2)."""
 
 import hashlib
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
+from sealring.protocol.api import SESSIONS_SCOPE
 from sealring.protocol.authorization_request import AuthorizationRequest
 from sealring.protocol.client import Client
 from sealring.protocol.consent import Consent
 from sealring.protocol.instant import Instant
 from sealring.protocol.redirect_uri import is_on_this_machine, is_private_use
 from sealring.protocol.sso_session import SsoSession
+
+
+SENSITIVE_SCOPES: Final = frozenset({SESSIONS_SCOPE})
+"""Scopes by which a person's own account is changed: whoever asks for one must have signed in of late."""
+
+SENSITIVE_SECONDS: Final = 600
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +92,8 @@ def _needs_log_in(
     max_age = request.max_age
     if max_age is None and client.code_flow is not None:
         max_age = client.code_flow.default_max_age
+    if request.scope & SENSITIVE_SCOPES:
+        max_age = SENSITIVE_SECONDS if max_age is None else min(max_age, SENSITIVE_SECONDS)
     if max_age == 0:  # the same as prompt=login (Core §3.1.2.1)
         return True
     # Counted from the whole second as which the client will read auth_time.
