@@ -260,3 +260,26 @@ async def test_a_password_change_ends_what_was_proven_by_the_old_one(
     await site.store.users.set_password("u1", password_hash="x", proven_epoch=None, keep=None, now=site.now, events=[])
     assert (await person.arrive(prompt="none"))["error"] == "login_required"
     assert (await site.redeem_code(code)).json()["error"] == "invalid_grant"
+
+
+async def test_an_answer_counts_for_the_person_who_was_asked(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    """Somebody else signs in in another tab before the first one is answered."""
+    await person.authorize()
+    asked = await person.sign_in()
+    await person.authorize(prompt="login")
+    await person.sign_in("bob")
+    person.page = asked
+    again = await person.decide()
+    assert 'id="consent-page"' in again.text
+    assert "<strong>bob</strong>" in again.text
+    assert await site.store.consents.list_of("u2") == ()
+
+
+async def test_an_answer_counts_for_the_client_that_was_shown(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    await person.authorize()
+    await person.sign_in()
+    await change_client(site, name="Your bank")
+    again = await person.decide()
+    assert "Your bank" in again.text
+    await person.decide()
+    assert "code" in person.told()

@@ -13,7 +13,6 @@ from sealring.protocol.instant import Instant
 from sealring.protocol.redirect_uri import is_on_this_machine, is_private_use
 from sealring.protocol.sso_session import SsoSession
 
-
 SENSITIVE_SCOPES: Final = frozenset({SESSIONS_SCOPE})
 """Scopes by which a person's own account is changed: whoever asks for one must have signed in of late."""
 

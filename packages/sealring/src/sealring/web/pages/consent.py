@@ -1,9 +1,12 @@
 """`/consent`: a person is asked what a client may do, and remembered where that is safe (SECURITY E2)."""
 
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from typing import Final
 
 import msgspec
 
+from sealring.protocol.authorization import metadata_digest
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.interaction import Interaction, read_interaction, write_interaction
 from sealring.protocol.redirect_uri import redirect_source
@@ -36,6 +39,12 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True):
     asked: Asked
     session: SsoSession
 
+    @property
+    def digest(self) -> str:
+        """What is asked of whom: another person in this browser, or a client with another face, is another question."""
+        asked = self.session.id.encode() + metadata_digest(self.asked.client)
+        return urlsafe_b64encode(sha256(asked).digest()).decode()
+
 
 async def get_consent(request: Request, house: House) -> Answer:
     """Ask, or go back to /authorize where there is nothing to ask any more."""
@@ -66,7 +75,7 @@ async def post_consent(request: Request, house: House) -> Answer:
     if isinstance(question, Answer):
         return question
     decision = form.get("decision")
-    if decision not in _DECISIONS:
+    if decision not in _DECISIONS or interaction.question != question.digest:
         return await _page(question, house)
     if decision == "deny":
         return show(deny(question.asked, issuer=house.issuer), house)
@@ -111,8 +120,9 @@ def _back(interaction: Interaction, house: House) -> Answer:
 async def _page(question: _Question, house: House) -> Answer:
     redirect_uri = question.asked.request.address.redirect_uri
     user = await house.store.users.find(question.session.sub)
+    interaction = msgspec.structs.replace(question.interaction, question=question.digest)
     values: dict[str, object] = {
-        "interaction": write_interaction(question.interaction, key=house.signer.interaction_keys()[0]),
+        "interaction": write_interaction(interaction, key=house.signer.interaction_keys()[0]),
         "client": client_card(question.asked.client, redirect_uri=redirect_uri),
         "scopes": await _describe(question.asked, house),
         "person": "" if user is None else user.username or user.email or user.sub,
