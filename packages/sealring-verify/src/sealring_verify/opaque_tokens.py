@@ -97,7 +97,9 @@ class OpaqueTokens:
         self._flights: dict[bytes, Future[Outcome]] = {}
         self._threads = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, thread_name_prefix="sealring-introspection")
 
-    def _recall(self, token: str, digest: bytes) -> Outcome | None:
+    def _recall(self, token: object, digest: bytes) -> Outcome | None:
+        if not isinstance(token, str):
+            raise InvalidToken("token_malformed")
         if len(token) > _LONGEST:
             raise InvalidToken("token_too_large")
         if not _SHAPE.fullmatch(token):

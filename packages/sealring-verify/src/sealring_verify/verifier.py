@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Self
 
 import msgspec
@@ -28,6 +28,7 @@ from sealring_verify.introspection import (
 from sealring_verify.issuer_keys import IssuerKeys
 from sealring_verify.issuer_metadata import parse_issuer
 from sealring_verify.jose.jwks import KeySet
+from sealring_verify.jose.jws import MAX_TOKEN_LENGTH
 from sealring_verify.jwks import Freshness, JwksPolicy
 from sealring_verify.opaque_tokens import OpaqueTokens
 from sealring_verify.revocation_check import token_ids
@@ -38,6 +39,7 @@ from sealring_verify.revocation_guard import (
     RevocationGuard,
     checked_feed_policy,
 )
+from sealring_verify.static_keys import KeySource, key_document
 from sealring_verify.symmetric_secret import symmetric_key_set
 from sealring_verify.verified_tokens import VerifiedToken, VerifiedTokens
 from sealring_verify.verifier_options import (
@@ -45,7 +47,6 @@ from sealring_verify.verifier_options import (
     checked_algorithms,
     checked_audience,
     checked_leeway,
-    jwks_document,
     options_from_environment,
     parsed_jwks,
 )
@@ -95,9 +96,10 @@ class Verifier:
     """Verifies the access tokens (RFC 9068) of one issuer for one API; any number of threads and event loops share one.
 
     `issuer` is its identifier, exactly; `audience` this API's identifier, which a token must name. `jwks`, a JWK set,
-    takes the place of fetching one. `algorithms` narrows the list of asymmetric ones. `leeway` is in seconds, 0 to 300.
-    `symmetric_secrets`: this API's own, one or, while they turn, two; then tokens of HS256 under these are accepted and
-    no others, and no keys are fetched. Without them HS256 is never accepted.
+    public keys in PEM, or the `Path` of a file of either, takes the place of fetching one. `algorithms` narrows the
+    list of asymmetric ones. `leeway` is in seconds, 0 to 300. `symmetric_secrets`: this API's own, one or, while they
+    turn, two, as `bytes` if another issuer made them; then tokens of HS256 under these are accepted and no others, and
+    no keys are fetched. Without them HS256 is never accepted.
     `api_key` is the API's secret: with it the issuer's revocation feed is followed (`feed`: "stream", "poll" for hosts
     that sleep, "off"). Where nothing was heard of it for `max_staleness` seconds, 1 to 3600, tokens are answered
     RevocationUnknown; `on_stale="accept"` lets them pass instead. `reports=False`: the issuer is told nothing of this
@@ -113,9 +115,9 @@ class Verifier:
         audience: str,
         *,
         api_key: str | None = None,
-        jwks: Mapping[str, object] | str | bytes | None = None,
+        jwks: KeySource | None = None,
         algorithms: Collection[str] | None = None,
-        symmetric_secrets: Collection[str] = (),
+        symmetric_secrets: Collection[str | bytes] = (),
         leeway: int = 30,
         max_staleness: int = 30,
         on_stale: OnStale = "reject",
@@ -123,7 +125,7 @@ class Verifier:
         reports: bool = True,
         introspect: bool = False,
         opaque: bool = False,
-        decryption_jwks: Mapping[str, object] | str | bytes | None = None,
+        decryption_jwks: KeySource | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = seconds_awake_or_asleep,
     ) -> None:
@@ -150,12 +152,12 @@ class Verifier:
         self._introspects = introspect
         self._clock = clock
         self._monotonic = monotonic
-        self._static_keys = symmetric_key_set(symmetric_secrets) if symmetric_secrets else parsed_jwks(jwks)
+        self._static_keys = symmetric_key_set(symmetric_secrets) if symmetric_secrets else parsed_jwks(jwks, algorithms)
         if self._static_keys is None or introspect:
             # The HTTP client, 230 ms: not when the package is imported, since a server only signs with it; not at the
             # first request, which would wait; not in a flight, which a fork could cut in the middle of an import.
             importlib.import_module("sealring_verify.fetch")
-        self._decryption = None if decryption_jwks is None else Decryption(jwks_document(decryption_jwks))
+        self._decryption = None if decryption_jwks is None else Decryption(key_document(decryption_jwks))
         self._issuer_keys = IssuerKeys(
             self.issuer, monotonic=monotonic, policy=JwksPolicy(), metadata_only=opaque or bool(symmetric_secrets)
         )
@@ -384,6 +386,8 @@ def _check_scopes(use: "_Verification", scopes: Collection[str]) -> None:
         raise InsufficientScope(scopes)
 
 
-def _digest(token: str) -> bytes:
-    # Whatever a caller passes on has a digest; what is no ASCII is refused by the check.
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+def _digest(token: object) -> bytes:
+    # Whatever a caller passes on has a digest, at a bounded price: what is no text, no ASCII or too long is refused by
+    # the check, and one character over the limit is enough to be no token's digest.
+    text = token[: MAX_TOKEN_LENGTH + 1] if isinstance(token, str) else ""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -17,6 +17,9 @@ from sealring_verify.jose.roca import has_roca_fingerprint
 ALGORITHMS = frozenset({"ES256", "Ed25519", "PS256", "RS256"})
 """What a key that was fetched may do. Never HS256: whoever verifies with such a key can mint (RFC 8725 §3.1)."""
 
+OTHER_NAMES = {"EdDSA": "Ed25519"}
+"""Names that do not say it all (RFC 9864 §3.1.2), and what they mean here: taken where the verifier lists them."""
+
 PrivateMaterial = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 PublicMaterial = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 Sign = Callable[[bytes], bytes]

@@ -1,8 +1,8 @@
 """RSA keys of a weak generator: the fingerprint of ROCA (CVE-2017-15361), by which smart cards gave their primes away.
 
-Such a prime is k · M + (65537^a mod M), where M is the product of the first 126 primes for keys of 1984 bits and more. So
-the modulus, modulo each of these primes, is a power of 65537, which the modulus of any other key is almost never for all
-of them.
+Such a prime is k · M + (65537^a mod M), where M is the product of the first 126 primes for keys of 1984 bits and more.
+So the modulus, modulo each of these primes, is a power of 65537, which the modulus of any other key is almost never for
+all of them.
 """
 
 import functools
@@ -22,7 +22,8 @@ def has_roca_fingerprint(modulus: int) -> bool:
 @functools.cache
 def _telling_primes() -> tuple[tuple[int, int], ...]:
     # With the order of 65537. Where it makes every number but 0, the prime tells nothing.
-    primes = [number for number in range(3, _LARGEST_PRIME + 1) if all(number % divisor for divisor in range(2, number))]
+    odd = range(3, _LARGEST_PRIME + 1, 2)
+    primes = [number for number in odd if all(number % divisor for divisor in range(2, number))]
     return tuple((prime, order) for prime in primes if (order := _order(prime)) < prime - 1)
 
 
