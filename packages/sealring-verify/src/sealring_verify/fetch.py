@@ -32,11 +32,14 @@ class MetadataRefused(Exception):  # noqa: N818 - it reads as what happened
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP answer of bounded size."""
+    """An HTTP answer of bounded size, with the headers that tell how long it is fresh."""
 
     status: int
     cache_control: str | None
     body: bytes
+    age: str | None = None
+    date: str | None = None
+    expires: str | None = None
 
 
 def fetch_jwks(issuer: str) -> FetchedJwks:
@@ -47,7 +50,14 @@ def fetch_jwks(issuer: str) -> FetchedJwks:
             answer = _get(client, metadata.jwks_uri)
     except FAILURES as error:
         raise FetchFailed(f"{type(error).__name__}: {error}") from error
-    return FetchedJwks(metadata=metadata, document=answer.body, cache_control=answer.cache_control)
+    return FetchedJwks(
+        metadata=metadata,
+        document=answer.body,
+        cache_control=answer.cache_control,
+        age=answer.age,
+        date=answer.date,
+        expires=answer.expires,
+    )
 
 
 def fetch_metadata(issuer: str) -> IssuerMetadata:
@@ -145,7 +155,15 @@ def _bound(length: int) -> None:
 
 
 def _answer(response: httpx.Response, body: bytes) -> Answer:
-    return Answer(status=response.status_code, cache_control=response.headers.get("cache-control"), body=body)
+    headers = response.headers
+    return Answer(
+        status=response.status_code,
+        cache_control=headers.get("cache-control"),
+        body=body,
+        age=headers.get("age"),
+        date=headers.get("date"),
+        expires=headers.get("expires"),
+    )
 
 
 @functools.cache

@@ -102,4 +102,4 @@ def checked_leeway(leeway: int) -> int:
 
 def parsed_jwks(jwks: KeySource | None, algorithms: Collection[str] | None) -> KeySet | None:
     """Read a key set that was given in place of fetching one. ValueError where nothing of it can be used."""
-    return None if jwks is None else read_static_keys(jwks, algorithms=checked_algorithms(algorithms))
+    return None if jwks is None else read_static_keys(jwks, algorithms=frozenset(algorithms or ()))
