@@ -24,7 +24,7 @@ def parse_json_object(data: bytes) -> dict[str, object]:
     """Read one JSON object. Raises `DuplicateMember` or another ValueError.
 
     It is UTF-8 without byte order mark, at most `MAX_DEPTH` deep, has no member twice at any depth, no NaN or Infinity,
-    no lone surrogate, no number beyond a double's range.
+    no lone surrogate, no fraction beyond a double's range, no whole number of more than 4300 digits.
     """
     _refuse_depth(data)
     try:
