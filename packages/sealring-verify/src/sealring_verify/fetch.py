@@ -1,9 +1,13 @@
 """The only sockets of this package: bounded in size and time, no redirects, no proxy or netrc from the environment."""
 
 import asyncio
+import contextlib
 import functools
+import socket
 import ssl
-import time
+import threading
+from collections.abc import Mapping
+from typing import Any, Self
 
 import httpx
 import msgspec
@@ -122,19 +126,60 @@ def _get(client: httpx.Client, url: str) -> Answer:
 
 
 def _send(client: httpx.Client, request: httpx.Request) -> Answer:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    response = client.send(request, stream=True)
-    try:
-        body = bytearray()
-        for chunk in response.iter_raw():
-            body += chunk
-            _bound(len(body))
-            # The client's own timeout is per read, so a body of one byte a second would never end.
-            if time.monotonic() > deadline:
-                raise FetchFailed(f"{request.url} took longer than {TIMEOUT_SECONDS:g} s")
+    with _Deadline(request) as deadline:
+        try:
+            response = client.send(request, stream=True)
+            try:
+                body = bytearray()
+                for chunk in response.iter_raw():
+                    body += chunk
+                    _bound(len(body))
+            finally:
+                response.close()
+        except FAILURES:
+            deadline.refuse_late()
+            raise
+        # What was cut may look like an end.
+        deadline.refuse_late()
         return _answer(response, bytes(body))
-    finally:
-        response.close()
+
+
+class _Deadline:
+    """Cuts the connection of a request whose time is up.
+
+    The client's own timeout is per read, so an answer of one octet a second would never end.
+    """
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._url = request.url
+        self._sockets: list[socket.socket] = []
+        self._is_over = False
+        request.extensions = {**request.extensions, "trace": self._watch}
+        self._timer = threading.Timer(TIMEOUT_SECONDS, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def refuse_late(self) -> None:
+        """Raise FetchFailed where the time was up."""
+        if self._is_over:
+            raise FetchFailed(f"{self._url} took longer than {TIMEOUT_SECONDS:g} s")
+
+    def _watch(self, event: str, details: Mapping[str, Any]) -> None:
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._sockets.append(details["return_value"].get_extra_info("socket"))
+
+    def _cut(self) -> None:
+        self._is_over = True
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                # By the plain socket's own method: that of TLS would touch what the reading thread is using.
+                socket.socket.shutdown(each, socket.SHUT_RDWR)
 
 
 async def _send_async(client: httpx.AsyncClient, request: httpx.Request) -> Answer:
