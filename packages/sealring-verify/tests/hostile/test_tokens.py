@@ -14,8 +14,12 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sealring_verify import InvalidToken, TokenRefused, Verifier
+from sealring_verify.access_token import check_access_token
+from sealring_verify.decryption import signed_token
 from sealring_verify.jose import base64url
-from sealring_verify.jose.jwk import PrivateKey, generate_private_key
+from sealring_verify.jose.algorithms import ALGORITHMS
+from sealring_verify.jose.jwk import PrivateKey, PublicKey, generate_private_key
+from sealring_verify.jose.jwks import KeySet, parse_jwks
 
 NOW = 1_795_000_000
 ISSUER = "https://id.example.com"
@@ -659,6 +663,59 @@ def test_a_hostile_token_is_refused_by_its_code(token: str, code: str, claim: st
 @pytest.mark.parametrize("token", [row[1] for row in CONTROLS], ids=[row[0] for row in CONTROLS])
 def test_a_control_passes(token: str) -> None:
     assert VERIFIER.verify(token).sub == asyncio.run(VERIFIER.verify_async(token)).sub
+
+
+class Counting:
+    """A key set whose keys count how often a signature is checked."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+        self.keys = KeySet([self._counted(key) for key in parse_jwks(json.dumps(JWKS).encode()).keys])
+
+    def _counted(self, key: PublicKey) -> PublicKey:
+        def verify(message: bytes, signature: bytes) -> bool:
+            self.checks += 1
+            return key.verify(message, signature)
+
+        return PublicKey(kid=key.kid, alg=key.alg, verify=verify)
+
+
+@pytest.mark.parametrize(("token", "code"), [row[1:3] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
+def test_a_refusal_checks_one_signature_at_most_and_reads_no_claim_before_it(token: str, code: str) -> None:
+    counting = Counting()
+    with pytest.raises(InvalidToken):
+        check_access_token(
+            signed_token(token, None),
+            keys=counting.keys,
+            issuer=ISSUER,
+            audience="orders",
+            algorithms=ALGORITHMS,
+            leeway=30,
+            now=NOW,
+        )
+    early = code in {"token_too_large", "token_encrypted", "critical_header", "algorithm_not_allowed", "unknown_key"}
+    late = code in {
+        "bad_signature",
+        "missing_claim",
+        "invalid_claim",
+        "wrong_issuer",
+        "wrong_audience",
+        "token_expired",
+    }
+    assert counting.checks <= 1 - early
+    assert counting.checks >= late
+
+
+def test_what_is_read_before_a_signature_holds_is_4_kib_of_header() -> None:
+    """Beyond it a forger's text is only split and hashed, so the largest costs little more than a verification."""
+    for padding_octets in (3000, 3100, 4000, 11_000):
+        header = {"alg": "ES256", "typ": "at+jwt", "kid": "nobody", "note": "x" * padding_octets}
+        token = f"{b64(json.dumps(header).encode())}.{BODY}.{MAC}"
+        with pytest.raises(InvalidToken) as refused:
+            VERIFIER.verify(token)
+        assert refused.value.code == (
+            "unknown_key" if len(token.split(".", maxsplit=1)[0]) <= 4096 else "token_too_large"
+        )
 
 
 def test_no_hostile_token_is_remembered() -> None:

@@ -13,6 +13,7 @@ FlatValue = str | int | float | bool | list[str] | None
 _nested_object = msgspec.json.Decoder(dict[str, object])
 _flat_object = msgspec.json.Decoder(dict[str, FlatValue])
 _encode = msgspec.json.Encoder().encode
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 
 
@@ -54,12 +55,12 @@ def _refuse_depth(data: bytes) -> None:
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return
     depth = 0
-    for byte in _STRING.sub(b"", data):
+    for byte in _STRING.sub(b"", data).translate(None, _NO_BRACKETS):
         if byte in b"[{":
             depth += 1
             if depth > MAX_DEPTH:
                 raise ValueError("JSON is nested too deep")
-        elif byte in b"]}":
+        else:
             depth -= 1
 
 
