@@ -98,6 +98,12 @@ def test_any_other_pem_fails_at_construction_without_being_repeated(text: str, s
     assert not text.splitlines()[1:2] or text.splitlines()[1] not in str(refused.value)
 
 
+@pytest.mark.parametrize("source", [7, ["keys"], object(), 1.5])
+def test_what_is_no_source_of_keys_fails_in_a_sentence(source: Any) -> None:  # noqa: ANN401 - wrong ones are the point
+    with pytest.raises(ValueError, match="jwks must be a JWK set"):
+        Verifier(ISSUER, "orders", jwks=source)
+
+
 def test_a_public_key_in_pem_is_no_shared_secret() -> None:
     key = generate_private_key("RS256")
     for octets in (pem(key).encode(), pem(key).strip().encode()):
@@ -127,6 +133,8 @@ def test_secrets_of_another_issuer_are_tried_without_an_id() -> None:
         (SECRET, "list of one"),
         ([SECRET] * 3, "list of one"),
         ([SECRET, "slh_" + "A" * 43], "not both"),
+        ([None], "not both"),
+        ([7], "not both"),
     ],
 )
 def test_a_secret_that_is_too_short_fails_at_construction(secrets: Any, sentence: str) -> None:  # noqa: ANN401 - wrong ones are the point

@@ -43,16 +43,18 @@ def key_document(source: KeySource) -> bytes:
     elif isinstance(source, bytes):
         document = source
     else:
-        document = _read_file(Path(source))
+        document = _read_file(source)
     if len(document) > _LONGEST:
         raise ValueError(f"jwks is longer than {_LONGEST // 1024} KiB")
     return document
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: os.PathLike[str]) -> bytes:
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             return file.read(_LONGEST + 1)
+    except TypeError:
+        raise ValueError("jwks must be a JWK set, public keys in PEM, or the Path of a file of either") from None
     except OSError as fault:
         raise ValueError(f"{path} cannot be read: {fault.strerror}") from None
 

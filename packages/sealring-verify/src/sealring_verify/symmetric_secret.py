@@ -48,9 +48,10 @@ def symmetric_key_set(secrets: Collection[str | bytes]) -> KeySet:
     """
     if isinstance(secrets, str | bytes) or not 1 <= len(secrets) <= _MOST_SECRETS:
         raise ValueError("symmetric_secrets is a list of one secret or, while they turn, of two")
+    texts = [secret for secret in secrets if isinstance(secret, str)]
     octets = [secret for secret in secrets if isinstance(secret, bytes)]
-    if not octets:
-        return KeySet([parse_symmetric_secret(secret).verifying() for secret in secrets if isinstance(secret, str)])
+    if len(texts) == len(secrets):
+        return KeySet([parse_symmetric_secret(secret).verifying() for secret in texts])
     if len(octets) != len(secrets):
         raise ValueError("symmetric_secrets are Sealring's own, as text, or another issuer's, as bytes: not both")
     return KeySet([join_keys([make_secret_key(secret, kid="").verifying() for secret in octets])], without_ids=True)

@@ -12,12 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from joserfc.jwk import OKPKey
 
 from sealring_verify import InvalidToken, TokenRefused, Verifier
 from sealring_verify.access_token import check_access_token
 from sealring_verify.decryption import signed_token
 from sealring_verify.jose import base64url
 from sealring_verify.jose.algorithms import ALGORITHMS
+from sealring_verify.jose.jwe import encrypt_compact, parse_encryption_jwks
 from sealring_verify.jose.jwk import PrivateKey, PublicKey, generate_private_key
 from sealring_verify.jose.jwks import KeySet, parse_jwks
 
@@ -663,6 +665,34 @@ def test_a_hostile_token_is_refused_by_its_code(token: str, code: str, claim: st
 @pytest.mark.parametrize("token", [row[1] for row in CONTROLS], ids=[row[0] for row in CONTROLS])
 def test_a_control_passes(token: str) -> None:
     assert VERIFIER.verify(token).sub == asyncio.run(VERIFIER.verify_async(token)).sub
+
+
+API_KEY = OKPKey.generate_key("X25519", {"use": "enc", "kid": "api", "alg": "ECDH-ES"})
+(TO_THE_API,) = parse_encryption_jwks(json.dumps({"keys": [API_KEY.as_dict(private=False)]}).encode())
+DECRYPTING = Verifier(
+    ISSUER, "orders", jwks=JWKS, clock=lambda: NOW, decryption_jwks={"keys": [API_KEY.as_dict(private=True)]}
+)
+# What cannot be encrypted into a token of 16 KiB, or is another form of token there.
+WITHIN = [
+    (why, token, code)
+    for why, token, code, _ in HOSTILE
+    if isinstance(token, str) and token.isascii() and token and len(token) < 12_000 and code != "token_encrypted"
+]
+
+
+@pytest.mark.parametrize(("token", "code"), [row[1:] for row in WITHIN], ids=[row[0] for row in WITHIN])
+def test_what_hides_in_an_encrypted_token_is_refused_by_the_same_code(token: str, code: str) -> None:
+    with pytest.raises(InvalidToken) as refused:
+        DECRYPTING.verify(encrypt_compact(token, key=TO_THE_API))
+    assert refused.value.code == code
+
+
+def test_a_control_passes_in_an_encrypted_token_and_not_beside_it() -> None:
+    assert DECRYPTING.verify(encrypt_compact(GOOD, key=TO_THE_API)).sub == "u1"
+    with pytest.raises(InvalidToken, match="token_not_encrypted"):
+        DECRYPTING.verify(GOOD)
+    with pytest.raises(InvalidToken, match="token_malformed"):
+        DECRYPTING.verify(encrypt_compact(encrypt_compact(GOOD, key=TO_THE_API), key=TO_THE_API))
 
 
 class Counting:

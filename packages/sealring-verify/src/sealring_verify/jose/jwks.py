@@ -16,22 +16,25 @@ class KeySet:
     meant.
     """
 
-    __slots__ = ("_by_kid", "_without_ids", "keys", "skipped", "trusted_headers")
+    __slots__ = ("_alone", "_by_kid", "_without_ids", "keys", "skipped", "trusted_headers")
 
     def __init__(self, keys: Iterable[PublicKey], skipped: Iterable[str] = (), *, without_ids: bool = False) -> None:
         self.keys = tuple(keys)
         self.skipped = tuple(skipped)
         self._by_kid = {key.kid: key for key in self.keys if key.kid is not None}
         self._without_ids = without_ids
+        counts = Counter(key.alg for key in self.keys)
+        # A secret with an id is meant by it or not at all: what it signs is minted by whoever holds it.
+        self._alone = {
+            key.alg: key for key in self.keys if counts[key.alg] == 1 and (key.alg != "HS256" or without_ids)
+        }
         self.trusted_headers: dict[bytes, Header] = {}
 
     def find(self, kid: str | None, alg: str) -> PublicKey | None:
         """Find the key with that id; for a token without an id, the only key of its algorithm, if there is one."""
         if kid is not None and not self._without_ids:
             return self._by_kid.get(kid)
-        # A secret with an id is meant by it or not at all: what it signs is minted by whoever holds it.
-        fitting = [key for key in self.keys if key.alg == alg and (alg != "HS256" or self._without_ids)]
-        return fitting[0] if len(fitting) == 1 else None
+        return self._alone.get(alg)
 
 
 def parse_jwks(document: bytes) -> KeySet:
