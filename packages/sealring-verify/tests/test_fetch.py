@@ -10,15 +10,20 @@ from sealring_verify.fetch import (
     FetchFailed,
     MetadataRefused,
     ask_introspection,
-    ask_introspection_async,
     ask_token_endpoint,
     fetch_jwks,
     fetch_metadata,
 )
-from sealring_verify.introspection import introspection_request
+from sealring_verify.introspection import IntrospectionClient, IntrospectionRequest, introspection_request
+from sealring_verify.issuer_metadata import Discovery
 
 if TYPE_CHECKING:
     from conftest import LocalIssuer
+
+
+def _question(issuer: "LocalIssuer") -> IntrospectionRequest:
+    client = IntrospectionClient(client_id="orders", client_secret="k")
+    return introspection_request("a.b.c", endpoint=f"{issuer.url}/introspect", client=client)
 
 
 def test_metadata_leads_to_the_keys(issuer_with_path: "LocalIssuer") -> None:
@@ -87,18 +92,16 @@ def test_proxies_of_the_environment_are_ignored(issuer: "LocalIssuer", monkeypat
     assert fetch_jwks(issuer.url).document
 
 
-async def test_introspection_is_asked_alike_by_both_ways(issuer: "LocalIssuer") -> None:
-    question = introspection_request("a.b.c", endpoint=f"{issuer.url}/introspect", audience="orders", api_key="k")
-    answers = ask_introspection(question), await ask_introspection_async(question)
-    assert {(answer.status, answer.body) for answer in answers} == {(200, b'{"active": true}')}
-    assert issuer.introspections[0] == issuer.introspections[1]
+def test_introspection_is_asked_by_a_form(issuer: "LocalIssuer") -> None:
+    answer = ask_introspection(_question(issuer))
+    assert (answer.status, answer.body) == (200, b'{"active": true}')
+    assert issuer.introspections[0][1] == b"token=a.b.c&token_type_hint=access_token"
 
 
 @pytest.mark.parametrize("fault", ["down", "slow", "huge"])
-async def test_introspection_without_an_answer_is_unavailable(
+def test_introspection_without_an_answer_is_unavailable(
     issuer: "LocalIssuer", monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    question = introspection_request("a.b.c", endpoint=f"{issuer.url}/introspect", audience="orders", api_key="k")
     monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 0.2)
     if fault == "slow":
         issuer.delay_once("/introspect", 0.6)
@@ -107,12 +110,8 @@ async def test_introspection_without_an_answer_is_unavailable(
     if fault == "down":
         issuer.stop()
     with pytest.raises(IntrospectionUnavailable) as refused:
-        ask_introspection(question)
+        ask_introspection(_question(issuer))
     assert refused.value.__suppress_context__
-    if fault == "slow":
-        issuer.delay_once("/introspect", 0.6)
-    with pytest.raises(IntrospectionUnavailable):
-        await ask_introspection_async(question)
     if fault == "down":
         issuer.start(issuer.port)
 
@@ -146,3 +145,15 @@ def test_a_token_request_that_gets_no_answer_names_no_cause(issuer: "LocalIssuer
         issuer.start(issuer.port)
     # The cause would hold the request, and the request the secret.
     assert failed.value.__cause__ is failed.value.__context__ is None
+
+
+def test_another_issuers_metadata_and_keys_lie_where_its_discovery_says(issuer: "LocalIssuer") -> None:
+    issuer.metadata_path = "/.well-known/openid-configuration"
+    discovery = Discovery(url=f"{issuer.url}/.well-known/openid-configuration")
+    assert fetch_jwks(issuer.url, discovery).metadata.jwks_uri == f"{issuer.url}/jwks"
+    assert fetch_metadata(issuer.url, discovery).introspection_endpoint == f"{issuer.url}/introspect"
+    assert issuer.requests == [issuer.metadata_path, "/jwks", issuer.metadata_path]
+    told = Discovery(jwks_uri=f"{issuer.url}/jwks")
+    assert b'"kid": "k1"' in fetch_jwks(issuer.url, told).document
+    assert fetch_metadata(issuer.url, told).jwks_uri == f"{issuer.url}/jwks"
+    assert issuer.requests[3:] == ["/jwks"]

@@ -2,7 +2,15 @@ import json
 
 import pytest
 
-from sealring_verify.issuer_metadata import metadata_url, parse_issuer, parse_metadata
+from sealring_verify.issuer_metadata import (
+    Discovery,
+    IssuerMetadata,
+    known_metadata,
+    metadata_url,
+    openid_configuration_url,
+    parse_issuer,
+    parse_metadata,
+)
 
 ISSUER = "https://id.example.com/auth"
 
@@ -118,3 +126,55 @@ def test_metadata_leads_to_the_token_endpoint_on_the_issuers_own_origin() -> Non
     document["token_endpoint"] = "https://evil.example/token"
     with pytest.raises(ValueError, match="another origin"):
         parse_metadata(json.dumps(document).encode(), issuer=ISSUER)
+
+
+def test_another_issuers_metadata_lies_where_its_discovery_says() -> None:
+    assert openid_configuration_url("https://a.example/x") == "https://a.example/x/.well-known/openid-configuration"
+    assert openid_configuration_url("https://a.example/") == "https://a.example/.well-known/openid-configuration"
+    discovery = Discovery(url="https://b.example/here")
+    assert metadata_url("https://a.example", discovery) == "https://b.example/here"
+    assert known_metadata(discovery) is known_metadata(None) is None
+    known = known_metadata(Discovery(jwks_uri="https://b.example/keys"))
+    assert known == IssuerMetadata(jwks_uri="https://b.example/keys", introspection_endpoint=None)
+
+
+@pytest.mark.parametrize(
+    ("jwks_uri", "passes"),
+    [
+        ("https://b.example/keys", True),
+        ("https://b.example:443/keys", True),
+        ("https://keys.example/keys", True),
+        ("https://id.example.com/keys", False),  # the issuer's own host is not where its metadata lies
+        ("https://keys.example.evil.example/keys", False),
+        ("https://keys.example:8443/keys", False),
+        ("http://b.example/keys", False),
+        ("https://b.example@evil.example/keys", False),
+    ],
+)
+def test_another_issuers_metadata_sends_for_keys_to_its_own_origin_and_the_named_ones(
+    jwks_uri: str, *, passes: bool
+) -> None:
+    discovery = Discovery(url="https://b.example/here", key_origins=frozenset({"https://keys.example"}))
+    document = json.dumps({"issuer": ISSUER, "jwks_uri": jwks_uri}).encode()
+    if passes:
+        assert parse_metadata(document, issuer=ISSUER, discovery=discovery).jwks_uri == jwks_uri
+    else:
+        with pytest.raises(ValueError, match="another origin"):
+            parse_metadata(document, issuer=ISSUER, discovery=discovery)
+
+
+def test_another_issuers_endpoints_may_lie_elsewhere_and_then_no_secret_goes_there() -> None:
+    discovery = Discovery(url="https://b.example/here")
+    document = {
+        "issuer": ISSUER,
+        "jwks_uri": "https://b.example/keys",
+        "introspection_endpoint": "https://b.example/introspect",
+        "token_endpoint": "https://c.example/token",
+        "sealring_revocation_endpoint": "https://c.example/revocations",
+    }
+    metadata = parse_metadata(json.dumps(document).encode(), issuer=ISSUER, discovery=discovery)
+    assert metadata.introspection_endpoint == "https://b.example/introspect"
+    assert (metadata.token_endpoint, metadata.revocation_endpoint) == (None, None)
+    document["introspection_endpoint"] = "https://c.example/introspect"
+    metadata = parse_metadata(json.dumps(document).encode(), issuer=ISSUER, discovery=discovery)
+    assert metadata.introspection_endpoint is None

@@ -14,6 +14,7 @@ from sealring_verify import (
     TokenRefused,
     Verifier,
 )
+from sealring_verify.opaque_tokens import OpaqueTokens
 
 if TYPE_CHECKING:
     from conftest import LocalFeed, LocalIssuer
@@ -177,22 +178,22 @@ async def test_all_who_wait_for_one_token_share_one_question(issuer: "LocalIssue
 async def test_inventions_are_remembered_apart_and_drive_out_no_true_token(
     issuer: "LocalIssuer", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sealring_verify.opaque_tokens._MAX_REFUSALS", 5)
+    monkeypatch.setattr("sealring_verify.issuer_answers._MAX_REFUSALS", 5)
     verifier = opaque(issuer)
     answer = answering(issuer)
     assert await outcome(verifier, TOKEN, awaits=True) == "u1"
     answer["active"] = False
     for number in range(12):
         assert await outcome(verifier, f"slo_{number:080}", awaits=True) == "token_inactive"
-    assert verifier._opaque is not None
-    assert len(verifier._opaque._refusals) <= 5
+    assert isinstance(verifier._tokens, OpaqueTokens)
+    assert len(verifier._tokens._answers._refusals) <= 5
     assert await outcome(verifier, TOKEN, awaits=True) == "u1"
 
 
 async def test_questions_beyond_the_bound_are_refused_at_once(
     issuer: "LocalIssuer", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sealring_verify.opaque_tokens._MAX_FLIGHTS", 1)
+    monkeypatch.setattr("sealring_verify.issuer_answers._MAX_FLIGHTS", 1)
     verifier = opaque(issuer)
     answering(issuer)
     reply, going = issuer.faults["/introspect"], threading.Event()

@@ -284,6 +284,22 @@ async def test_introspection_refuses_an_ended_session_within_two_seconds(issuer:
     assert len(issuer.introspections) == 2
 
 
+async def test_all_who_bring_one_token_at_once_share_one_question(issuer: "LocalIssuer") -> None:
+    verifier = Verifier(issuer.url, "orders", api_key="sla_k", introspect=True, feed="off")
+    token, going = issuer.token(), threading.Event()
+
+    def held() -> tuple[int, dict[str, str], bytes]:
+        going.wait(5)
+        return 200, {}, b'{"active":true}'
+
+    issuer.faults["/introspect"] = held
+    waiting = [asyncio.create_task(verifier.verify_async(token)) for _ in range(8)]
+    await asyncio.to_thread(issuer.until, lambda: "/introspect" in issuer.requests)
+    going.set()
+    assert [verified.sub for verified in await asyncio.gather(*waiting)] == ["u1"] * 8
+    assert issuer.requests.count("/introspect") == 1
+
+
 async def test_introspection_is_asked_only_about_tokens_that_pass(issuer: "LocalIssuer") -> None:
     verifier = Verifier(issuer.url, "orders", api_key="sla_k", introspect=True)
     for token in ("garbage", issuer.token(exp=1000), issuer.token(aud="billing")):
@@ -304,6 +320,21 @@ async def test_an_issuer_without_introspection_is_unavailable_for_it(issuer: "Lo
     del issuer.metadata["introspection_endpoint"]
     verifier = Verifier(issuer.url, "orders", api_key="sla_k", introspect=True)
     assert await _both(verifier, issuer.token()) == "introspection_unavailable"
+
+
+async def test_what_was_issued_before_a_moment_is_refused_even_when_remembered(issuer: "LocalIssuer") -> None:
+    now = 1000.0
+    verifier = Verifier(issuer.url, "orders", clock=lambda: now)
+    old, other = issuer.token(iat=1000, exp=1600), issuer.token(iat=1000, exp=1600, sub="u2")
+    assert await _both(verifier, old) == "u1"
+    verifier.refuse_issued_before(1000.5, sub="u1")
+    assert await _both(verifier, old) == "issued_before_cutoff"
+    assert await _both(verifier, other) == "u2"
+    assert await _both(verifier, issuer.token(iat=1001, exp=1600)) == "u1"
+    verifier.refuse_issued_before(1000)
+    assert await _both(verifier, other) == "issued_before_cutoff"
+    with pytest.raises(ValueError, match="seconds since 1970"):
+        verifier.refuse_issued_before(1_790_000_000_000, sub="u1")
 
 
 def test_one_verifier_serves_many_threads(issuer: "LocalIssuer") -> None:
@@ -338,7 +369,7 @@ def test_a_remembered_token_is_found_by_its_whole_digest(issuer: "LocalIssuer") 
     verifier = Verifier(issuer.url, "orders")
     token = issuer.token()
     verifier.verify(token)
-    assert set(verifier._verified._young) == {hashlib.sha256(token.encode()).digest()}
+    assert set(verifier._tokens._remembered._young) == {hashlib.sha256(token.encode()).digest()}
 
 
 def test_the_default_clocks_are_the_systems(issuer: "LocalIssuer") -> None:

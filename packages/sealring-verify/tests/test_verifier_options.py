@@ -3,11 +3,15 @@ from typing import Any
 import pytest
 
 from sealring_verify import Verifier
+from sealring_verify.introspection import IntrospectionClient
 from sealring_verify.jose.jwk import generate_private_key
+from sealring_verify.provider_profile import ProviderProfile
 from sealring_verify.symmetric_secret import parse_symmetric_secret, write_symmetric_secret
 
 SECRET = write_symmetric_secret(b"the secret of the tests (32 oct)")
 NEXT_SECRET = write_symmetric_secret(b"the next secret, with 32 octets.")
+PROFILE = ProviderProfile(name="a provider", algorithms=frozenset({"RS256"}))
+CLIENT = IntrospectionClient(client_id="orders", client_secret="s")
 GOOD_JWKS = {"keys": [generate_private_key("ES256").public_jwk()]}
 
 
@@ -52,6 +56,15 @@ GOOD_JWKS = {"keys": [generate_private_key("ES256").public_jwk()]}
         ({"jwks": "garbage"}, "jwks"),
         ({"jwks": {"keys": []}}, "empty"),
         ({"jwks": {"keys": [{"kty": "oct", "k": "AAAA"}]}}, "kty"),
+        ({"profile": PROFILE, "api_key": "sla_k"}, "api_key and symmetric_secrets are for Sealring's own"),
+        ({"profile": PROFILE, "symmetric_secrets": [SECRET]}, "api_key and symmetric_secrets"),
+        ({"profile": PROFILE, "algorithms": ["ES256"]}, "some of: RS256"),
+        ({"profile": PROFILE, "introspect": True}, "introspection=IntrospectionClient"),
+        ({"opaque": True}, "introspection=IntrospectionClient"),
+        ({"introspection": CLIENT}, "say introspect=True, or opaque=True"),
+        ({"introspection": CLIENT, "opaque": True, "api_key": "sla_k"}, "leave api_key out"),
+        ({"introspection": CLIENT, "introspect": True, "jwks": GOOD_JWKS}, "name the endpoint"),
+        ({"introspection": CLIENT, "introspect": True, "opaque": True}, "opaque=True stands alone"),
     ],
 )
 def test_a_wrong_configuration_fails_at_construction_in_a_sentence(arguments: dict[str, Any], sentence: str) -> None:

@@ -3,7 +3,9 @@
     verifier = Verifier("https://id.example.com", "orders")
     access_token = verifier.verify(token)          # raises TokenRefused
 
-`sealring_verify.integrations.fastapi` has the same for FastAPI endpoints. And call another API in a service's own name:
+`sealring_verify.integrations.fastapi` has the same for FastAPI endpoints, `sealring_verify.providers` for the tokens of
+Auth0, Okta, Amazon Cognito, Firebase, Google, Microsoft Entra ID, Keycloak and any OpenID Connect issuer.
+And call another API in a service's own name:
 
     service_token = ServiceToken("https://id.example.com", "reports", client_secret, "orders", "orders:read")
     httpx.get("https://orders.example.com/orders", auth=service_token)        # may raise TokenUnavailable
@@ -25,7 +27,9 @@ from sealring_verify.errors import (
     TokenRefused,
     TokenUnavailable,
 )
-from sealring_verify.verifier import Verifier, VerifierStatus
+from sealring_verify.introspection import IntrospectionClient
+from sealring_verify.verifier import Verifier
+from sealring_verify.verifier_status import VerifierStatus
 
 if TYPE_CHECKING:
     from sealring_verify.service_token import ServiceToken
@@ -35,6 +39,7 @@ __all__ = [
     "UNAVAILABLE_CODES",
     "AccessToken",
     "InsufficientScope",
+    "IntrospectionClient",
     "IntrospectionUnavailable",
     "InvalidRequest",
     "InvalidToken",

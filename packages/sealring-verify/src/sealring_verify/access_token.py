@@ -6,6 +6,12 @@ from sealring_verify.claims import AccessToken, parse_access_token
 from sealring_verify.errors import InvalidToken
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.jose.jws import VerifiedJws, verify_compact
+from sealring_verify.provider_profile import (
+    ProviderProfile,
+    accepted_audience,
+    accepted_issuer,
+    read_provider_token,
+)
 
 # RFC 9068 §4; media types are compared without regard to case (RFC 7515 §4.1.9, RFC 2045 §5.1).
 _TYPES = frozenset({"at+jwt", "application/at+jwt"})
@@ -35,16 +41,23 @@ def check_access_token(
     algorithms: Collection[str],
     leeway: int,
     now: float,
+    profile: ProviderProfile | None = None,
 ) -> tuple[AccessToken, str | None]:
     """Say what a presented bearer token is worth, and under which `kid` it was signed.
 
     The order is: signature, then type, issuer, audience, binding and time.
 
     `issuer` is compared octet by octet; `audience` must be one of the token's; `leeway` (seconds) is granted to `exp`,
-    `nbf` and `iat`; `now` is seconds since 1970. Raises InvalidToken and nothing else, whatever the token.
+    `nbf` and `iat`; `now` is seconds since 1970; `profile` says where the issuer's tokens differ from RFC 9068.
+    Raises InvalidToken and nothing else, whatever the token.
     """
     jws = verify_compact(token, keys=keys, algorithms=algorithms)
-    access_token = signed_claims(jws)
+    if profile is None:
+        access_token = signed_claims(jws)
+    else:
+        access_token = read_provider_token(jws, issuer=issuer, profile=profile)
+        issuer = accepted_issuer(access_token, issuer=issuer, profile=profile)
+        audience = accepted_audience(access_token, audience=audience, profile=profile)
     check_claims(access_token, issuer=issuer, audience=audience, leeway=leeway, now=now)
     return access_token, jws.key.kid
 

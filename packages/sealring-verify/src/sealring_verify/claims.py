@@ -1,7 +1,7 @@
 """The claims of an access token (RFC 9068 §2.2), read strictly: the type that only verification makes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -13,6 +13,7 @@ from sealring_verify.jose.json_object import DuplicateMember, parse_json_object
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
 # The year 5138. A date beyond it counts milliseconds, or is an attack on arithmetic.
 _LATEST_DATE = 99_999_999_999
+_NOTHING: frozenset[str] = frozenset()
 _NO_CLAIMS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -21,7 +22,8 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
 
     `aud` names every API that the token is for, the verifier's among them. `sub_epoch` and `client_epoch` rise when the
     issuer ends everything of a person or a client. A client in its own name has its id as `sub` too, and no `sid`;
-    Sealring calls no person so. `claims` holds whatever else the token says, unchangeable.
+    Sealring calls no person so. Where a provider's tokens have no id or name no client, `jti` or `client_id` is empty.
+    `claims` holds whatever else the token says, unchangeable.
     """
 
     iss: str
@@ -56,25 +58,39 @@ def parse_access_token(payload: bytes) -> AccessToken:
 
     Raises InvalidToken: token_malformed, duplicate_member, missing_claim, invalid_claim (with the claim's name).
     """
+    return read_claims(parse_claims_set(payload))
+
+
+def parse_claims_set(payload: bytes) -> dict[str, object]:
+    """Read the JSON object of a payload. Raises InvalidToken: token_malformed, duplicate_member."""
     try:
-        members = parse_json_object(payload)
+        return parse_json_object(payload)
     except DuplicateMember:
         raise InvalidToken("duplicate_member") from None
     except ValueError:
         raise InvalidToken("token_malformed") from None
-    return read_claims(members)
 
 
-def read_claims(members: Mapping[str, object]) -> AccessToken:
-    """Read the claims of an access token. Raises InvalidToken: missing_claim, invalid_claim (with the claim's name)."""
+def read_claims(
+    claims_set: Mapping[str, object],
+    *,
+    may_lack: Collection[str] = _NOTHING,
+    unread: Collection[str] = _NOTHING,
+) -> AccessToken:
+    """Read the claims of an access token. Raises InvalidToken: missing_claim, invalid_claim (with the claim's name).
+
+    Those of `jti` and `client_id` that `may_lack` names are empty strings where they are missing. Claims that `unread`
+    names stay in `claims` as they are: their issuer means something else by them.
+    """
+    members = {name: value for name, value in claims_set.items() if name not in unread} if unread else claims_set
     return AccessToken(
         iss=_text(members, "iss"),
         sub=_text(members, "sub"),
         aud=_audience(members),
         exp=_whole_number(_required(members, "exp"), "exp"),
         iat=_whole_number(_required(members, "iat"), "iat"),
-        jti=_text(members, "jti"),
-        client_id=_text(members, "client_id"),
+        jti="" if "jti" in may_lack and "jti" not in members else _text(members, "jti"),
+        client_id="" if "client_id" in may_lack and "client_id" not in members else _text(members, "client_id"),
         scope=_scope(members),
         nbf=_optional_whole_number(members, "nbf"),
         sid=_optional_text(members, "sid"),
@@ -84,7 +100,7 @@ def read_claims(members: Mapping[str, object]) -> AccessToken:
         acr=_optional_text(members, "acr"),
         amr=_texts(members, "amr"),
         roles=_texts(members, "roles"),
-        claims=_other_claims(members),
+        claims=_other_claims(claims_set, unread),
     )
 
 
@@ -140,8 +156,8 @@ def _scope(members: Mapping[str, object]) -> frozenset[str]:
     return frozenset(value.split(" "))
 
 
-def _other_claims(members: Mapping[str, object]) -> Mapping[str, object]:
-    others = {name: _frozen(value) for name, value in members.items() if name not in _NAMED}
+def _other_claims(members: Mapping[str, object], unread: Collection[str]) -> Mapping[str, object]:
+    others = {name: _frozen(value) for name, value in members.items() if name not in _NAMED or name in unread}
     return MappingProxyType(others) if others else _NO_CLAIMS
 
 

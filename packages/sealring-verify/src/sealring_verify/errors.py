@@ -32,16 +32,20 @@ CODES: Mapping[str, str] = MappingProxyType(
         "algorithm_not_allowed": "The token's algorithm is not on the verifier's list, or not the one of its key.",
         "unknown_key": "The issuer publishes no usable key with the token's key id.",
         "bad_signature": "The signature does not fit the token and its key.",
-        "wrong_type": "The token's `typ` is not at+jwt: it is another kind of token than an access token.",
+        "wrong_type": "The token is another kind of token than an access token: its `typ` is not at+jwt, or its claims "
+        "say so.",
         "token_encrypted": "The token is encrypted, and this verifier has no keys to decrypt with.",
         "token_not_encrypted": "The token is not encrypted, and this verifier takes encrypted ones alone.",
         "decryption_failed": "The token is not encrypted to a key of this verifier, or it was changed.",
         "missing_claim": "A claim that an access token must have is missing.",
         "invalid_claim": "A claim has the wrong type, or a value that makes no sense.",
         "wrong_issuer": "The token was issued by somebody else than this verifier's issuer.",
+        "claim_refused": "A claim has another value than this verifier demands.",
         "wrong_audience": "The token is meant for another API than this verifier's audience.",
         "token_expired": "The token has expired.",
         "token_not_yet_valid": "The token is not valid yet, or was issued in the future: compare the clocks.",
+        "issued_before_cutoff": "The API refuses tokens, of this subject or of all, that were issued before a certain "
+        "moment.",
         "proof_of_possession_required": "The token is bound to a key (`cnf`) and was presented as a plain bearer "
         "token.",
         "token_inactive": "The issuer says that the token is no longer active: its session ended or it was revoked.",

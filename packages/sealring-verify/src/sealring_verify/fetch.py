@@ -1,6 +1,5 @@
 """The only sockets of this package: bounded in size and time, no redirects, no proxy or netrc from the environment."""
 
-import asyncio
 import contextlib
 import functools
 import socket
@@ -15,7 +14,13 @@ import msgspec
 from sealring_verify.client_credentials import ClientCredentialsRequest
 from sealring_verify.errors import IntrospectionUnavailable
 from sealring_verify.introspection import IntrospectionRequest
-from sealring_verify.issuer_metadata import IssuerMetadata, metadata_url, parse_metadata
+from sealring_verify.issuer_metadata import (
+    Discovery,
+    IssuerMetadata,
+    known_metadata,
+    metadata_url,
+    parse_metadata,
+)
 from sealring_verify.jwks import FetchedJwks
 
 MAX_DOCUMENT_LENGTH = 256 * 1024
@@ -46,11 +51,17 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     expires: str | None = None
 
 
-def fetch_jwks(issuer: str) -> FetchedJwks:
-    """Fetch an issuer's metadata and then its keys. Raises FetchFailed and nothing else."""
+def fetch_jwks(issuer: str, discovery: Discovery | None = None) -> FetchedJwks:
+    """Fetch an issuer's metadata and then its keys. Raises FetchFailed and nothing else.
+
+    `discovery` says where those of another issuer than Sealring lie.
+    """
     try:
         with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
-            metadata = parse_metadata(_get(client, metadata_url(issuer)).body, issuer=issuer)
+            metadata = known_metadata(discovery)
+            if metadata is None:
+                document = _get(client, metadata_url(issuer, discovery)).body
+                metadata = parse_metadata(document, issuer=issuer, discovery=discovery)
             answer = _get(client, metadata.jwks_uri)
     except FAILURES as error:
         raise FetchFailed(f"{type(error).__name__}: {error}") from error
@@ -64,16 +75,18 @@ def fetch_jwks(issuer: str) -> FetchedJwks:
     )
 
 
-def fetch_metadata(issuer: str) -> IssuerMetadata:
+def fetch_metadata(issuer: str, discovery: Discovery | None = None) -> IssuerMetadata:
     """Fetch an issuer's metadata. Raises FetchFailed where none comes, MetadataRefused where it cannot be used."""
-    url = metadata_url(issuer)
+    if (known := known_metadata(discovery)) is not None:
+        return known
+    url = metadata_url(issuer, discovery)
     try:
         with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
             document = _get(client, url).body
     except FAILURES as error:
         raise FetchFailed(f"{url} could not be read ({type(error).__name__})") from error
     try:
-        return parse_metadata(document, issuer=issuer)
+        return parse_metadata(document, issuer=issuer, discovery=discovery)
     except ValueError as error:
         raise MetadataRefused(str(error)) from error
 
@@ -91,30 +104,12 @@ def ask_token_endpoint(url: str, request: ClientCredentialsRequest) -> Answer:
 
 def ask_introspection(question: IntrospectionRequest) -> Answer:
     """Send an introspection request. Raises IntrospectionUnavailable where no answer comes."""
+    headers = {"Authorization": question.authorization, "Content-Type": "application/x-www-form-urlencoded"}
     try:
         with httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS) as client:
-            return _send(client, _introspection(client, question))
+            return _send(client, client.build_request("POST", question.url, content=question.body, headers=headers))
     except (*FAILURES, FetchFailed):
         raise IntrospectionUnavailable("introspection_unavailable") from None
-
-
-async def ask_introspection_async(question: IntrospectionRequest) -> Answer:
-    """Send an introspection request without blocking the event loop. Raises as `ask_introspection` does."""
-    try:
-        async with (
-            asyncio.timeout(TIMEOUT_SECONDS),
-            httpx.AsyncClient(
-                verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS
-            ) as client,
-        ):
-            return await _send_async(client, _introspection(client, question))
-    except (*FAILURES, FetchFailed):
-        raise IntrospectionUnavailable("introspection_unavailable") from None
-
-
-def _introspection(client: httpx.Client | httpx.AsyncClient, question: IntrospectionRequest) -> httpx.Request:
-    headers = {"Authorization": question.authorization, "Content-Type": "application/x-www-form-urlencoded"}
-    return client.build_request("POST", question.url, content=question.body, headers=headers)
 
 
 def _get(client: httpx.Client, url: str) -> Answer:
@@ -180,18 +175,6 @@ class _Deadline:
             with contextlib.suppress(OSError):
                 # By the plain socket's own method: that of TLS would touch what the reading thread is using.
                 socket.socket.shutdown(each, socket.SHUT_RDWR)
-
-
-async def _send_async(client: httpx.AsyncClient, request: httpx.Request) -> Answer:
-    response = await client.send(request, stream=True)
-    try:
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            _bound(len(body))
-        return _answer(response, bytes(body))
-    finally:
-        await response.aclose()
 
 
 def _bound(length: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from sealring_verify.errors import KeysUnavailable
-from sealring_verify.issuer_metadata import IssuerMetadata
+from sealring_verify.issuer_metadata import Discovery, IssuerMetadata
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.jwks import NO_KEYS, FetchedJwks, JwksPolicy, JwksState
 
@@ -24,13 +24,20 @@ class IssuerKeys:
 
     `monotonic` gives seconds. Fetches run in a thread of their own: whoever can go on with the present keys does, and
     whoever must wait does so without blocking an event loop. `metadata_only`: keys are never asked for, and the set
-    stays empty.
+    stays empty. `discovery`: where those of another issuer than Sealring lie.
     """
 
     def __init__(
-        self, issuer: str, *, monotonic: Callable[[], float], policy: JwksPolicy, metadata_only: bool = False
+        self,
+        issuer: str,
+        *,
+        monotonic: Callable[[], float],
+        policy: JwksPolicy,
+        metadata_only: bool = False,
+        discovery: Discovery | None = None,
     ) -> None:
         self.issuer = issuer
+        self._discovery = discovery
         self.policy = policy
         self._metadata_only = metadata_only
         self.state = JwksState()
@@ -120,9 +127,11 @@ class IssuerKeys:
         state = self.state.failed("the fetch ended without an answer", now=self._monotonic())
         try:
             if self._metadata_only:
-                answer = FetchedJwks(metadata=fetch_metadata(self.issuer), document=NO_KEYS, cache_control=None)
+                answer = FetchedJwks(
+                    metadata=fetch_metadata(self.issuer, self._discovery), document=NO_KEYS, cache_control=None
+                )
             else:
-                answer = fetch_jwks(self.issuer)
+                answer = fetch_jwks(self.issuer, self._discovery)
             state = self.state.fetched(answer, policy=self.policy, now=self._monotonic())
         except (FetchFailed, MetadataRefused, ValueError) as error:
             state = self.state.failed(str(error), now=self._monotonic())

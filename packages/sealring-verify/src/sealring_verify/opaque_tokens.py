@@ -1,44 +1,37 @@
-"""Opaque access tokens: what their issuer said of each, kept for ten seconds, asked once for all who wait for it."""
+"""Opaque access tokens: what their issuer says of each is the token."""
 
-import contextlib
-import os
 import re
-import threading
-import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from sealring_verify.access_token import check_claims, check_time
-from sealring_verify.errors import IntrospectionUnavailable, InvalidToken, TokenRefused
+from sealring_verify.errors import InvalidToken
 from sealring_verify.introspection import (
-    IntrospectionRequest,
-    introspection_request,
+    IntrospectionClient,
+    parse_foreign_token,
     parse_introspected_token,
 )
-from sealring_verify.issuer_metadata import IssuerMetadata
+from sealring_verify.issuer_answers import IssuerAnswers
+from sealring_verify.issuer_keys import IssuerKeys
+from sealring_verify.provider_profile import ProviderProfile, accepted_audience, accepted_issuer
 from sealring_verify.revocation_check import token_ids
+from sealring_verify.unverified_issuer import unverified_issuer
 from sealring_verify.verified_tokens import VerifiedToken
 
 # SECURITY C4, in seconds. What ends meanwhile is known by the feed.
 ANSWER_COUNTS_FOR: Final = 10.0
-_REFUSAL_COUNTS_FOR: Final = 2.0
 _LONGEST: Final = 16 * 1024
 # What is no token of Sealring's is never sent to anybody.
-_SHAPE: Final = re.compile(r"slo_[A-Za-z0-9_-]{62,16380}")
-_MAX_ANSWERS: Final = 10_000
-_MAX_REFUSALS: Final = 10_000
-_MAX_FLIGHTS: Final = 1_000
-_QUESTIONS_AT_ONCE: Final = 16
-_FLIGHT_SECONDS: Final = 10.0
-
-Outcome = VerifiedToken | TokenRefused
+_SEALRINGS: Final = re.compile(r"slo_[A-Za-z0-9_-]{62,16380}")
+# RFC 6750 §2.1
+_BEARER: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 class OpaqueTokens:
     """The opaque tokens of one API. Any number of threads and event loops share one.
 
-    `monotonic` gives seconds, `clock` seconds since 1970; `leeway` in seconds.
+    `client` is who asks; `profile`, for another issuer than Sealring, whose answers are judged by it. `monotonic` gives
+    seconds, `clock` seconds since 1970; `leeway` in seconds.
     """
 
     def __init__(
@@ -46,137 +39,73 @@ class OpaqueTokens:
         *,
         issuer: str,
         audience: str,
-        api_key: str,
+        client: IntrospectionClient,
         leeway: int,
+        issuer_keys: IssuerKeys,
+        profile: ProviderProfile | None,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._issuer = issuer
         self._audience = audience
-        self._api_key = api_key
+        self._client = client
         self._leeway = leeway
+        self._profile = profile
         self._clock = clock
-        self._monotonic = monotonic
-        self._answers: dict[bytes, tuple[VerifiedToken, float]] = {}
-        # Apart from the answers: whoever invents tokens drives out nothing but other inventions.
-        self._refusals: dict[bytes, tuple[TokenRefused, float]] = {}
-        self.forget_flights()
-        _everyone.add(self)
+        self._answers = IssuerAnswers(
+            client=client, issuer_keys=issuer_keys, judge=self._judged, counts_for=self._counts_for, monotonic=monotonic
+        )
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def obtain(self, token: str, digest: bytes, *, metadata: IssuerMetadata | None) -> VerifiedToken:
+    def obtain(self, token: str, digest: bytes) -> VerifiedToken:
         """Say what a token is worth; the issuer is asked where no answer counts. It may have ended since.
 
         Raises InvalidToken, IntrospectionUnavailable.
         """
-        found = self._recall(token, digest)
-        if found is None:
-            flight = self._joined_flight(token, digest, metadata)
-            with contextlib.suppress(TimeoutError):
-                found = flight.result(_FLIGHT_SECONDS)
-        return self._passed(found)
+        self._check_form(token)
+        return self._live(self._answers.recall(digest) or self._answers.ask(token, digest))
 
-    async def obtain_async(self, token: str, digest: bytes, *, metadata: IssuerMetadata | None) -> VerifiedToken:
+    async def obtain_async(self, token: str, digest: bytes) -> VerifiedToken:
         """Do what `obtain` does, without blocking the event loop."""
-        found = self._recall(token, digest)
-        if found is None:
-            import asyncio  # noqa: PLC0415 - 25 ms that an API without an event loop need not pay
+        self._check_form(token)
+        return self._live(self._answers.recall(digest) or await self._answers.ask_async(token, digest))
 
-            flight = self._joined_flight(token, digest, metadata)
-            # Shielded: a caller that goes away leaves the answer to the others.
-            waiting = asyncio.shield(asyncio.wrap_future(flight))
-            with contextlib.suppress(TimeoutError):
-                found = await asyncio.wait_for(waiting, _FLIGHT_SECONDS)
-        return self._passed(found)
-
-    def forget_flights(self) -> None:
-        """Start without flights: the threads that flew them, and whoever held the lock, stayed in the parent."""
-        self._lock = threading.Lock()
-        self._flights: dict[bytes, Future[Outcome]] = {}
-        self._threads = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, thread_name_prefix="sealring-introspection")
-
-    def _recall(self, token: object, digest: bytes) -> Outcome | None:
+    def _check_form(self, token: object) -> None:
         if not isinstance(token, str):
             raise InvalidToken("token_malformed")
         if len(token) > _LONGEST:
             raise InvalidToken("token_too_large")
-        if not _SHAPE.fullmatch(token):
-            raise InvalidToken("token_malformed", None, "The token is not an opaque token: slo_ and base64url.")
-        now = self._monotonic()
-        answer = self._answers.get(digest)
-        if answer is not None and now < answer[1]:
-            return answer[0]
-        refusal = self._refusals.get(digest)
-        return refusal[0] if refusal is not None and now < refusal[1] else None
+        if self._profile is None:
+            if not _SEALRINGS.fullmatch(token):
+                raise InvalidToken("token_malformed", None, "The token is not an opaque token: slo_ and base64url.")
+            return
+        if not _BEARER.fullmatch(token):
+            raise InvalidToken("token_malformed", None, "The token has a character that no bearer token has.")
+        # A token of somebody else's is nothing that this issuer should see.
+        claimed = unverified_issuer(token)
+        if claimed is not None and claimed != self._issuer and claimed not in self._profile.issuers:
+            raise InvalidToken("wrong_issuer", "iss")
 
-    def _passed(self, found: Outcome | None) -> VerifiedToken:
-        if found is None:
-            raise IntrospectionUnavailable("introspection_unavailable")
-        if isinstance(found, TokenRefused):
-            # A fresh one for each caller: raising gives an exception a traceback, and frames hold tokens.
-            raise type(found)(*found.args)
+    def _live(self, found: VerifiedToken) -> VerifiedToken:
         check_time(found.access_token, leeway=self._leeway, now=self._clock())
         return found
 
-    def _joined_flight(self, token: str, digest: bytes, metadata: IssuerMetadata | None) -> Future[Outcome]:
-        if metadata is None or metadata.introspection_endpoint is None:
-            raise IntrospectionUnavailable(
-                "introspection_unavailable", "The issuer's metadata has no introspection_endpoint."
-            )
-        endpoint = metadata.introspection_endpoint
-        question = introspection_request(token, endpoint=endpoint, audience=self._audience, api_key=self._api_key)
-        with self._lock:
-            flight = self._flights.get(digest)
-            if flight is None:
-                if len(self._flights) >= _MAX_FLIGHTS:
-                    raise IntrospectionUnavailable("introspection_unavailable", "Too many questions are under way.")
-                flight = self._flights[digest] = self._threads.submit(self._fly, question, digest)
-            return flight
-
-    def _fly(self, question: IntrospectionRequest, digest: bytes) -> Outcome:
-        from sealring_verify.fetch import ask_introspection  # noqa: PLC0415 - see Verifier.__init__
-
-        asked_at = self._monotonic()
-        outcome: Outcome = IntrospectionUnavailable("introspection_unavailable")
-        try:
-            answer = ask_introspection(question)
-            outcome = self._judged(answer.status, answer.body)
-        except TokenRefused as refusal:
-            outcome = refusal.with_traceback(None)
-        finally:
-            with self._lock:
-                self._note(digest, outcome, asked_at=asked_at)
-                self._flights.pop(digest, None)
-        return outcome
-
     def _judged(self, status: int, body: bytes) -> VerifiedToken:
-        access_token = parse_introspected_token(status, body)
+        issuer, audience = self._issuer, self._audience
+        if self._profile is None:
+            access_token = parse_introspected_token(status, body)
+        else:
+            access_token = parse_foreign_token(status, body, issuer=issuer, client=self._client, profile=self._profile)
         if access_token is None:
             raise InvalidToken("token_inactive")
-        check_claims(access_token, issuer=self._issuer, audience=self._audience, leeway=self._leeway, now=self._clock())
+        if self._profile is not None:
+            issuer = accepted_issuer(access_token, issuer=issuer, profile=self._profile)
+            audience = accepted_audience(access_token, audience=audience, profile=self._profile)
+        check_claims(access_token, issuer=issuer, audience=audience, leeway=self._leeway, now=self._clock())
         return VerifiedToken(access_token, ids=token_ids(access_token, None), keys=None)
 
-    def _note(self, digest: bytes, outcome: Outcome, *, asked_at: float) -> None:
-        # It counts from when the question was sent, since it may have been true no later.
-        if isinstance(outcome, TokenRefused):
-            if len(self._refusals) >= _MAX_REFUSALS:
-                self._refusals = {}
-            self._refusals[digest] = (outcome, asked_at + _REFUSAL_COUNTS_FOR)
-            return
-        if len(self._answers) >= _MAX_ANSWERS:
-            self._answers = {}
-        lives = outcome.access_token.exp - self._clock()
-        self._answers[digest] = (outcome, asked_at + min(ANSWER_COUNTS_FOR, max(0.0, lives)))
-
-
-_everyone: "weakref.WeakSet[OpaqueTokens]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for tokens in _everyone:
-        tokens.forget_flights()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+    def _counts_for(self, verified: VerifiedToken) -> float:
+        lives = verified.access_token.exp - self._clock()
+        return min(ANSWER_COUNTS_FOR, max(0.0, lives))

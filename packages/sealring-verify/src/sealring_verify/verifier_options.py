@@ -5,31 +5,45 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypedDict
 
+from sealring_verify.introspection import IntrospectionClient
 from sealring_verify.jose.algorithms import ALGORITHMS, OTHER_NAMES
 from sealring_verify.jose.jwks import KeySet
+from sealring_verify.provider_profile import ProviderProfile
 from sealring_verify.revocation_guard import FeedChoice, OnStale
 from sealring_verify.static_keys import KeySource, read_static_keys
 
 _MAX_LEEWAY = 300
 
 
-class VerifierOptions(TypedDict, total=False):
+class ProviderOptions(TypedDict, total=False):
+    """What a `Verifier` of another issuer than Sealring can be told as well."""
+
+    jwks: KeySource | None
+    leeway: int
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+class IntrospectingOptions(ProviderOptions, total=False):
+    """As above, where the issuer answers questions about tokens (RFC 7662)."""
+
+    introspect: bool
+    opaque: bool
+    introspection: IntrospectionClient | None
+
+
+class VerifierOptions(IntrospectingOptions, total=False):
     """What a `Verifier` takes beside issuer and audience."""
 
     api_key: str | None
-    jwks: KeySource | None
     algorithms: Collection[str] | None
     symmetric_secrets: Collection[str | bytes]
-    leeway: int
     max_staleness: int
     on_stale: OnStale
     feed: FeedChoice
     reports: bool
-    introspect: bool
-    opaque: bool
     decryption_jwks: KeySource | None
-    clock: Callable[[], float]
-    monotonic: Callable[[], float]
+    profile: ProviderProfile | None
 
 
 def options_from_environment() -> tuple[str, str, VerifierOptions]:
@@ -69,27 +83,59 @@ def checked_audience(audience: object) -> str:
     return audience
 
 
-def checked_algorithms(algorithms: Collection[str] | None) -> frozenset[str]:
-    """Return the asymmetric algorithms that are meant: all of them where none are named. ValueError for others.
+def checked_algorithms(algorithms: Collection[str] | None, profile: ProviderProfile | None) -> frozenset[str]:
+    """Return the asymmetric algorithms that are meant: all that the issuer uses where none are named.
 
-    `EdDSA`, the older name of Ed25519 (RFC 9864), counts where it is named.
+    `EdDSA`, the older name of Ed25519 (RFC 9864), counts where it is named. ValueError for others.
     """
+    allowed = ALGORITHMS if profile is None else profile.algorithms
     if algorithms is None:
-        return ALGORITHMS
-    known = ALGORITHMS | OTHER_NAMES.keys()
+        return allowed
+    known = allowed | {name for name, meant in OTHER_NAMES.items() if meant in allowed}
     if isinstance(algorithms, str) or not algorithms or not known.issuperset(algorithms):
         raise ValueError(f"algorithms must be a list of some of: {', '.join(sorted(known))}")
     return frozenset(algorithms)
 
 
-def check_opaque(*, api_key: str | None, others: bool) -> None:
-    """Refuse opaque tokens without the API's secret, and beside options for signed ones. ValueError, in a sentence."""
-    if not api_key:
-        raise ValueError("opaque=True needs api_key, the secret that `sealring apis add` printed")
-    if others:
+def check_options(
+    *,
+    api_key: str | None,
+    jwks: object,
+    algorithms: object,
+    symmetric_secrets: Collection[str | bytes],
+    introspect: bool,
+    opaque: bool,
+    decryption_jwks: object,
+    profile: ProviderProfile | None,
+    introspection: IntrospectionClient | None,
+) -> None:
+    """Refuse options that make no sense beside one another. ValueError, in a sentence."""
+    if profile is not None and (api_key or symmetric_secrets):
         raise ValueError(
-            "opaque=True stands alone: leave jwks, algorithms, symmetric_secrets and introspect out, since the issuer "
-            "is asked about each token"
+            f"api_key and symmetric_secrets are for Sealring's own tokens, not for those of {profile.name}"
+        )
+    if introspection is not None and (api_key or not (opaque or introspect)):
+        raise ValueError(
+            "introspection is for another issuer than Sealring: leave api_key out, and say introspect=True, or "
+            "opaque=True for opaque tokens"
+        )
+    keys_are_told = jwks is not None or algorithms is not None
+    if symmetric_secrets and keys_are_told:
+        raise ValueError("symmetric_secrets stand alone: leave jwks and algorithms out")
+    if (opaque or introspect) and not api_key and introspection is None:
+        option = "opaque" if opaque else "introspect"
+        raise ValueError(
+            f"{option}=True needs api_key, the secret that `sealring apis add` printed, or for another issuer "
+            "introspection=IntrospectionClient(…)"
+        )
+    if opaque and (introspect or keys_are_told or symmetric_secrets or decryption_jwks is not None):
+        raise ValueError(
+            "opaque=True stands alone: leave jwks, algorithms, symmetric_secrets, decryption_jwks and introspect out, "
+            "since the issuer is asked about each token"
+        )
+    if introspect and jwks is not None and (introspection is None or introspection.endpoint is None):
+        raise ValueError(
+            "introspect=True needs the issuer's metadata, so leave jwks out, or name the endpoint in introspection"
         )
 
 

@@ -194,3 +194,29 @@ async def test_an_api_with_a_secret_of_its_own_takes_what_is_signed_under_it_alo
         token = issuer.token(key=parse_symmetric_secret(secret))
         assert (await browser.get("/orders", headers=_bearer(token))).json() == {"sub": "u1"}
         assert (await browser.get("/orders", headers=_bearer(issuer.token()))).status_code == 401
+
+
+async def test_tokens_of_several_issuers_open_one_door(issuer: "LocalIssuer", issuer_with_path: "LocalIssuer") -> None:
+    from sealring_verify import Verifier as CoreVerifier
+
+    old, new = issuer, issuer_with_path
+    door = Verifier.around(CoreVerifier.any_of(CoreVerifier(old.url, "orders"), CoreVerifier(new.url, "orders-api")))
+    app = FastAPI()
+    door.install(app)
+
+    @app.get("/orders")
+    async def read(token: Annotated[AccessToken, Depends(door.require("orders:read"))]) -> str:
+        return token.iss
+
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as browser:
+        for local, audience in ((old, "orders"), (new, "orders-api")):
+            answer = await browser.get("/orders", headers=_bearer(local.token(aud=audience)))
+            assert answer.json() == local.url
+        for token, code in ((old.token(iss=new.url), "bad_signature"), (new.token(), "wrong_audience")):
+            refused = await browser.get("/orders", headers=_bearer(token))
+            assert (refused.status_code, refused.json()["code"]) == (401, code)
+        assert (await browser.get("/orders")).json()["code"] == "token_missing"
+        missing = await browser.get("/orders", headers=_bearer(old.token(scope="orders:write")))
+        assert (missing.status_code, missing.json()["scope"]) == (403, "orders:read")
+    assert [door.status().issuer, *(one.issuer for one in door.status().others)] == [old.url, new.url]

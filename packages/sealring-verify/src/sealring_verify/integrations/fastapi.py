@@ -12,7 +12,9 @@ from sealring_verify import verifier
 from sealring_verify.bearer import bearer_token, refusal_body, refusal_headers
 from sealring_verify.claims import AccessToken
 from sealring_verify.errors import TokenRefused
+from sealring_verify.several_issuers import SeveralIssuers
 from sealring_verify.verifier_options import VerifierOptions, options_from_environment
+from sealring_verify.verifier_status import VerifierStatus
 
 # RFC 6749 §3.3
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -35,7 +37,14 @@ class Verifier:
     """A verifier for FastAPI endpoints: takes what `sealring_verify.Verifier` takes, and holds one."""
 
     def __init__(self, issuer: str, audience: str, **options: Unpack[VerifierOptions]) -> None:
-        self._core = verifier.Verifier(issuer, audience, **options)
+        self._core: verifier.Verifier | SeveralIssuers = verifier.Verifier(issuer, audience, **options)
+
+    @classmethod
+    def around(cls, core: verifier.Verifier | SeveralIssuers) -> Self:
+        """Make one around a verifier that exists already: of another provider, or of several issuers."""
+        made = cls.__new__(cls)
+        made._core = core  # noqa: SLF001 - what __init__ would do, with a verifier at hand
+        return made
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -77,7 +86,7 @@ class Verifier:
 
         return authorize
 
-    def status(self) -> verifier.VerifierStatus:
+    def status(self) -> VerifierStatus:
         """Say what this verifier knows, for a health page; it fetches nothing."""
         return self._core.status()
 

@@ -1,0 +1,1 @@
+"""Verifiers of other issuers' tokens, a file for each provider; what they differ in is data, a ProviderProfile."""

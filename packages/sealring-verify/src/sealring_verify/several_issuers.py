@@ -1,0 +1,99 @@
+"""One verifier for the tokens of several issuers, as while an API moves from one to another."""
+
+from collections.abc import Collection, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from sealring_verify.claims import AccessToken
+from sealring_verify.errors import InvalidToken, TokenRefused
+from sealring_verify.unverified_issuer import unverified_issuer
+from sealring_verify.verifier_status import VerifierStatus
+
+TokenFormat = Literal["signed", "encrypted", "opaque"]
+
+
+class IssuerVerifier(Protocol):
+    """A verifier of one issuer's tokens of one format; `issuers` are all the spellings of its issuer."""
+
+    @property
+    def issuers(self) -> frozenset[str]: ...  # noqa: D102 - told above
+    @property
+    def token_format(self) -> TokenFormat: ...  # noqa: D102 - told above
+    def verify(  # noqa: D102 - as Verifier's
+        self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None
+    ) -> AccessToken: ...
+    async def verify_async(  # noqa: D102 - as Verifier's
+        self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None
+    ) -> AccessToken: ...
+    def count_refusal(self, refusal: TokenRefused, *, client_address: str | None = None) -> None: ...  # noqa: D102 - as Verifier's
+    def status(self) -> VerifierStatus: ...  # noqa: D102 - as Verifier's
+
+
+class SeveralIssuers:
+    """Verifiers of several issuers, asked as one is. Each keeps its own keys, policy and memory.
+
+    A token goes to the one whose issuer it claims to be of, and is good only if that one finds it so: no key of one
+    issuer is ever tried on a token of another. What claims nothing goes to the one for opaque tokens, if there is one.
+    """
+
+    def __init__(self, verifiers: Sequence[IssuerVerifier]) -> None:
+        """ValueError where it would be open who a token is meant for."""
+        if len(verifiers) < 2:
+            raise ValueError("any_of takes two verifiers or more")
+        self.verifiers = tuple(verifiers)
+        self._signed: dict[str, IssuerVerifier] = {}
+        self._others: dict[TokenFormat, IssuerVerifier] = {}
+        for verifier in self.verifiers:
+            if verifier.token_format == "signed":
+                taken = self._signed.keys() & verifier.issuers
+                if taken:
+                    raise ValueError(f"any_of takes one verifier for the signed tokens of {min(taken)}")
+                self._signed |= dict.fromkeys(verifier.issuers, verifier)
+            elif self._others.setdefault(verifier.token_format, verifier) is not verifier:
+                raise ValueError(f"any_of takes one verifier for {verifier.token_format} tokens")
+
+    @property
+    def issuers(self) -> frozenset[str]:
+        """All issuers whose tokens may pass."""
+        return frozenset().union(*(verifier.issuers for verifier in self.verifiers))
+
+    def verify(self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None) -> AccessToken:
+        """Verify a token as `Verifier.verify` does, with the same refusals."""
+        return self._responsible(token, client_address).verify(token, scopes=scopes, client_address=client_address)
+
+    async def verify_async(
+        self, token: str, *, scopes: Collection[str] = (), client_address: str | None = None
+    ) -> AccessToken:
+        """Verify a token as `verify` does, without ever blocking the event loop."""
+        responsible = self._responsible(token, client_address)
+        return await responsible.verify_async(token, scopes=scopes, client_address=client_address)
+
+    def count_refusal(self, refusal: TokenRefused, *, client_address: str | None = None) -> None:
+        """Count, for the report to each issuer, a request that was refused before any of them was asked."""
+        for verifier in self.verifiers:
+            verifier.count_refusal(refusal, client_address=client_address)
+
+    def status(self) -> VerifierStatus:
+        """Say what each verifier knows, the first one's and in its `others` those of the rest; nothing is fetched."""
+        first, *others = [verifier.status() for verifier in self.verifiers]
+        return msgspec.structs.replace(first, others=tuple(others))
+
+    def _responsible(self, token: object, client_address: str | None) -> IssuerVerifier:
+        issuer = unverified_issuer(token)
+        if issuer is None:
+            # Five parts: encrypted, so that only who has the key can say whose it is. Else whoever takes opaque ones;
+            # failing that, anybody's refusal says what is wrong with it.
+            encrypted = isinstance(token, str) and token.count(".") == 4
+            taker = self._others.get("encrypted") if encrypted else None
+            return taker or self._others.get("opaque") or self.verifiers[0]
+        found = self._signed.get(issuer)
+        if found is not None:
+            return found
+        # The tokens of an issuer that is asked about each may look like signed ones.
+        asking = self._others.get("opaque")
+        if asking is not None and issuer in asking.issuers:
+            return asking
+        refusal = InvalidToken("wrong_issuer", "iss")
+        self.count_refusal(refusal, client_address=client_address)
+        raise refusal
