@@ -15,6 +15,7 @@ from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.audit_verification import AuditVerification
 from sealring.protocol.instant import Instant
 from sealring.protocol.standing_key import StandingKey
+from sealring.storage.sql.session import FIND_LIVE
 from sealring.storage.sqlite.audit_event import SqliteAudit
 from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase, open_database, open_file
 from sealring.storage.sqlite.key import add_standing_keys, read_key_stock
@@ -246,3 +247,21 @@ async def test_standing_keys_are_added_before_the_audit_begins_unless_the_keys_w
     assert (await store.keys.stock()).standing == (audit,)
     assert await store.audit.list_events(after=0, limit=10) == ()
     await store.close()
+
+
+def test_no_statement_is_prepared_again_for_other_values(tmp_path: Path) -> None:
+    file = open_file(tmp_path / "sealring.db", randomness=os.urandom, demo=False)
+    assert isinstance(file, DatabaseFile), file
+    prepared: list[str] = []
+
+    def allow(*_: object) -> int:  # SQLite asks while it prepares a statement, and at no other time
+        prepared.append(sid)
+        return apsw.SQLITE_OK
+
+    for connection in (file.reading, file.writing):
+        connection.authorizer = allow
+        for sid in ("one", "another", "a third"):
+            connection.execute(FIND_LIVE, {"sid": sid, "now": 1}).fetchall()
+        connection.authorizer = None
+    file.close()
+    assert set(prepared) == {"one"}
