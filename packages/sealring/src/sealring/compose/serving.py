@@ -97,12 +97,10 @@ def _servers(settings: Settings, opened: OpenHouse, *, demo: DemoTerms | None) -
         socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as failure:
         raise ComposeProblem(f"The folder {socket.parent} cannot be made ({failure.strerror}).") from failure
+    app = WebApp(opened.house, policy=policy)
+    listen = Listen(host=settings.server.host, port=settings.server.port)
     return (
-        HttpServer(
-            WebApp(opened.house, policy=policy),
-            listen=Listen(host=settings.server.host, port=settings.server.port),
-            limits=limits,
-        ),
+        HttpServer(app, listen=listen, limits=limits, recognise=app.recognise),
         HttpServer(build_control_app(opened.desk), listen=ListenUnix(path=socket)),
     )
 

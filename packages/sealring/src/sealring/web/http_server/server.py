@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 
 from sealring.web.http_server.admission import Admission, ConnectionLimits
 from sealring.web.http_server.connection import Connection
+from sealring.web.http_server.direct import KnownHeads, Recognise
 from sealring.web.http_server.listening import (
     BACKLOG,
     Listen,
@@ -42,8 +43,9 @@ class HttpServer:
         *,
         listen: Listen | ListenUnix,
         limits: ConnectionLimits | None = None,
+        recognise: Recognise | None = None,
     ) -> None:
-        """`limits`: None for the defaults of ConnectionLimits."""
+        """`limits`: None for the defaults of ConnectionLimits. `recognise`: what of `app` may be asked directly."""
         self._listen = listen
         self._limits = ConnectionLimits() if limits is None else limits
         self._config = Config(
@@ -59,6 +61,7 @@ class HttpServer:
             server_header=False,
         )
         self._state = ServerState()
+        self._heads = None if recognise is None else KnownHeads(recognise)
         self._listeners: list[asyncio.Server] = []
         self._socket_identity: tuple[int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -80,7 +83,12 @@ class HttpServer:
 
         def connect() -> Connection:
             return Connection(
-                self._config, self._state, limits=self._limits, admission=admission, on_lost=self._note_lost
+                self._config,
+                self._state,
+                limits=self._limits,
+                admission=admission,
+                heads=self._heads,
+                on_lost=self._note_lost,
             )
 
         self._sweep(loop)
