@@ -87,13 +87,18 @@ def test_an_address_of_a_thousand_parameters_is_not_taken_apart() -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["a", "b", "token", "=", "&", "&&", "x=1", ";", "\x00", "~", " ", "/", "?"]), max_size=12)
+    st.lists(
+        st.sampled_from(
+            ["a", "token", "=", "&", "&&", "x=1", ";", "~", " ", "/", "+", "%", "%3D", "%26", "%2B", "%C3%A9"]
+        ),
+        max_size=12,
+    )
 )
-def test_a_form_that_spells_nothing_otherwise_is_read_as_the_library_reads_it(parts: list[str]) -> None:
+def test_a_form_is_read_as_the_library_reads_it(parts: list[str]) -> None:
     text = "".join(parts)
     pairs = parse_qsl(text, keep_blank_values=True)
     parsed = parse_form(text.encode(), maximum_bytes=1000)
-    if "\x00" in text or len({name for name, _ in pairs}) != len(pairs):
+    if len({name for name, _ in pairs}) != len(pairs):
         assert isinstance(parsed, OAuthError)
     else:
         assert parsed == {name: value for name, value in pairs if value}

@@ -24,12 +24,21 @@ Act = Callable[[apsw.Connection, Journal], Any]
 class GroupCommit:
     """Runs acts on the one writing connection of a file.
 
-    `commit_in_thread`: False for a database in memory, whose readers share the connection.
+    `commit_in_thread`: False for a database in memory, whose readers share the connection. `on_commit`: called after
+    each commit, before anybody is told of it.
     """
 
-    def __init__(self, connection: apsw.Connection, audit: AuditWriter, *, commit_in_thread: bool) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        audit: AuditWriter,
+        *,
+        commit_in_thread: bool,
+        on_commit: Callable[[], None] | None = None,
+    ) -> None:
         self._connection = connection
         self._audit = audit
+        self._on_commit = on_commit
         self._thread = ThreadPoolExecutor(1, "commit") if commit_in_thread else None
         self._queue: ActQueue[Act] = ActQueue(self._transact, out_of_reach=_OUT_OF_REACH)
         self._feed_growth: asyncio.Future[None] | None = None
@@ -69,6 +78,8 @@ class GroupCommit:
                 connection.execute("ROLLBACK")
             raise
         self._audit.adopt(head)
+        if self._on_commit is not None:
+            self._on_commit()
         if journal.revocations and self._feed_growth is not None:
             self._feed_growth.set_result(None)
             self._feed_growth = None
