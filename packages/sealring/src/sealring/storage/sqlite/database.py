@@ -17,7 +17,9 @@ from sealring.storage.sqlite.audit_writer import AuditWriter
 from sealring.storage.sqlite.group_commit import Act, GroupCommit
 from sealring.storage.store_problem import StoreProblem
 
-_PAGE_CACHE_KIB: Final = 64 * 1024
+# Of what is read, and of what is written: 20 000 busy sessions among a million lie on as many pages.
+_READING_CACHE_KIB: Final = 64 * 1024
+_WRITING_CACHE_KIB: Final = 256 * 1024
 _Values = Mapping[str, Any]
 
 
@@ -70,9 +72,7 @@ class SqliteDatabase:
         self._reading = file.reading
         self._apart = file.reading is not file.writing
         self._viewing = False
-        self._group = GroupCommit(
-            self._writing, audit, commit_in_thread=self._apart, on_commit=self._end_view if self._apart else None
-        )
+        self._group = GroupCommit(self._writing, audit, path=file.path, on_commit=self._end_view)
 
     async def act(self, act: Act, *, key: str | bytes | None = None) -> Any:  # noqa: ANN401 -- an act's own result
         """Run an act in the next commit group; see GroupCommit.act."""
@@ -164,7 +164,7 @@ def open_file(path: Path | None, *, randomness: Randomness, demo: bool) -> Datab
             # The file is this process's alone, so whoever had a lease in it died with its work half done.
             writing.execute(lease_sql.FREE_LEASES)
         reading = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        reading.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
+        reading.execute(f"PRAGMA cache_size = -{_READING_CACHE_KIB}")
         _keep_plans(reading)
     except apsw.Error as failure:
         lock.close()
@@ -180,7 +180,7 @@ def _configure(connection: apsw.Connection) -> None:
     # FULL: what was answered survives a power loss; the group commit shares its price.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size = -{_WRITING_CACHE_KIB}")
     connection.execute("PRAGMA trusted_schema = OFF")
     _keep_plans(connection)
 
