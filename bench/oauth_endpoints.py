@@ -188,14 +188,20 @@ def postgresql() -> Iterator[str]:
         server.remove()
 
 
-@contextmanager
-def oidc_provider(folder: Path) -> Iterator[Endpoints]:
-    """Run the peer with 64 refresh tokens; installs it first where it is not yet."""
+def install_peer() -> Path:
+    """Install the peer where it is not yet; the program of Node."""
     node = NODE / "bin/node"
     if not (PEER / "node_modules").exists():
         npm = NODE / "lib/node_modules/npm/bin/npm-cli.js"
         path = {**os.environ, "PATH": f"{node.parent}:{os.environ['PATH']}"}
         subprocess.run([node, npm, "ci", "--no-audit", "--no-fund"], cwd=PEER, env=path, check=True)
+    return node
+
+
+@contextmanager
+def oidc_provider(folder: Path) -> Iterator[Endpoints]:
+    """Run the peer with 64 refresh tokens."""
+    node = install_peer()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
