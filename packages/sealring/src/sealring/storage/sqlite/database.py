@@ -123,6 +123,8 @@ class SqliteDatabase:
         It ends with the turn, and before anybody is told of a commit: who knows of one sees it.
         """
         if not self._viewing and self._apart:
+            if self._reading.in_transaction:  # a view that could not be ended shows the past
+                self._reading.execute("ROLLBACK")
             self._reading.execute("BEGIN")
             self._viewing = True
             asyncio.get_running_loop().call_soon(self._end_view)
