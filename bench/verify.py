@@ -55,7 +55,7 @@ WANTED = [
         name="import",
         at_most=1,
         time="Half of it are msgspec and cryptography; the rest is making the classes of 40 modules, logging, threads. "
-        "Fetching and following the feed could be imported when they are first needed.",
+        "What reads private and PEM keys (a tenth), and what follows the feed, could be imported when first needed.",
     ),
     *(
         Wanted(name=f"cold verification, {alg}", against="bare check", at_least=part, time=CLAIMS)

@@ -6,6 +6,8 @@ from typing import cast
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import load_der_private_key as load_der
 
 from sealring_verify.jose import algorithms, base64url
 
@@ -73,10 +75,7 @@ def generate_private_key(alg: str, *, kid: str | None = None) -> PrivateKey:
 
 def import_private_key(pkcs8_der: bytes, *, kid: str, alg: str) -> PrivateKey:
     """Read an unencrypted PKCS #8 key. ValueError where it cannot be read or is not of the kind that `alg` needs."""
-    # Here: whoever only verifies would pay a tenth of this package's import for it.
-    from cryptography.hazmat.primitives.serialization import load_der_private_key  # noqa: PLC0415 -- as said
-
-    material = load_der_private_key(pkcs8_der, password=None)
+    material = load_der(pkcs8_der, password=None)
     if alg not in algorithms.algorithms_of(material):
         raise ValueError(f"the private key is not one for {alg}")
     material = cast("algorithms.PrivateMaterial", material)
@@ -85,12 +84,6 @@ def import_private_key(pkcs8_der: bytes, *, kid: str, alg: str) -> PrivateKey:
 
 def export_private_key(key: PrivateKey) -> bytes:
     """Write the key as unencrypted PKCS #8, DER: to be sealed by the caller before it is stored."""
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 -- as in import_private_key
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
-
     return key.material.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
@@ -138,7 +131,7 @@ def parse_jwk(members: Mapping[str, object]) -> PublicKey:
 
 def _public_members(key: algorithms.PublicMaterial) -> dict[str, str]:
     if isinstance(key, ed25519.Ed25519PublicKey):
-        x = key.public_bytes_raw()
+        x = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
         return {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(x).decode()}
     numbers = key.public_numbers()
     if isinstance(numbers, rsa.RSAPublicNumbers):
