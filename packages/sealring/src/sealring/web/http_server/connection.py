@@ -268,7 +268,9 @@ class Connection(HttpToolsProtocol):
         self.cycle = self.answering = exchange
         answering = self.loop.create_task(
             exchange.run(
-                known.respond(body, self.client),
+                known.respond,
+                body,
+                client=self.client,
                 default_headers=self.server_state.default_headers,
                 on_response=self.on_response_complete,
             )

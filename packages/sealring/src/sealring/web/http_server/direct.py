@@ -98,14 +98,16 @@ class DirectExchange:
 
     async def run(
         self,
-        responding: Coroutine[Any, Any, Answer],
+        respond: Respond,
+        body: bytes,
         *,
+        client: tuple[str, int] | None,
         default_headers: list[tuple[bytes, bytes]],
         on_response: Callable[[], None],
     ) -> None:
-        """Await the answer, write it whole, and call `on_response`. `default_headers`: those of every answer."""
+        """Answer with all of it in one write, then call `on_response`. `default_headers`: those of every answer."""
         try:
-            written = await self._written(responding, default_headers)
+            written = await self._written(respond(body, client), default_headers)
             if self._flow.write_paused and not self.disconnected:
                 await self._flow.drain()
             if not self.disconnected:
