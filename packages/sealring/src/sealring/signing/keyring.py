@@ -62,7 +62,7 @@ class _Unsealed(msgspec.Struct, frozen=True, kw_only=True):
     mac_keys: dict[int, MacKey]
     newest_mac_key: MacKey
     device_keys: tuple[bytes, ...]
-    signed: SignedTokens  # under these keys, so that other keys begin without a memory
+    signed: SignedTokens = msgspec.field(default_factory=SignedTokens)  # other keys begin without a memory
 
 
 class Keyring:
@@ -303,7 +303,6 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
         mac_keys=mac_keys,
         newest_mac_key=newest,
         device_keys=tuple(chain.from_iterable(device_keys.values())),
-        signed=SignedTokens(),
     )
 
 

@@ -601,7 +601,7 @@ async def test_a_session_whose_user_or_client_no_longer_stands_is_not_found(
 
 async def stands_behind(store: Store, **members: object) -> bool:
     token = {"sid": "sid-1", "sub": "ada", "client_id": "shop", "sub_epoch": 5, "jti": "jti-1", "now": 3000} | members
-    return await store.sessions.stands_behind(token.pop("sid"), **token)  # type: ignore[arg-type]
+    return await store.sessions.stands_behind(token.pop("sid"), **token)  # type: ignore[arg-type]  # of many types
 
 
 @pytest.mark.parametrize("fate", FATES[1:])

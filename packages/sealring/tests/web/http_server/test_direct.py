@@ -53,7 +53,7 @@ async def serving(recognise: Callable[[Any], Respond | None] = direct, **limits:
     server = HttpServer(
         ordinary,
         listen=Listen(host="127.0.0.1", port=0),
-        limits=ConnectionLimits(**{"sweep_seconds": 0.02, **limits}),  # type: ignore[arg-type]
+        limits=ConnectionLimits(**{"sweep_seconds": 0.02, **limits}),  # type: ignore[arg-type]  # some are whole numbers
         recognise=recognise,
     )
     await server.start()
