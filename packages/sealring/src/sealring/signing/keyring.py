@@ -27,8 +27,9 @@ from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring.signing.master_key_file import MasterKeyFile
 from sealring.signing.opaque_token import open_opaque_token, seal_opaque_token
 from sealring.signing.sealing import derive, seal
+from sealring.signing.signed_tokens import SignedTokens
 from sealring.signing.unsealing import KeyringProblem, key_context, unseal_key
-from sealring_verify.jose import jwe, jwk, jwks, jws
+from sealring_verify.jose import base64url, jwe, jwk, jwks, jws
 from sealring_verify.revocation_feed import FEED_MESSAGE_TYPE
 from sealring_verify.symmetric_secret import symmetric_kid, write_symmetric_secret
 
@@ -68,6 +69,7 @@ class _Unsealed(msgspec.Struct, frozen=True, kw_only=True):
     mac_keys: dict[int, MacKey]
     newest_mac_key: MacKey
     cookie_keys: tuple[_CookieKey, ...]
+    signed: SignedTokens = msgspec.field(default_factory=SignedTokens)  # other keys begin without a memory
 
 
 class Keyring:
@@ -96,12 +98,22 @@ class Keyring:
 
     def sign_access_token(self, payload: bytes, *, line: Schedule = HOUSE_SCHEDULES[0]) -> str | None:
         """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key of a line; None without one."""
-        signing = self._unsealed.signing.get(line)
+        unsealed = self._unsealed
+        signing = unsealed.signing.get(line)
         if signing is None:
             return None
         if isinstance(signing, _SymmetricKey):
             payload = access_token.seal_payload(payload, seal_key=signing.seal_key)
-        return jws.sign_compact(payload, key=signing.key, header=signing.header)
+            return jws.sign_compact(payload, key=signing.key, header=signing.header)
+        token = jws.sign_compact(payload, key=signing.key, header=signing.header)
+        unsealed.signed.note(token)
+        return token
+
+    def recall_signed_token(self, token: str) -> bytes | None:
+        """Return the claims of a JWT that this node signed lately under the keys at work; None where it must look."""
+        if token not in self._unsealed.signed:
+            return None
+        return base64url.decode(token.split(".")[1].encode())
 
     def sign_jwt(self, payload: bytes, *, typ: str, alg: str) -> str | None:
         """Sign JSON claims as a JWT of another type under the house's key of an algorithm; None without one."""

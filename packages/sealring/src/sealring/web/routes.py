@@ -86,3 +86,6 @@ ANY_HOST = frozenset({"/healthz", "/readyz"})
 
 HASHING = frozenset({"/session", "/password", "/login", "/account", "/admin/enroll"})
 """Paths whose work waits for the hashing threads, and is given up when the caller goes away."""
+
+DIRECT = frozenset({"/token", "/introspect", "/revoke", "/session/refresh"})
+"""Paths that are asked for again and again by the same head, and whose answers come whole."""
