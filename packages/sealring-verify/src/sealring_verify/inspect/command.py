@@ -162,7 +162,7 @@ def _explain(token: Inspected, options: Namespace, now: float) -> tuple[FoundKey
         decryption = None if document is None else Decryption(key_document(document))
     is_named = bool(options.jwks or options.key)  # what was said here goes before what the environment says
     found = _found_keys(options, issuer) if symmetric is None or is_named else None
-    keys = symmetric if found is None else found.strict
+    keys = symmetric if found is None else found.keys
     assert keys is not None  # noqa: S101 - an issuer is known, so there are keys or a KeyProblem
     explanation = explain(
         token.text,
