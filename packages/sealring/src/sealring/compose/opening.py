@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from sealring.admin.acts import Act
 from sealring.admin.control_app import ControlApp, build_control_app
 from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock
 from sealring.compose.problem import ComposeProblem
@@ -43,10 +44,11 @@ from sealring_verify.verified_tokens import VerifiedTokens
 
 
 class DemoTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What the demo adds to a server, and nothing else may: its pages and its movable clock (SECURITY D7)."""
+    """What the demo adds to a server, and nothing else may: its pages, acts and movable clock (SECURITY D7)."""
 
     routes: Mapping[str, Methods]
     clock_offset_file: Path
+    acts: Mapping[str, Act] = {}
 
 
 class OpenHouse(msgspec.Struct, frozen=True, kw_only=True):

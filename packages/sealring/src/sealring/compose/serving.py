@@ -112,7 +112,9 @@ def _servers(
             # Browsers apply what `localhost` says to each of its ports, and other programs live there.
             tls=None if certificate is None else certificate.tls(strict_transport=not is_loopback(settings.issuer)),
         ),
-        HttpServer(build_control_app(opened.desk), listen=ListenUnix(path=socket)),
+        HttpServer(
+            build_control_app(opened.desk, more={} if demo is None else demo.acts), listen=ListenUnix(path=socket)
+        ),
     )
 
 

@@ -162,12 +162,10 @@ def _judged(registered: Client, chosen: MethodChosen, *, known: Mapping[str, fro
         or _authentication_problem(client)
         or key_problem(client)
         or _lifetime_problem(client)
+        or code_flow_problem(client)
     )
     if sentence is not None:
         return refuse("invalid_registration", description=sentence)
-    problem = code_flow_problem(client)
-    if problem is not None:
-        return refuse("invalid_registration", description=problem.sentence)
     if client.token_delivery == "cookie":
         return refuse("cookie_delivery_not_available")
     return _refuse_targets(client.allowed, known=known) or client

@@ -62,13 +62,6 @@ class PagesChosen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     contacts: tuple[str, ...] | None = None
 
 
-class CodeFlowProblem(msgspec.Struct, frozen=True):
-    """Why a client cannot sign people in so: a sentence. `redirect`: it is a redirect URI that is wrong."""
-
-    sentence: str
-    redirect: bool = False
-
-
 def choose_code_flow(
     client: Client, *, flow: CodeFlowChosen | None, logout: LogoutChosen | None, pages: PagesChosen | None
 ) -> Client:
@@ -90,36 +83,32 @@ def choose_code_flow(
     return chosen
 
 
-def code_flow_problem(client: Client) -> CodeFlowProblem | None:
-    """Say what is wrong with how a client signs people in; None where all holds together."""
+def code_flow_problem(client: Client) -> str | None:
+    """Say in a sentence what is wrong with how a client signs people in; None where all holds together."""
     flow = client.code_flow
     if flow is None:
         if client.logout == ClientLogout() and client.pages == ClientPages():
             return None
-        return CodeFlowProblem("Pages and log-out addresses belong to clients with a redirect URI: name one.")
+        return "Pages and log-out addresses belong to clients with a redirect URI: name one."
     return (
-        _redirect_problem(flow)
-        or _told(_flow_problem(flow, client))
-        or _told(_logout_problem(client.logout, flow))
-        or _told(_pages_problem(client.pages))
+        redirect_uris_problem(flow.redirect_uris, application_type=flow.application_type)
+        or _flow_problem(flow, client)
+        or _logout_problem(client.logout, flow)
+        or _pages_problem(client.pages)
     )
+
+
+def redirect_uris_problem(uris: tuple[str, ...], *, application_type: ApplicationType) -> str | None:
+    """Say in a sentence why these are not the redirect URIs of a client; None for good ones."""
+    if not uris:
+        return "A client signs people in by the code flow once it has a redirect URI."
+    return _uris_problem(uris, application_type=application_type)
 
 
 def _named(chosen: msgspec.Struct) -> dict[str, object]:
     """Tell the members that were chosen, those that are taken away as None."""
     members = {name: value for name, value in msgspec.structs.asdict(chosen).items() if value is not None}
     return {name: None if value in ("", "none") else value for name, value in members.items()}
-
-
-def _told(sentence: str | None) -> CodeFlowProblem | None:
-    return None if sentence is None else CodeFlowProblem(sentence)
-
-
-def _redirect_problem(flow: CodeFlow) -> CodeFlowProblem | None:
-    if not flow.redirect_uris:
-        return CodeFlowProblem("A client signs people in by the code flow once it has a redirect URI.", redirect=True)
-    sentence = _uris_problem(flow.redirect_uris, application_type=flow.application_type)
-    return None if sentence is None else CodeFlowProblem(sentence, redirect=True)
 
 
 def _uris_problem(uris: tuple[str, ...], *, application_type: ApplicationType) -> str | None:
