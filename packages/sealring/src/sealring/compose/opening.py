@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from sealring.admin.acts import Act
 from sealring.admin.control_app import ControlApp, build_control_app
 from sealring.browser.page_style import LOGO_TYPES, Logo, PageStyle
 from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock
@@ -47,10 +48,11 @@ _LARGEST_LOGO: Final = 256 * 1024
 
 
 class DemoTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What the demo adds to a server, and nothing else may: its pages and its movable clock (SECURITY D7)."""
+    """What the demo adds to a server, and nothing else may: its pages, acts and movable clock (SECURITY D7)."""
 
     routes: Mapping[str, Methods]
     clock_offset_file: Path
+    acts: Mapping[str, Act] = {}
 
 
 class OpenHouse(msgspec.Struct, frozen=True, kw_only=True):

@@ -121,7 +121,9 @@ def _servers(
             tls=None if certificate is None else certificate.tls(strict_transport=not is_loopback(settings.issuer)),
             recognise=app.recognise,
         ),
-        HttpServer(build_control_app(opened.desk), listen=ListenUnix(path=socket)),
+        HttpServer(
+            build_control_app(opened.desk, more={} if demo is None else demo.acts), listen=ListenUnix(path=socket)
+        ),
     )
 
 
