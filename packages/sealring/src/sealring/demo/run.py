@@ -82,6 +82,7 @@ def screen(settings: Settings, residents: Residents, *, api_port: int) -> str:
   Sealring's demo is up, on this machine only. Ctrl-C ends it; what it knows stays in {settings.folder.name}/
 
     playground   {settings.issuer}/
+    account page {settings.issuer}/account
     sign in as   {USERNAME}
     passphrase   {residents.passphrase}
 
