@@ -88,6 +88,31 @@ def test_another_kind_of_token_never_passes(typ: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("claim", "value"),
+    [
+        ("at_hash", "x"),
+        ("c_hash", "x"),
+        ("events", {"http://schemas.openid.net/event/backchannel-logout": {}}),
+        ("htm", "GET"),
+        ("htu", "https://api.example.com/orders"),
+        ("token_introspection", {"active": True}),
+        ("status_list", {"bits": 1, "lst": "x"}),
+        ("typ", "Refresh"),
+        ("typ", "ID"),
+        ("typ", "Offline"),
+        ("token_use", "id"),
+        ("token_use", "refresh"),
+    ],
+)
+def test_the_claims_of_another_kind_make_it_one_whatever_its_type_says(claim: str, value: object) -> None:
+    assert _refusal(_token(**{claim: value})) == ("wrong_type", claim)
+
+
+def test_claims_that_name_an_access_token_do_no_harm() -> None:
+    assert _check(_token(typ="Bearer", token_use="access", nonce="n", tenant="acme")).sub == "u1"
+
+
+@pytest.mark.parametrize(
     "issuer", ["https://id.example.com/", "https://ID.example.com", "http://id.example.com", "https://evil.example"]
 )
 def test_the_issuer_is_compared_octet_by_octet(issuer: str) -> None:

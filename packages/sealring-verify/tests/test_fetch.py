@@ -91,7 +91,7 @@ def test_an_issuer_that_is_down_is_a_failed_fetch(issuer: "LocalIssuer") -> None
 def test_a_slow_issuer_is_given_up(issuer: "LocalIssuer", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 0.1)
     issuer.delay_once("/jwks", 0.5)
-    with pytest.raises(FetchFailed, match="ReadTimeout"):
+    with pytest.raises(FetchFailed, match=r"took longer|ReadTimeout"):
         fetch_jwks(issuer.url)
 
 

@@ -28,9 +28,22 @@ def _landed(keys: IssuerKeys) -> None:
 
 def test_keys_are_fetched_once_and_kept(keys: IssuerKeys, issuer: "LocalIssuer", hand: "Hand") -> None:
     first = keys.obtain()
-    hand.now += 299
+    hand.now += 239
     assert keys.obtain() is first
     assert issuer.requests.count("/jwks") == 1
+
+
+def test_keys_are_fetched_anew_before_they_are_stale_and_nobody_waits(
+    keys: IssuerKeys, issuer: "LocalIssuer", hand: "Hand"
+) -> None:
+    first = keys.obtain()
+    issuer.rotate_key("k2")
+    hand.now += 240
+    assert keys.state.freshness(policy=keys.policy, now=hand.now) == "fresh"
+    assert keys.obtain() is first
+    _landed(keys)
+    assert [key.kid for key in keys.obtain().keys] == ["k1", "k2"]
+    assert issuer.requests.count("/jwks") == 2
 
 
 def test_stale_keys_are_used_while_new_ones_are_fetched(keys: IssuerKeys, issuer: "LocalIssuer", hand: "Hand") -> None:

@@ -37,7 +37,7 @@ def test_keys_go_from_fresh_to_stale_to_expired() -> None:
     assert seen == ["fresh", "fresh", "stale", "stale", "expired"]
     assert state.usable_keys(policy=POLICY, now=4899) is state.keys
     assert state.usable_keys(policy=POLICY, now=4900) is None
-    assert [_due(state, now) for now in (1299, 1300, 4900)] == [False, True, True]
+    assert [_due(state, now) for now in (1239, 1240, 1299, 1300, 4900)] == [False, True, True, True, True]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,8 @@ def test_keys_go_from_fresh_to_stale_to_expired() -> None:
         ("s-maxage=600", 300),
         ("max-age=0", 30),
         ("no-store, max-age=0", 30),
+        ("no-store", 30),
+        ("no-cache, max-age=600", 30),
         ("max-age=999999999", 3600),
         ("max-age=99999999999999999999", 300),
         ("max-age=-1", 300),
@@ -61,6 +63,19 @@ def test_keys_go_from_fresh_to_stale_to_expired() -> None:
 )
 def test_max_age_is_honoured_within_bounds(cache_control: str | None, seconds: int) -> None:
     assert _fetched(0, cache_control).fresh_until == seconds
+
+
+def test_what_a_cache_on_the_way_held_it_for_is_taken_off() -> None:
+    held = FetchedJwks(metadata=METADATA, document=DOCUMENT, cache_control="max-age=600", age="500")
+    assert JwksState().fetched(held, policy=POLICY, now=0).fresh_until == 100
+    expiring = FetchedJwks(
+        metadata=METADATA,
+        document=DOCUMENT,
+        cache_control=None,
+        date="Wed, 25 Nov 2026 10:00:00 GMT",
+        expires="Wed, 25 Nov 2026 10:20:00 GMT",
+    )
+    assert JwksState().fetched(expiring, policy=POLICY, now=0).fresh_until == 1200
 
 
 def test_an_unknown_key_makes_one_fetch_per_pause() -> None:

@@ -87,6 +87,29 @@ async def test_any_text_is_refused(issuer: "LocalIssuer", token: str) -> None:
     assert await _both(Verifier(issuer.url, "orders"), token) in {"token_malformed", "token_too_large"}
 
 
+@pytest.mark.parametrize("token", [None, b"a.b.c", 7, ["a"], {"a": 1}, 1.5])
+async def test_what_is_no_text_is_refused_as_well(issuer: "LocalIssuer", token: Any) -> None:  # noqa: ANN401 - wrong types are the point
+    assert await _both(Verifier(issuer.url, "orders"), token) == "token_malformed"
+
+
+def test_a_token_over_the_limit_costs_no_more_than_one_at_the_limit() -> None:
+    class Counted(str):
+        """A text that may be cut, not read."""
+
+        __slots__ = ()
+
+        def encode(self, *_: object, **__: object) -> bytes:
+            pytest.fail("it was read whole")
+
+        def count(self, *_: object) -> int:
+            pytest.fail("it was read whole")
+
+    verifier = Verifier("https://id.example.com", "orders", jwks={"keys": [generate_private_key("ES256").public_jwk()]})
+    for token in (Counted("a." * 50_000), Counted("." * 16_385)):
+        with pytest.raises(InvalidToken, match="token_too_large"):
+            verifier.verify(token)
+
+
 async def test_a_forged_token_is_refused_even_after_the_true_one(issuer: "LocalIssuer") -> None:
     verifier = Verifier(issuer.url, "orders")
     good = issuer.token()

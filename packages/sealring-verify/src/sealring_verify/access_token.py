@@ -1,6 +1,6 @@
 """The check of an access token (RFC 9068 §4, RFC 8725), pure: keys and time are arguments."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sealring_verify.claims import AccessToken, parse_access_token
 from sealring_verify.errors import InvalidToken
@@ -15,6 +15,21 @@ from sealring_verify.provider_profile import (
 
 # RFC 9068 §4; media types are compared without regard to case (RFC 7515 §4.1.9, RFC 2045 §5.1).
 _TYPES = frozenset({"at+jwt", "application/at+jwt"})
+# RFC 8725 §3.12: rules that exclude one another. Each of these claims makes a token another thing than an access token.
+_CLAIMS_OF_OTHER_KINDS = frozenset(
+    {
+        "at_hash",  # an ID token (OpenID Connect Core §3.1.3.6), as the next one
+        "c_hash",
+        "events",  # a log-out token (OpenID Connect Back-Channel Logout §2.4), a security event (RFC 8417 §2.2)
+        "htm",  # a DPoP proof (RFC 9449 §4.2), as the next one
+        "htu",
+        "token_introspection",  # an introspection answer (RFC 9701 §5)
+        "status_list",  # a status list (OAuth Token Status List §5.1)
+    }
+)
+# How Keycloak (`typ`) and Amazon Cognito (`token_use`) name a token's kind in its claims; an access token is Bearer or
+# access there.
+_OTHER_KINDS = frozenset({"id", "refresh", "offline", "logout"})
 
 
 def check_access_token(
@@ -52,7 +67,22 @@ def signed_claims(jws: VerifiedJws) -> AccessToken:
     # RFC 8725 §3.11: an ID token or a log-out token of the same issuer must never pass.
     if jws.header.typ is None or jws.header.typ.lower() not in _TYPES:
         raise InvalidToken("wrong_type")
-    return parse_access_token(jws.payload)
+    access_token = parse_access_token(jws.payload)
+    check_kind(access_token.claims)
+    return access_token
+
+
+def check_kind(claims: Mapping[str, object]) -> None:
+    """Refuse claims that only other kinds of tokens have, whatever `typ` says. Raises InvalidToken: wrong_type."""
+    if not claims:
+        return
+    foreign = _CLAIMS_OF_OTHER_KINDS.intersection(claims)
+    if foreign:
+        raise InvalidToken("wrong_type", min(foreign))
+    for claim in ("typ", "token_use"):
+        kind = claims.get(claim)
+        if isinstance(kind, str) and kind.lower() in _OTHER_KINDS:
+            raise InvalidToken("wrong_type", claim)
 
 
 def check_claims(access_token: AccessToken, *, issuer: str, audience: str, leeway: int, now: float) -> None:

@@ -5,6 +5,7 @@ import re
 from typing import Final
 
 from sealring_verify.errors import InvalidToken
+from sealring_verify.jose.jws import MAX_TOKEN_LENGTH
 
 _ENCRYPTED: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){4}")
 
@@ -31,11 +32,16 @@ class Decryption:
         return found
 
 
-def signed_token(token: str, decryption: Decryption | None) -> str:
+def signed_token(token: object, decryption: Decryption | None) -> str:
     """Give the signed token that is to be verified; without keys the token as it came, unless it is encrypted.
 
     Raises InvalidToken.
     """
+    # A door may hand on whatever a request held. Length comes before anything that reads the text.
+    if not isinstance(token, str):
+        raise InvalidToken("token_malformed")
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise InvalidToken("token_too_large")
     if decryption is not None:
         return decryption.signed_token(token)
     # RFC 7516 §3.1: five parts, where a JWS has three.

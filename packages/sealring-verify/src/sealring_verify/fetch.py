@@ -1,8 +1,12 @@
 """The only sockets of this package: bounded in size and time, no redirects, no proxy or netrc from the environment."""
 
+import contextlib
 import functools
+import socket
 import ssl
-import time
+import threading
+from collections.abc import Mapping
+from typing import Any, Self
 
 import httpx
 import msgspec
@@ -37,11 +41,14 @@ class MetadataRefused(Exception):  # noqa: N818 - it reads as what happened
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP answer of bounded size."""
+    """An HTTP answer of bounded size, with the headers that tell how long it is fresh."""
 
     status: int
     cache_control: str | None
     body: bytes
+    age: str | None = None
+    date: str | None = None
+    expires: str | None = None
 
 
 def fetch_jwks(issuer: str, discovery: Discovery | None = None) -> FetchedJwks:
@@ -58,7 +65,14 @@ def fetch_jwks(issuer: str, discovery: Discovery | None = None) -> FetchedJwks:
             answer = _get(client, metadata.jwks_uri)
     except FAILURES as error:
         raise FetchFailed(f"{type(error).__name__}: {error}") from error
-    return FetchedJwks(metadata=metadata, document=answer.body, cache_control=answer.cache_control)
+    return FetchedJwks(
+        metadata=metadata,
+        document=answer.body,
+        cache_control=answer.cache_control,
+        age=answer.age,
+        date=answer.date,
+        expires=answer.expires,
+    )
 
 
 def fetch_metadata(issuer: str, discovery: Discovery | None = None) -> IssuerMetadata:
@@ -116,19 +130,60 @@ def _get(client: httpx.Client, url: str) -> Answer:
 
 
 def _send(client: httpx.Client, request: httpx.Request) -> Answer:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    response = client.send(request, stream=True)
-    try:
-        body = bytearray()
-        for chunk in response.iter_raw():
-            body += chunk
-            _bound(len(body))
-            # The client's own timeout is per read, so a body of one byte a second would never end.
-            if time.monotonic() > deadline:
-                raise FetchFailed(f"{request.url} took longer than {TIMEOUT_SECONDS:g} s")
+    with _Deadline(request) as deadline:
+        try:
+            response = client.send(request, stream=True)
+            try:
+                body = bytearray()
+                for chunk in response.iter_raw():
+                    body += chunk
+                    _bound(len(body))
+            finally:
+                response.close()
+        except FAILURES:
+            deadline.refuse_late()
+            raise
+        # What was cut may look like an end.
+        deadline.refuse_late()
         return _answer(response, bytes(body))
-    finally:
-        response.close()
+
+
+class _Deadline:
+    """Cuts the connection of a request whose time is up.
+
+    The client's own timeout is per read, so an answer of one octet a second would never end.
+    """
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._url = request.url
+        self._sockets: list[socket.socket] = []
+        self._is_over = False
+        request.extensions = {**request.extensions, "trace": self._watch}
+        self._timer = threading.Timer(TIMEOUT_SECONDS, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def refuse_late(self) -> None:
+        """Raise FetchFailed where the time was up."""
+        if self._is_over:
+            raise FetchFailed(f"{self._url} took longer than {TIMEOUT_SECONDS:g} s")
+
+    def _watch(self, event: str, details: Mapping[str, Any]) -> None:
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._sockets.append(details["return_value"].get_extra_info("socket"))
+
+    def _cut(self) -> None:
+        self._is_over = True
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                # By the plain socket's own method: that of TLS would touch what the reading thread is using.
+                socket.socket.shutdown(each, socket.SHUT_RDWR)
 
 
 def _bound(length: int) -> None:
@@ -137,7 +192,15 @@ def _bound(length: int) -> None:
 
 
 def _answer(response: httpx.Response, body: bytes) -> Answer:
-    return Answer(status=response.status_code, cache_control=response.headers.get("cache-control"), body=body)
+    headers = response.headers
+    return Answer(
+        status=response.status_code,
+        cache_control=headers.get("cache-control"),
+        body=body,
+        age=headers.get("age"),
+        date=headers.get("date"),
+        expires=headers.get("expires"),
+    )
 
 
 @functools.cache

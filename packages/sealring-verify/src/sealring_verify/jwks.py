@@ -4,19 +4,22 @@
                            ^                         │ usable, fetch due       │ not usable
                            └──────── fetched ────────┴─────────────────────────┘
 
+The last part of `fresh` has a fetch due as well, so that keys in use are new before they must be.
+
 `now` is monotonic seconds throughout, so a step of the wall clock neither ages nor refreshes keys.
 """
 
-import re
 from typing import Literal
 
 import msgspec
 
+from sealring_verify.http_caching import CachingHeaders, fresh_seconds
 from sealring_verify.issuer_metadata import IssuerMetadata
 from sealring_verify.jose.jwks import KeySet, parse_jwks
 
 Freshness = Literal["empty", "fresh", "stale", "expired"]
-_MAX_AGE = re.compile(r"(?:^|[,\s])max-age=\"?(\d{1,9})\"?(?:$|[,\s])", re.IGNORECASE)
+# Of the time for which keys are fresh; after it they are fetched anew off everybody's way.
+_REFRESHED_AFTER = 0.8
 
 
 class JwksPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,11 +38,14 @@ class JwksPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FetchedJwks(msgspec.Struct, frozen=True, kw_only=True):
-    """A key set as the issuer sent it, with its Cache-Control header, and the metadata that led there."""
+    """A key set as the issuer sent it, with what HTTP says of its freshness, and the metadata that led there."""
 
     metadata: IssuerMetadata
     document: bytes
     cache_control: str | None
+    age: str | None = None
+    date: str | None = None
+    expires: str | None = None
 
 
 NO_KEYS = b'{"keys":[]}'
@@ -78,7 +84,7 @@ class JwksState(msgspec.Struct, frozen=True, kw_only=True):
         since_attempt = now - self.attempted_at if self.attempted_at is not None else float("inf")
         if self.last_error is not None and since_attempt < policy.pause_after_failure:
             return False
-        if self.freshness(policy=policy, now=now) != "fresh":
+        if self.keys is None or now >= self.fetched_at + _REFRESHED_AFTER * (self.fresh_until - self.fetched_at):
             return True
         return unknown_key and since_attempt >= policy.pause_for_unknown_key
 
@@ -92,7 +98,7 @@ class JwksState(msgspec.Struct, frozen=True, kw_only=True):
             metadata=answer.metadata,
             document=answer.document,
             fetched_at=now,
-            fresh_until=now + _fresh_seconds(answer.cache_control, policy),
+            fresh_until=now + _fresh_seconds(answer, policy),
             attempted_at=now,
         )
 
@@ -101,7 +107,10 @@ class JwksState(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, attempted_at=now, last_error=reason)
 
 
-def _fresh_seconds(cache_control: str | None, policy: JwksPolicy) -> int:
-    found = _MAX_AGE.search(cache_control or "")
-    wanted = int(found[1]) if found else policy.fresh_by_default
+def _fresh_seconds(answer: FetchedJwks, policy: JwksPolicy) -> int:
+    headers = CachingHeaders(
+        cache_control=answer.cache_control, age=answer.age, date=answer.date, expires=answer.expires
+    )
+    told = fresh_seconds(headers)
+    wanted = policy.fresh_by_default if told is None else told
     return min(max(wanted, policy.fresh_at_least), policy.fresh_at_most)

@@ -72,7 +72,9 @@ class OpaqueTokens:
         self._check_form(token)
         return self._live(self._answers.recall(digest) or await self._answers.ask_async(token, digest))
 
-    def _check_form(self, token: str) -> None:
+    def _check_form(self, token: object) -> None:
+        if not isinstance(token, str):
+            raise InvalidToken("token_malformed")
         if len(token) > _LONGEST:
             raise InvalidToken("token_too_large")
         if self._profile is None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 
 from sealring_verify.jose import base64url
-from sealring_verify.jose.jwk import SecretKey, make_secret_key
+from sealring_verify.jose.jwk import SecretKey, join_keys, make_secret_key
 from sealring_verify.jose.jwks import KeySet
 
 _SYMMETRIC_SECRET = re.compile(r"slh_([A-Za-z0-9_-]{43})")
@@ -41,11 +41,20 @@ def parse_symmetric_secret(text: str) -> SecretKey:
     return make_secret_key(secret, kid=symmetric_kid(secret))
 
 
-def symmetric_key_set(secrets: Collection[str]) -> KeySet:
-    """Read the secrets of one API: one or, while they turn, two. ValueError for more, and for what is no secret."""
-    if isinstance(secrets, str) or not 1 <= len(secrets) <= _MOST_SECRETS:
+def symmetric_key_set(secrets: Collection[str | bytes]) -> KeySet:
+    """Read the secrets of one API: one or, while they turn, two. ValueError for more, and for what is no secret.
+
+    Texts are Sealring's own. Octets are another issuer's, 32 or more: they come without an id, so each is tried.
+    """
+    if isinstance(secrets, str | bytes) or not 1 <= len(secrets) <= _MOST_SECRETS:
         raise ValueError("symmetric_secrets is a list of one secret or, while they turn, of two")
-    return KeySet([parse_symmetric_secret(secret).verifying() for secret in secrets])
+    texts = [secret for secret in secrets if isinstance(secret, str)]
+    octets = [secret for secret in secrets if isinstance(secret, bytes)]
+    if len(texts) == len(secrets):
+        return KeySet([parse_symmetric_secret(secret).verifying() for secret in texts])
+    if len(octets) != len(secrets):
+        raise ValueError("symmetric_secrets are Sealring's own, as text, or another issuer's, as bytes: not both")
+    return KeySet([join_keys([make_secret_key(secret, kid="").verifying() for secret in octets])], without_ids=True)
 
 
 def symmetric_kid(secret: bytes) -> str:

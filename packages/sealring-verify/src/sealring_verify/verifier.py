@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Self
 
 from sealring_verify.claims import AccessToken
@@ -20,6 +20,7 @@ from sealring_verify.issuer_answers import IssuerAnswers
 from sealring_verify.issuer_keys import IssuerKeys
 from sealring_verify.issuer_metadata import parse_issuer
 from sealring_verify.jose.jwks import KeySet
+from sealring_verify.jose.jws import MAX_TOKEN_LENGTH
 from sealring_verify.jwks import JwksPolicy
 from sealring_verify.opaque_tokens import OpaqueTokens
 from sealring_verify.provider_profile import ProviderProfile
@@ -31,6 +32,7 @@ from sealring_verify.revocation_guard import (
 )
 from sealring_verify.several_issuers import SeveralIssuers, TokenFormat
 from sealring_verify.signed_tokens import SignedTokens
+from sealring_verify.static_keys import KeySource, key_document
 from sealring_verify.step_up import StepUp, check_step_up
 from sealring_verify.symmetric_secret import symmetric_key_set
 from sealring_verify.verified_tokens import VerifiedToken
@@ -39,7 +41,6 @@ from sealring_verify.verifier_options import (
     checked_algorithms,
     checked_audience,
     checked_leeway,
-    jwks_document,
     options_from_environment,
     parsed_jwks,
 )
@@ -71,9 +72,10 @@ class Verifier:
     """Verifies the access tokens (RFC 9068) of one issuer for one API; any number of threads and event loops share one.
 
     `issuer` is its identifier, exactly; `audience` this API's identifier, which a token must name. `jwks`, a JWK set,
-    takes the place of fetching one. `algorithms` narrows the list of asymmetric ones. `leeway` is in seconds, 0 to 300.
-    `symmetric_secrets`: this API's own, one or, while they turn, two; then tokens of HS256 under these are accepted and
-    no others, and no keys are fetched. Without them HS256 is never accepted.
+    public keys in PEM, or the `Path` of a file of either, takes the place of fetching one. `algorithms` narrows the
+    list of asymmetric ones. `leeway` is in seconds, 0 to 300. `symmetric_secrets`: this API's own, one or, while they
+    turn, two, as `bytes` if another issuer made them; then tokens of HS256 under these are accepted and no others, and
+    no keys are fetched. Without them HS256 is never accepted.
     `api_key` is the API's secret: with it the issuer's revocation feed is followed (`feed`: "stream", "poll" for hosts
     that sleep, "off"). Where nothing was heard of it for `max_staleness` seconds, 1 to 3600, tokens are answered
     RevocationUnknown; `on_stale="accept"` lets them pass instead. `reports=False`: the issuer is told nothing of this
@@ -91,9 +93,9 @@ class Verifier:
         audience: str,
         *,
         api_key: str | None = None,
-        jwks: Mapping[str, object] | str | bytes | None = None,
+        jwks: KeySource | None = None,
         algorithms: Collection[str] | None = None,
-        symmetric_secrets: Collection[str] = (),
+        symmetric_secrets: Collection[str | bytes] = (),
         leeway: int = 30,
         max_staleness: int = 30,
         on_stale: OnStale = "reject",
@@ -101,7 +103,7 @@ class Verifier:
         reports: bool = True,
         introspect: bool = False,
         opaque: bool = False,
-        decryption_jwks: Mapping[str, object] | str | bytes | None = None,
+        decryption_jwks: KeySource | None = None,
         profile: ProviderProfile | None = None,
         introspection: IntrospectionClient | None = None,
         clock: Callable[[], float] = time.time,
@@ -126,8 +128,9 @@ class Verifier:
         self._clock = clock
         self._monotonic = monotonic
         self._leeway = checked_leeway(leeway)
-        self._static_keys = symmetric_key_set(symmetric_secrets) if symmetric_secrets else parsed_jwks(jwks)
-        self._decryption = None if decryption_jwks is None else Decryption(jwks_document(decryption_jwks))
+        allowed = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms, profile)
+        self._static_keys = symmetric_key_set(symmetric_secrets) if symmetric_secrets else parsed_jwks(jwks, allowed)
+        self._decryption = None if decryption_jwks is None else Decryption(key_document(decryption_jwks))
         self._issuer_keys = IssuerKeys(
             self.issuer,
             monotonic=monotonic,
@@ -143,7 +146,6 @@ class Verifier:
             monotonic=monotonic,
         )
         self._cutoffs = Cutoffs()
-        allowed = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms, profile)
         asking = introspection or (IntrospectionClient(client_id=audience, client_secret=api_key) if api_key else None)
         self._tokens: SignedTokens | OpaqueTokens = (
             self._opaque_tokens(asking, is_sealring=introspection is None)
@@ -355,6 +357,8 @@ class Verifier:
         self._guard.prepare(self._issuer_keys.state.metadata, kids)
 
 
-def _digest(token: str) -> bytes:
-    # Whatever a caller passes on has a digest; what is no ASCII is refused by the check.
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+def _digest(token: object) -> bytes:
+    # Whatever a caller passes on has a digest, at a bounded price: what is no text, no ASCII or too long is refused by
+    # the check, and one character over the limit is enough to be no token's digest.
+    text = token[: MAX_TOKEN_LENGTH + 1] if isinstance(token, str) else ""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

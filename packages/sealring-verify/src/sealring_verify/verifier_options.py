@@ -1,16 +1,16 @@
 """What a verifier can be told, by its caller or by the environment, and what of it makes no sense."""
 
-import json
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypedDict
 
 from sealring_verify.introspection import IntrospectionClient
-from sealring_verify.jose.algorithms import ALGORITHMS
-from sealring_verify.jose.jwks import KeySet, parse_jwks
+from sealring_verify.jose.algorithms import ALGORITHMS, OTHER_NAMES
+from sealring_verify.jose.jwks import KeySet
 from sealring_verify.provider_profile import ProviderProfile
 from sealring_verify.revocation_guard import FeedChoice, OnStale
+from sealring_verify.static_keys import KeySource, read_static_keys
 
 _MAX_LEEWAY = 300
 
@@ -18,7 +18,7 @@ _MAX_LEEWAY = 300
 class ProviderOptions(TypedDict, total=False):
     """What a `Verifier` of another issuer than Sealring can be told as well."""
 
-    jwks: Mapping[str, object] | str | bytes | None
+    jwks: KeySource | None
     leeway: int
     clock: Callable[[], float]
     monotonic: Callable[[], float]
@@ -37,12 +37,12 @@ class VerifierOptions(IntrospectingOptions, total=False):
 
     api_key: str | None
     algorithms: Collection[str] | None
-    symmetric_secrets: Collection[str]
+    symmetric_secrets: Collection[str | bytes]
     max_staleness: int
     on_stale: OnStale
     feed: FeedChoice
     reports: bool
-    decryption_jwks: Mapping[str, object] | str | bytes | None
+    decryption_jwks: KeySource | None
     profile: ProviderProfile | None
 
 
@@ -76,9 +76,9 @@ def _read_keys(file: str) -> bytes:
         raise ValueError(f"SEALRING_DECRYPTION_JWKS_FILE cannot be read: {fault.strerror}") from None
 
 
-def checked_audience(audience: str) -> str:
+def checked_audience(audience: object) -> str:
     """Return an API's identifier. ValueError for one that is empty or has spaces around it."""
-    if not audience or audience != audience.strip():
+    if not isinstance(audience, str) or not audience or audience != audience.strip():
         raise ValueError("audience must be this API's identifier, as `sealring apis list` shows it")
     return audience
 
@@ -86,13 +86,14 @@ def checked_audience(audience: str) -> str:
 def checked_algorithms(algorithms: Collection[str] | None, profile: ProviderProfile | None) -> frozenset[str]:
     """Return the asymmetric algorithms that are meant: all that the issuer uses where none are named.
 
-    ValueError for others.
+    `EdDSA`, the older name of Ed25519 (RFC 9864), counts where it is named. ValueError for others.
     """
-    allowed = ALGORITHMS if profile is None else profile.algorithms
+    used = ALGORITHMS if profile is None else profile.algorithms
     if algorithms is None:
-        return allowed
-    if isinstance(algorithms, str) or not algorithms or not allowed.issuperset(algorithms):
-        raise ValueError(f"algorithms must be a list of some of: {', '.join(sorted(allowed))}")
+        return used
+    known = used | {other for other, name in OTHER_NAMES.items() if name in used}
+    if isinstance(algorithms, str) or not algorithms or not known.issuperset(algorithms):
+        raise ValueError(f"algorithms must be a list of some of: {', '.join(sorted(known))}")
     return frozenset(algorithms)
 
 
@@ -101,7 +102,7 @@ def check_options(
     api_key: str | None,
     jwks: object,
     algorithms: object,
-    symmetric_secrets: Collection[str],
+    symmetric_secrets: Collection[str | bytes],
     introspect: bool,
     opaque: bool,
     decryption_jwks: object,
@@ -140,25 +141,11 @@ def check_options(
 
 def checked_leeway(leeway: int) -> int:
     """Return a leeway of 0 to 300 seconds. ValueError for another."""
-    if not 0 <= leeway <= _MAX_LEEWAY:
+    if type(leeway) is not int or not 0 <= leeway <= _MAX_LEEWAY:
         raise ValueError(f"leeway must be between 0 and {_MAX_LEEWAY} seconds")
     return leeway
 
 
-def parsed_jwks(jwks: Mapping[str, object] | str | bytes | None) -> KeySet | None:
+def parsed_jwks(jwks: KeySource | None, algorithms: frozenset[str]) -> KeySet | None:
     """Read a key set that was given in place of fetching one. ValueError where nothing of it can be used."""
-    if jwks is None:
-        return None
-    try:
-        keys = parse_jwks(jwks_document(jwks))
-    except ValueError as error:
-        raise ValueError(f"jwks is not a JWK set: {error}") from None
-    if not keys.keys:
-        raise ValueError(f"jwks holds no key that can be used here: {'; '.join(keys.skipped) or 'it is empty'}")
-    return keys
-
-
-def jwks_document(jwks: Mapping[str, object] | str | bytes) -> bytes:
-    """Give the JSON of a key set, however it was handed over."""
-    document = json.dumps(jwks) if isinstance(jwks, Mapping) else jwks
-    return document if isinstance(document, bytes) else document.encode()
+    return None if jwks is None else read_static_keys(jwks, algorithms=algorithms)

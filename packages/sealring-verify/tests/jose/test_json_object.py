@@ -61,6 +61,8 @@ def test_a_member_named_twice_is_refused_at_any_depth(document: bytes) -> None:
         b'{"a":Infinity}',
         b'{"a":1e400}',
         b'{"a":' + b"1" * 4301 + b"}",
+        b'{"a":' + b"1" * 310 + b"}",
+        b'{"a":[0.' + b"12" * 155 + b"]}",
         b'{"a":"\xff"}',  # not UTF-8, in a member nobody reads
         b'{"\xff":1}',
         b'{"a":"\xed\xa0\x80"}',  # a surrogate in UTF-8
@@ -74,7 +76,7 @@ def test_a_member_named_twice_is_refused_at_any_depth(document: bytes) -> None:
 )
 def test_what_parsers_disagree_about_is_refused(document: bytes) -> None:
     for parse in (parse_json_object, parse_flat_json_object):
-        with pytest.raises(ValueError, match=r"JSON|digits"):
+        with pytest.raises(ValueError, match="JSON"):
             parse(document)
 
 

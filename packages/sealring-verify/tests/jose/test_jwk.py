@@ -131,8 +131,10 @@ def test_restrictions_that_allow_verifying_are_honoured() -> None:
     members = {**RFC_7517_EC, "alg": "ES256", "use": "sig", "key_ops": ["verify", "sign"], "ext": True, "x5c": ["AAAA"]}
     assert jwk.parse_jwk(members).kid is None
     assert jwk.parse_jwk(RFC_8037_OKP).alg == "Ed25519"
+    # RFC 9864: the polymorphic name means what the curve says.
+    assert jwk.parse_jwk({**RFC_8037_OKP, "alg": "EdDSA"}).alg == "Ed25519"
     with pytest.raises(ValueError, match="alg"):
-        jwk.parse_jwk({**RFC_8037_OKP, "alg": "EdDSA"})
+        jwk.parse_jwk({**RFC_8037_OKP, "alg": "Ed448"})
 
 
 def test_rfc_8037_signature_holds_under_its_key() -> None:

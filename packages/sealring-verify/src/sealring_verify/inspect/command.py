@@ -16,11 +16,11 @@ from sealring_verify.inspect.key_sources import FoundKeys, KeyProblem, file_keys
 from sealring_verify.inspect.page import write_page
 from sealring_verify.inspect.terminal import as_text, encode_for_terminal
 from sealring_verify.inspect.trial import Trial, allowed_algorithms, verify_token
+from sealring_verify.static_keys import key_document
 from sealring_verify.symmetric_secret import symmetric_key_set
 from sealring_verify.verifier_options import (
     checked_audience,
     checked_leeway,
-    jwks_document,
     options_from_environment,
 )
 
@@ -159,10 +159,10 @@ def _explain(token: Inspected, options: Namespace, now: float) -> tuple[FoundKey
             raise Misused("an API of opaque tokens asks its issuer about each: there is nothing to explain offline")
         symmetric = symmetric_key_set(told["symmetric_secrets"]) if told.get("symmetric_secrets") else None
         document = told.get("decryption_jwks")
-        decryption = None if document is None else Decryption(jwks_document(document))
+        decryption = None if document is None else Decryption(key_document(document))
     is_named = bool(options.jwks or options.key)  # what was said here goes before what the environment says
     found = _found_keys(options, issuer) if symmetric is None or is_named else None
-    keys = symmetric if found is None else found.strict
+    keys = symmetric if found is None else found.keys
     assert keys is not None  # noqa: S101 - an issuer is known, so there are keys or a KeyProblem
     explanation = explain(
         token.text,

@@ -30,13 +30,9 @@ class KeyProblem(Exception):  # noqa: N818 - a sentence for whoever named the ke
 
 
 class FoundKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """`keys`: all that can be used here; `strict`: those that a `Verifier` uses.
-
-    `secret_is_short`: an HS256 secret that no verifier takes.
-    """
+    """Keys that can be used here. `secret_is_short`: an HS256 secret that no verifier takes."""
 
     keys: KeySet
-    strict: KeySet
     secret_is_short: bool = False
 
 
@@ -76,16 +72,13 @@ def file_keys(path: str) -> FoundKeys:
     """
     content = _read(path, "--key")
     if content.lstrip().startswith(b"-----BEGIN "):
-        named = _pem_key(content)
-        return FoundKeys(keys=named, strict=named)
+        return FoundKeys(keys=_pem_key(content))
     if content.lstrip().startswith(b"{"):
         raise KeyProblem("--key names a PEM file or a secret's; a JWK set is named by --jwks")
     secret = _secret(re.sub(rb"\r?\n\Z", b"", content))
     if not secret:
         raise KeyProblem("the file that --key names is empty")
-    named = secret_key(secret)
-    is_short = len(secret) < algorithms.MINIMUM_SECRET_OCTETS
-    return FoundKeys(keys=named, strict=named, secret_is_short=is_short)
+    return FoundKeys(keys=secret_key(secret), secret_is_short=len(secret) < algorithms.MINIMUM_SECRET_OCTETS)
 
 
 def _read(path: str, option: str) -> bytes:
@@ -106,25 +99,12 @@ def _usable(document: bytes, name: str) -> FoundKeys:
         members = json.loads(document)
         if isinstance(members, dict) and "kty" in members:
             members = {"keys": [members]}
-        strict = parse_jwks(json.dumps(members).encode())
-        keys = parse_jwks(json.dumps(_one_name(members)).encode())
+        keys = parse_jwks(json.dumps(members).encode())
     except (ValueError, RecursionError):
         raise KeyProblem(f"{name} is not a JWK set") from None
     if not keys.keys:
         raise KeyProblem(f"{name} holds no key that can be used here: {'; '.join(keys.skipped) or 'it is empty'}")
-    return FoundKeys(keys=keys, strict=strict)
-
-
-def _one_name(members: object) -> object:
-    # Many issuers still publish Ed25519 keys under the name that RFC 9864 replaced.
-    if isinstance(members, dict) and isinstance(members.get("keys"), list):
-        return {
-            "keys": [
-                {**key, "alg": "Ed25519"} if isinstance(key, dict) and key.get("alg") == "EdDSA" else key
-                for key in members["keys"]
-            ]
-        }
-    return members
+    return FoundKeys(keys=keys)
 
 
 def _pem_key(content: bytes) -> NamedKey:

@@ -8,7 +8,7 @@ import msgspec
 from sealring_verify.errors import InvalidToken
 from sealring_verify.inspect.decoding import Members, SignedToken
 from sealring_verify.inspect.remarks import whole_seconds
-from sealring_verify.jose.algorithms import ALGORITHMS
+from sealring_verify.jose.algorithms import ALGORITHMS, OTHER_NAMES
 from sealring_verify.jose.jwk import PublicKey
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.jose.jws import VerifiedJws, verify_compact
@@ -54,8 +54,7 @@ def verify_token(token: SignedToken, trial: Trial, *, now: float) -> VerifiedJws
 
     Raises InvalidToken.
     """
-    keys, algorithms = _as_named(token.header, trial)
-    jws = verify_compact(token.text, keys=keys, algorithms=algorithms)
+    jws = verify_compact(token.text, keys=trial.keys, algorithms=_with_other_names(allowed_algorithms(trial.keys)))
     claims = token.claims or {}
     if trial.issuer is not None and claims.get("iss") != trial.issuer:
         raise InvalidToken("wrong_issuer", "iss")
@@ -63,13 +62,9 @@ def verify_token(token: SignedToken, trial: Trial, *, now: float) -> VerifiedJws
     return jws
 
 
-def _as_named(header: Members, trial: Trial) -> tuple[KeySet, frozenset[str]]:
-    # `EdDSA` and `Ed25519` are two names of one algorithm (RFC 9864); a `Verifier` takes the one of its key alone.
-    allowed = allowed_algorithms(trial.keys)
-    if header.get("alg") != "EdDSA" or "Ed25519" not in allowed:
-        return trial.keys, allowed
-    keys = [msgspec.structs.replace(key, alg="EdDSA") if key.alg == "Ed25519" else key for key in trial.keys.keys]
-    return type(trial.keys)(keys), frozenset({"EdDSA"})
+def _with_other_names(allowed: frozenset[str]) -> frozenset[str]:
+    # A `Verifier` takes `EdDSA` where it is told so; here a signature is tried under whatever name it comes.
+    return allowed | {other for other, name in OTHER_NAMES.items() if name in allowed}
 
 
 def _check_dates(claims: Members, *, leeway: int, now: float) -> None:

@@ -12,8 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from sealring_verify.jose.roca import has_roca_fingerprint
+
 ALGORITHMS = frozenset({"ES256", "Ed25519", "PS256", "RS256"})
 """What a key that was fetched may do. Never HS256: whoever verifies with such a key can mint (RFC 8725 §3.1)."""
+
+OTHER_NAMES = {"EdDSA": "Ed25519"}
+"""Names that do not say it all (RFC 9864 §3.1.2), and what they mean here: taken where the verifier lists them."""
 
 PrivateMaterial = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 PublicMaterial = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
@@ -67,6 +72,8 @@ def make_rsa_public_key(modulus: int, exponent: int) -> rsa.RSAPublicKey:
         raise ValueError(f"its modulus has {modulus.bit_length()} bits: {MINIMUM_RSA_BITS} or more are needed")
     if not 3 <= exponent <= _MAXIMUM_RSA_EXPONENT or not exponent & 1 or not modulus & 1:
         raise ValueError("its modulus and exponent are not those of an RSA key")
+    if has_roca_fingerprint(modulus):
+        raise ValueError("its modulus was made by a weak generator (ROCA, CVE-2017-15361), and can be factored")
     return rsa.RSAPublicNumbers(exponent, modulus).public_key()
 
 

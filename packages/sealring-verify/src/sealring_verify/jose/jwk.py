@@ -1,12 +1,20 @@
 """JSON Web Keys (RFC 7517): read, written, named by thumbprint (RFC 7638). Private members are never written."""
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_public_key,
+)
 from cryptography.hazmat.primitives.serialization import load_der_private_key as load_der
 
 from sealring_verify.jose import algorithms, base64url
@@ -15,6 +23,8 @@ from sealring_verify.jose import algorithms, base64url
 _THUMBPRINT_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 _MAX_KID_LENGTH = 256
+_PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----")
+_PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]{1,16384}-----END PUBLIC KEY-----")
 
 
 class PrivateKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +126,8 @@ def parse_jwk(members: Mapping[str, object]) -> PublicKey:
         raise ValueError("it is published with private members")
     # A key of RSA that does not name its algorithm is taken as RFC 7518 §3.1 recommends: for RS256 alone.
     alg = members.get("alg", default_alg)
-    if not isinstance(alg, str) or alg not in algorithms.algorithms_of(material):
+    alg = algorithms.OTHER_NAMES.get(alg, alg) if isinstance(alg, str) else None
+    if alg is None or alg not in algorithms.algorithms_of(material):
         raise ValueError("its alg is not one that is used here with such a key")
     if members.get("use", "sig") != "sig":
         raise ValueError("its use is not sig")
@@ -127,6 +138,47 @@ def parse_jwk(members: Mapping[str, object]) -> PublicKey:
     if kid is not None and len(kid) > _MAX_KID_LENGTH:
         raise ValueError("its kid is too long")
     return PublicKey(kid=kid, alg=alg, verify=algorithms.bind_verify(material, alg))
+
+
+def join_keys(keys: Sequence[PublicKey]) -> PublicKey:
+    """Make one key without an id of several of one algorithm: a signature holds if it does under any of them."""
+    verifying = [key.verify for key in keys]
+    if len(verifying) == 1:
+        return PublicKey(kid=None, alg=keys[0].alg, verify=verifying[0])
+    return PublicKey(
+        kid=None,
+        alg=keys[0].alg,
+        verify=lambda message, signature: any(verify(message, signature) for verify in verifying),
+    )
+
+
+def parse_pem(text: bytes, *, alg: str | None = None) -> tuple[PublicKey, ...]:
+    """Read public keys, SubjectPublicKeyInfo in PEM (RFC 7468 §13), in their order; `alg` is needed for PS256 alone.
+
+    ValueError, in words that repeat nothing of the text: a private key, another kind of block, an unusable key.
+    """
+    labels = _PEM_LABEL.findall(text)
+    if any(b"PRIVATE KEY" in label for label in labels):
+        raise ValueError("it is a private key, which belongs to the issuer alone: give the public one")
+    blocks = _PEM_BLOCK.findall(text)
+    if not blocks or len(blocks) != len(labels):
+        raise ValueError("it must consist of blocks that begin with -----BEGIN PUBLIC KEY-----")
+    return tuple(_pem_key(block, alg) for block in blocks)
+
+
+def _pem_key(block: bytes, alg: str | None) -> PublicKey:
+    try:
+        material = load_pem_public_key(block)
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("one of its keys cannot be read") from None
+    if isinstance(material, rsa.RSAPublicKey):
+        numbers = material.public_numbers()
+        material = algorithms.make_rsa_public_key(numbers.n, numbers.e)
+    able = algorithms.algorithms_of(material)
+    if not isinstance(material, algorithms.PublicMaterial) or not able:
+        raise ValueError("one of its keys is of a kind that is not used here")
+    chosen = alg if alg in able else min(able - {"PS256"})
+    return PublicKey(kid=None, alg=chosen, verify=algorithms.bind_verify(material, chosen))
 
 
 def _public_members(key: algorithms.PublicMaterial) -> dict[str, str]:

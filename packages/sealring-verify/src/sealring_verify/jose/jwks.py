@@ -1,5 +1,6 @@
 """JWK sets (RFC 7517 §5): an issuer's public keys."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from sealring_verify.jose.header import Header
@@ -11,23 +12,29 @@ class KeySet:
     """An issuer's usable public keys. `skipped` says in words which keys of the document are not among them.
 
     `trusted_headers` belongs to `jws`: headers, by their encoded form, whose signature held under one of these keys.
+    `without_ids`: the keys were given without ids, so an id in a token says nothing; the only key of its algorithm is
+    meant.
     """
 
-    __slots__ = ("_by_kid", "keys", "skipped", "trusted_headers")
+    __slots__ = ("_alone", "_by_kid", "_without_ids", "keys", "skipped", "trusted_headers")
 
-    def __init__(self, keys: Iterable[PublicKey], skipped: Iterable[str] = ()) -> None:
+    def __init__(self, keys: Iterable[PublicKey], skipped: Iterable[str] = (), *, without_ids: bool = False) -> None:
         self.keys = tuple(keys)
         self.skipped = tuple(skipped)
         self._by_kid = {key.kid: key for key in self.keys if key.kid is not None}
+        self._without_ids = without_ids
+        counts = Counter(key.alg for key in self.keys)
+        # A secret with an id is meant by it or not at all: what it signs is minted by whoever holds it.
+        self._alone = {
+            key.alg: key for key in self.keys if counts[key.alg] == 1 and (key.alg != "HS256" or without_ids)
+        }
         self.trusted_headers: dict[bytes, Header] = {}
 
     def find(self, kid: str | None, alg: str) -> PublicKey | None:
         """Find the key with that id; for a token without an id, the only key of its algorithm, if there is one."""
-        if kid is not None:
+        if kid is not None and not self._without_ids:
             return self._by_kid.get(kid)
-        # A secret is meant by its id or not at all: what it signs is minted by whoever holds it.
-        fitting = [key for key in self.keys if key.alg == alg and alg != "HS256"]
-        return fitting[0] if len(fitting) == 1 else None
+        return self._alone.get(alg)
 
 
 def parse_jwks(document: bytes) -> KeySet:
@@ -46,7 +53,6 @@ def parse_jwks(document: bytes) -> KeySet:
             keys.append(parse_jwk(entry if isinstance(entry, dict) else {}))
         except ValueError as reason:
             skipped.append(f"key {position}: {reason}")
-    kids = [key.kid for key in keys if key.kid is not None]
-    shared = {kid for kid in kids if kids.count(kid) > 1}
+    shared = {kid for kid, count in Counter(key.kid for key in keys).items() if kid is not None and count > 1}
     skipped += [f"several keys share the kid {kid!r}" for kid in sorted(shared)]
     return KeySet([key for key in keys if key.kid not in shared], skipped)

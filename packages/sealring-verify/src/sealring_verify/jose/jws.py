@@ -6,6 +6,7 @@ import msgspec
 
 from sealring_verify.errors import InvalidToken
 from sealring_verify.jose import base64url
+from sealring_verify.jose.algorithms import OTHER_NAMES
 from sealring_verify.jose.header import Header, parse_header
 from sealring_verify.jose.jwk import PrivateKey, PublicKey, SecretKey
 from sealring_verify.jose.jwks import KeySet
@@ -48,11 +49,12 @@ def verify_compact(
     header = trusted or parse_header(_decode(encoded_header))
     if header.alg not in algorithms:
         raise InvalidToken("algorithm_not_allowed")
-    key = keys.find(header.kid, header.alg)
+    alg = OTHER_NAMES.get(header.alg, header.alg)
+    key = keys.find(header.kid, alg)
     if key is None:
         raise InvalidToken("unknown_key")
     # RFC 8725 §3.1: the key knows its algorithm; the header may only agree.
-    if header.alg != key.alg:
+    if alg != key.alg:
         raise InvalidToken("algorithm_not_allowed")
     if not key.verify(signing_input, _decode(encoded_signature)):
         raise InvalidToken("bad_signature")
