@@ -263,3 +263,9 @@ def authority(tmp_path: Path) -> CertificateAuthority:
     folder = tmp_path / "certificates"
     folder.mkdir()
     return CertificateAuthority(folder)
+
+
+@pytest.fixture(scope="session")
+def authority_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    """An authority for whoever shares a server among tests."""
+    return CertificateAuthority(tmp_path_factory.mktemp("certificates"))

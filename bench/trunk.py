@@ -73,13 +73,15 @@ def row(name: str, value: float, unit: str, *, floor: float, floor_name: str) ->
 class Installation:
     """A folder with a furnished house, and its server on core 0 while one runs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, database: str = "sqlite") -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.configuration = folder / "sealring.toml"
-        self.configuration.write_text(f'issuer = "{self.issuer}"\n[server]\nport = {self.port}\n')
+        self.configuration.write_text(
+            f'issuer = "{self.issuer}"\ndatabase = "{database}"\n[server]\nport = {self.port}\n'
+        )
         settings = load_settings(self.configuration, environment={})
         assert isinstance(settings, Settings), settings
         self.settings = settings

@@ -283,3 +283,9 @@ async def installation(tmp_path: Path, database: str) -> AsyncIterator[Installat
     yield made
     if made.process is not None:
         await made.kill()
+
+
+@pytest.fixture(scope="session")
+def installation_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """An installation for whoever shares one, starts it and ends it."""
+    return Installation(tmp_path_factory.mktemp("installation"))

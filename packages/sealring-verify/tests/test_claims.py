@@ -1,10 +1,13 @@
 import json
+from collections.abc import Callable
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealring_verify.claims import AccessToken, parse_access_token
+from sealring_verify import claims as claims_module
+from sealring_verify.claims import AccessToken, parse_access_token, parse_claims_set, read_claims
 from sealring_verify.errors import InvalidToken
 
 MINIMAL = {"iss": "i", "sub": "s", "aud": "a", "exp": 20, "iat": 10, "jti": "j", "client_id": "c"}
@@ -140,3 +143,68 @@ def test_any_claims_give_a_token_or_a_refusal(changes: dict[str, object]) -> Non
         return
     assert token.sub
     assert isinstance(token.exp, int)
+
+
+USUAL = {
+    "iss": "https://auth.example",
+    "sub": "u1",
+    "aud": "orders",
+    "exp": 1_700_000_600,
+    "iat": 1_700_000_000,
+    "jti": "j",
+    "client_id": "app",
+    "scope": "orders:read",
+    "sid": "s",
+    "sub_epoch": 3,
+    "client_epoch": 1,
+    "amr": ["pwd"],
+    "auth_time": 1_700_000_000,
+    "acr": "1",
+    "roles": ["clerk"],
+}
+
+
+def written(claims: dict[str, object]) -> bytes:
+    return json.dumps(claims, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def outcome(read: Callable[[bytes], AccessToken], payload: bytes) -> object:
+    try:
+        return read(payload)
+    except InvalidToken as refusal:
+        return refusal.code, refusal.claim
+
+
+def test_a_usual_token_is_read_in_one_go() -> None:
+    assert claims_module._read_usual_claims(written(USUAL)) == read_claims(parse_claims_set(written(USUAL)))
+
+
+@given(
+    changes=st.dictionaries(
+        st.sampled_from([*USUAL, "cnf", "x"]),
+        st.none()
+        | st.booleans()
+        | st.integers(-1, 10**12)
+        | st.floats(allow_nan=False)
+        | st.text(max_size=5)
+        | st.lists(st.text(max_size=3), max_size=2)
+        | st.sampled_from(["a b", "a  b", " a", 10**400]),
+        max_size=3,
+    ),
+    missing=st.sets(st.sampled_from([*USUAL]), max_size=2),
+    doubled=st.none() | st.sampled_from([*USUAL]),
+    shuffled=st.randoms(),
+)
+def test_what_is_read_in_one_go_reads_as_it_does_with_care(
+    *, changes: dict[str, object], missing: set[str], doubled: str | None, shuffled: Random
+) -> None:
+    claims = {name: value for name, value in (USUAL | changes).items() if name not in missing}
+    if shuffled.random() < 0.3:
+        items = list(claims.items())
+        shuffled.shuffle(items)
+        claims = dict(items)
+    payload = written(claims)
+    if doubled is not None:
+        payload = payload[:-1] + b"," + written({doubled: claims.get(doubled, "x")})[1:]
+    careful = outcome(lambda octets: read_claims(parse_claims_set(octets)), payload)
+    assert outcome(parse_access_token, payload) == careful

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
+from typing import Annotated
 
 import msgspec
 
@@ -50,6 +51,32 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted(self.scope))
 
 
+_Date = Annotated[int, msgspec.Meta(ge=0, le=_LATEST_DATE)]
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _UsualClaims(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """The claims of nearly all tokens of Sealring's, in the order in which it writes them."""
+
+    iss: _Text
+    sub: _Text
+    aud: _Text
+    exp: _Date
+    iat: _Date
+    jti: _Text
+    client_id: _Text
+    scope: _Text
+    sid: _Text | None = None
+    sub_epoch: _Date | None = None
+    client_epoch: _Date | None = None
+    amr: tuple[str, ...] = ()
+    auth_time: _Date | None = None
+    acr: _Text | None = None
+    roles: tuple[str, ...] = ()
+
+
+_usual_claims = msgspec.json.Decoder(_UsualClaims)
+_encode = msgspec.json.Encoder().encode
 _NAMED = frozenset(AccessToken.__struct_fields__) - {"claims"}
 
 
@@ -58,7 +85,38 @@ def parse_access_token(payload: bytes) -> AccessToken:
 
     Raises InvalidToken: token_malformed, duplicate_member, missing_claim, invalid_claim (with the claim's name).
     """
-    return read_claims(parse_claims_set(payload))
+    return _read_usual_claims(payload) or read_claims(parse_claims_set(payload))
+
+
+def _read_usual_claims(payload: bytes) -> AccessToken | None:
+    """Read the claims of a usual token in one go; None for any other, which is read with more care.
+
+    What these claims are written as has each member once: octets that equal it are free of duplicates and of all that
+    two readers may take differently.
+    """
+    try:
+        usual = _usual_claims.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if _encode(usual) != payload or not _SCOPE.fullmatch(usual.scope):
+        return None
+    return AccessToken(
+        iss=usual.iss,
+        sub=usual.sub,
+        aud=(usual.aud,),
+        exp=usual.exp,
+        iat=usual.iat,
+        jti=usual.jti,
+        client_id=usual.client_id,
+        scope=frozenset(usual.scope.split(" ")),
+        sid=usual.sid,
+        sub_epoch=usual.sub_epoch,
+        client_epoch=usual.client_epoch,
+        amr=usual.amr,
+        auth_time=usual.auth_time,
+        acr=usual.acr,
+        roles=usual.roles,
+    )
 
 
 def parse_claims_set(payload: bytes) -> dict[str, object]:

@@ -88,10 +88,10 @@ def checked_algorithms(algorithms: Collection[str] | None, profile: ProviderProf
 
     `EdDSA`, the older name of Ed25519 (RFC 9864), counts where it is named. ValueError for others.
     """
-    used = ALGORITHMS if profile is None else profile.algorithms
+    allowed = ALGORITHMS if profile is None else profile.algorithms
     if algorithms is None:
-        return used
-    known = used | {other for other, name in OTHER_NAMES.items() if name in used}
+        return allowed
+    known = allowed | {name for name, meant in OTHER_NAMES.items() if meant in allowed}
     if isinstance(algorithms, str) or not algorithms or not known.issuperset(algorithms):
         raise ValueError(f"algorithms must be a list of some of: {', '.join(sorted(known))}")
     return frozenset(algorithms)

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from sealring.browser.page_style import PageStyle, page_style_problem
 from sealring.credentials.password_hash import PasswordHashParameters
 from sealring.credentials.password_policy import PasswordPolicy
 from sealring.protocol.discovery import issuer_problem
@@ -83,6 +84,15 @@ class SsoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     absolute_hours: int = 720
 
 
+class PageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the pages look that people see: a name, a logo, and an accent on light paper and on dark."""
+
+    name: str = PageStyle().name
+    logo_file: str | None = None
+    accent: str = PageStyle().accent
+    accent_dark: str = PageStyle().accent_dark
+
+
 class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one API may take of the revocation feed on one node: streams at a time, snapshots in a minute."""
 
@@ -139,6 +149,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     password: PasswordSettings = PasswordSettings()
     limits: LimitSettings = LimitSettings()
     sso: SsoSettings = SsoSettings()
+    pages: PageSettings = PageSettings()
     feed: FeedSettings = FeedSettings()
     audit: AuditSettings = AuditSettings()
     keys: KeySettings = KeySettings()
@@ -236,6 +247,12 @@ def hash_parameters(settings: Settings) -> PasswordHashParameters:
     return PasswordHashParameters(memory=written.memory, passes=written.passes, lanes=written.lanes)
 
 
+def page_style(settings: Settings) -> PageStyle:
+    """Return how the pages look by the settings; the logo's file is not read yet."""
+    written = settings.pages
+    return PageStyle(name=written.name, accent=written.accent, accent_dark=written.accent_dark)
+
+
 def reserved_places(settings: Settings) -> int:
     """Return how many places of the hashing queue only known devices may take."""
     written = settings.password
@@ -275,6 +292,11 @@ def _problem(settings: Settings) -> SettingsProblem | None:
             ip_network(network)
     except ValueError as problem:
         return SettingsProblem(f"{problem}.")
+    unreadable = page_style_problem(page_style(settings))
+    return _bounds_problem(settings) if unreadable is None else SettingsProblem(unreadable)
+
+
+def _bounds_problem(settings: Settings) -> SettingsProblem | None:
     bounds = {
         "server.port": (settings.server.port, 0, 65535),
         "server.connections": (settings.server.connections, 16, 65536),

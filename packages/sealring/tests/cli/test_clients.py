@@ -147,3 +147,40 @@ def test_keys_that_cannot_be_used_are_refused_with_a_sentence(installed: Run, tm
     assert ran.exit_status == 1
     assert "no public key that can sign" in ran.err
     assert installed("clients", "add", "signer", *ways, str(tmp_path / "missing.json")).exit_status == 2
+
+
+def test_a_client_of_the_code_flow_is_added_shown_changed_and_ended(installed: Run) -> None:
+    ways = ("--redirect-uri", "https://app.example/cb", "--redirect-uri", "https://app.example/cb2", "--skip-consent")
+    pages = ("--client-uri", "https://app.example/", "--initiate-login-uri", "https://app.example/login")
+    after = (
+        "--post-logout-redirect-uri",
+        "https://app.example/bye",
+        "--backchannel-logout-uri",
+        "https://app.example/b",
+    )
+    added = installed("clients", "add", "app", *ways, *pages, *after, "--insecure-no-pkce", "--json").json()["client"]
+    flow = added["code_flow"]
+    assert flow["redirect_uris"] == ["https://app.example/cb", "https://app.example/cb2"]
+    assert (flow["require_pkce"], flow["consent"], flow["application_type"]) == (False, "skip", "web")
+    assert added["pages"]["client_uri"] == "https://app.example/"
+    assert added["logout"]["post_logout_redirect_uris"] == ["https://app.example/bye"]
+    card = installed("clients", "show", "app").out
+    assert re.search(r"PKCE +NOT required", card)
+    assert re.search(r"hears of log-out at +https://app\.example/b\n", card)
+    words = ("--no-insecure-no-pkce", "--sector", "app.example", "--userinfo-alg", "ES256", "--native")
+    changed = installed("clients", "update", "app", *words, "--no-post-logout-redirect-uris", "--json").json()
+    assert changed["code_flow"] == flow | {
+        "require_pkce": True,
+        "sector_identifier": "app.example",
+        "userinfo_signed_response_alg": "ES256",
+        "application_type": "native",
+    }
+    assert changed["logout"]["post_logout_redirect_uris"] == []
+    assert installed("clients", "update", "app", "--no-redirect-uris", "--json").json()["code_flow"] is None
+
+
+def test_a_public_client_is_not_freed_of_pkce(installed: Run) -> None:
+    ways = ("--redirect-uri", "https://app.example/cb", "--insecure-no-pkce")
+    ran = installed("clients", "add", "app", "--public", *ways)
+    assert ran.exit_status == 1
+    assert "always uses PKCE" in ran.err

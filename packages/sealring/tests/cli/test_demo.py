@@ -60,3 +60,48 @@ def test_the_demos_database_is_served_by_the_demo_alone(
     ran = run("serve", "--json")
     assert ran.exit_status == 2
     assert "demo" in json.loads(ran.err)["error_description"]
+
+
+def test_a_suites_people_and_clients_are_seeded_before_the_demo_and_while_it_runs(tmp_path: Path, run: Run) -> None:
+    client = {
+        "client_id": "suite",
+        "client_secret": "any text",
+        "redirect_uris": ["https://suite.example/callback"],
+        "require_pkce": False,
+    }
+    seed = {"users": [{"username": "grace", "password": "1", "claims": {"name": "Grace"}}], "clients": [client]}
+    (tmp_path / "seed.json").write_text(json.dumps(seed))
+    port = str(free_port())
+    idle = run("dev", "conformance-seed", "seed.json", "--port", port)
+    assert (idle.exit_status, idle.out) == (0, "seeded 1 user, 1 client\n")
+    command = [SEALRING, "demo", "--port", port, "--api-port", str(free_port())]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        try:
+            assert any("passphrase" in line for line in demo.stdout)
+            before = run("clients", "show", "suite", "--json").json()
+            assert before["code_flow"]["require_pkce"] is False
+            again = run("dev", "conformance-seed", "seed.json", "--json")
+            assert again.json() == {"users": ["grace"], "clients": ["suite"]}
+            assert run("clients", "show", "suite", "--json").json() == before
+            (tmp_path / "seed.json").write_text(json.dumps({"clients": [client | {"redirect_uris": ["http://a/"]}]}))
+            refused = run("dev", "conformance-seed", "seed.json")
+            assert refused.exit_status == 1
+            assert "client 'suite'" in refused.err
+        finally:
+            demo.send_signal(signal.SIGTERM)
+        demo.stdout.read()
+        assert demo.wait(20) == 0
+
+
+def test_a_real_server_knows_no_seed(tmp_path: Path, run: Run) -> None:
+    assert run("init", "--yes").exit_status == 0
+    (tmp_path / "seed.json").write_text("{}")
+    ran = run("dev", "conformance-seed", "seed.json", "--folder", ".")
+    assert ran.exit_status in {1, 2}
+    assert "real installation" in ran.err
+
+
+def test_the_first_page_says_nothing_of_test_benches(run: Run) -> None:
+    assert "conformance" not in run("--help").out
+    assert "conformance-seed" in run("dev", "--help").out

@@ -1,5 +1,3 @@
-from typing import Any
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,31 +5,34 @@ from hypothesis import strategies as st
 
 from sealring.protocol.authorization import (
     AskConsent,
+    AuthorizationOutcome,
     CannotAsk,
     Grant,
     LogInFirst,
     Proof,
     decide_authorization,
-    may_be_remembered,
     metadata_digest,
+    remember_consent,
 )
 from sealring.protocol.authorization_request import AuthorizationRequest, ReturnAddress
 from sealring.protocol.client import Client, ClientPages, CodeFlow
 from sealring.protocol.consent import Consent
+from sealring.protocol.instant import Instant
 from sealring.protocol.requested_claims import RequestedClaims
 from sealring.protocol.scope import Target
 from sealring.protocol.sso_session import SsoSession
 
-NOW = 1_000_000
-CALLBACK = "https://app.example/callback"
-FLOW = CodeFlow(redirect_uris=(CALLBACK,))
-CLIENT = Client(client_id="app", name="App", type="confidential", allowed={}, code_flow=FLOW, epoch=1, created_at=0)
+NOW = Instant(1_700_000_000_000)
+APP = "https://app.example/cb"
+ASKED = frozenset({"openid", "email"})
+FLOW = CodeFlow(redirect_uris=(APP,))
+CLIENT = Client(client_id="app", name="App", type="confidential", allowed={}, code_flow=FLOW, epoch=1, created_at=NOW)
 REQUEST = AuthorizationRequest(
     client_id="app",
-    address=ReturnAddress(redirect_uri=CALLBACK, response_mode="query", state=None),
-    scope=frozenset({"openid", "email"}),
-    resources=frozenset({"https://auth.example"}),
-    target=Target(audience="https://auth.example", scope=frozenset({"openid", "email"})),
+    address=ReturnAddress(redirect_uri=APP, response_mode="query", state=None),
+    scope=ASKED,
+    resources=frozenset({"iss"}),
+    target=Target(audience="iss", scope=ASKED),
     nonce=None,
     code_challenge=None,
     prompt=frozenset(),
@@ -44,160 +45,226 @@ REQUEST = AuthorizationRequest(
 )
 SESSION = SsoSession(
     id="sso",
-    sub="ada",
+    sub="u1",
     subject_epoch=1,
-    auth_time=NOW - 60_000,
+    auth_time=Instant(NOW - 100_000),
     amr=("pwd",),
-    created_at=0,
-    last_used_at=0,
-    idle_expires_at=10**9,
-    absolute_expires_at=10**9,
+    created_at=NOW,
+    last_used_at=NOW,
+    idle_expires_at=NOW,
+    absolute_expires_at=NOW,
 )
 CONSENT = Consent(
-    sub="ada",
+    sub="u1",
     client_id="app",
-    redirect_uri=CALLBACK,
-    scope=frozenset({"openid", "email", "phone"}),
-    resources=frozenset({"https://auth.example"}),
+    redirect_uri=APP,
+    scope=ASKED,
+    resources=frozenset({"iss"}),
     metadata_digest=metadata_digest(CLIENT),
-    granted_at=0,
+    granted_at=NOW,
 )
-PROOF = Proof(session=SESSION, known_as="ada", consent=CONSENT)
+PROOF = Proof(session=SESSION, known_as="u1", consent=CONSENT)
+LOGIN_REQUIRED, CONSENT_REQUIRED = CannotAsk(code="login_required"), CannotAsk(code="consent_required")
 
 
 def decide(
-    request: dict[str, Any] | None = None, proof: dict[str, Any] | None = None, client: Client = CLIENT
-) -> object:
+    request: dict[str, object] | None = None,
+    client: dict[str, object] | None = None,
+    flow: dict[str, object] | None = None,
+    **proof: object,
+) -> AuthorizationOutcome:
+    changed = msgspec.structs.replace(CLIENT, code_flow=msgspec.structs.replace(FLOW, **(flow or {})), **(client or {}))
     return decide_authorization(
-        msgspec.structs.replace(REQUEST, **(request or {})),
-        client,
-        msgspec.structs.replace(PROOF, **(proof or {})),
-        now=NOW,
+        msgspec.structs.replace(REQUEST, **(request or {})), changed, msgspec.structs.replace(PROOF, **proof), now=NOW
     )
 
 
-NONE = frozenset({"none"})
+def prompt(*words: str) -> dict[str, object]:
+    return {"prompt": frozenset(words)}
 
 
-def test_whoever_is_signed_in_and_has_allowed_it_is_not_asked() -> None:
-    assert decide() == Grant()
-    assert decide({"prompt": NONE}) == Grant()
+def test_who_is_signed_in_and_has_allowed_it_is_asked_nothing() -> None:
+    assert decide() == Grant(scope=ASKED)
+    assert decide(prompt("none")) == Grant(scope=ASKED)
 
 
-def test_nobody_signed_in() -> None:
-    assert decide(proof={"session": None}) == LogInFirst()
-    assert decide({"prompt": NONE}, {"session": None}) == CannotAsk(code="login_required")
+def test_nobody_signed_in_must_sign_in() -> None:
+    assert decide(session=None, known_as=None) == LogInFirst()
+    assert decide(prompt("none"), session=None, known_as=None) == LOGIN_REQUIRED
 
 
 @pytest.mark.parametrize("word", ["login", "select_account"])
-def test_a_log_in_that_was_asked_for_is_made_once_for_this_request(word: str) -> None:
-    prompt = {"prompt": frozenset({word})}
-    assert decide(prompt) == LogInFirst()
-    assert decide(prompt, {"began_at": SESSION.auth_time + 1}) == LogInFirst()
-    assert decide(prompt, {"began_at": SESSION.auth_time}) == Grant()
-
-
-def test_max_age_counts_whole_seconds_since_the_log_in() -> None:
-    assert decide({"max_age": 60}) == Grant()
-    assert decide({"max_age": 59}) == LogInFirst()
-    assert decide({"max_age": 59, "prompt": NONE}) == CannotAsk(code="login_required")
-    assert decide({"max_age": 0}, {"began_at": SESSION.auth_time}) == Grant()
-
-
-def test_a_client_may_have_a_max_age_of_its_own() -> None:
-    strict = msgspec.structs.replace(CLIENT, code_flow=msgspec.structs.replace(FLOW, default_max_age=10))
-    assert decide(client=strict) == LogInFirst()
-    assert decide({"max_age": 60}, client=strict) == Grant()
-
-
-def test_another_person_than_the_one_who_is_wanted_must_sign_in() -> None:
-    assert decide(proof={"hinted": "ada"}) == Grant()
-    assert decide(proof={"hinted": "bob"}) == LogInFirst()
-    assert decide({"prompt": NONE}, {"hinted": "bob"}) == CannotAsk(code="login_required")
-    assert decide({"claims": RequestedClaims(sub="bob")}) == LogInFirst()
-    # Not even a fresh log-in makes one the other.
-    assert decide(proof={"hinted": "bob", "began_at": 0}) == LogInFirst()
+def test_a_log_in_that_is_demanded_must_have_been_made_for_this_request(word: str) -> None:
+    assert decide(prompt(word)) == LogInFirst()
+    assert decide(prompt(word), began_at=NOW) == LogInFirst()  # sent to sign in, and came back without
+    assert decide(prompt(word), began_at=SESSION.auth_time) == Grant(scope=ASKED)
+    assert decide(prompt(word, "consent"), began_at=SESSION.auth_time) == AskConsent()
 
 
 @pytest.mark.parametrize(
-    "consent",
+    ("max_age", "outcome"),
     [
+        (0, LogInFirst()),
+        (1, LogInFirst()),
+        (99, LogInFirst()),
+        (100, Grant(scope=ASKED)),
+        (10_000, Grant(scope=ASKED)),
+        (999_999_999, Grant(scope=ASKED)),
+    ],
+)
+def test_a_log_in_is_as_old_as_max_age_at_most(max_age: int, outcome: AuthorizationOutcome) -> None:
+    assert decide({"max_age": max_age}) == outcome
+    assert decide(flow={"default_max_age": max_age}) == outcome
+    assert decide({"max_age": 10_000}, flow={"default_max_age": max_age}) == Grant(scope=ASKED)
+    assert decide({"max_age": max_age}, began_at=SESSION.auth_time) == Grant(scope=ASKED)
+
+
+def test_a_scope_that_changes_the_account_needs_a_log_in_of_late() -> None:
+    asked = {"scope": ASKED | {"sessions"}}
+    allowed = {"consent": msgspec.structs.replace(CONSENT, scope=asked["scope"])}
+    old = {"session": msgspec.structs.replace(SESSION, auth_time=Instant(NOW - 601_000)), **allowed}
+    assert decide(asked, **allowed) == Grant(scope=asked["scope"])
+    assert decide(asked, **old) == LogInFirst()
+    assert decide({**asked, "max_age": 10_000}, **old) == LogInFirst()
+    assert decide({**asked, "max_age": 99}, **allowed) == LogInFirst()
+    assert decide({**asked, **prompt("none")}, **old) == LOGIN_REQUIRED
+    assert decide(**old) == Grant(scope=ASKED)
+
+
+def test_a_log_in_that_is_too_old_is_not_asked_for_in_silence() -> None:
+    assert decide({"max_age": 1, **prompt("none")}) == LOGIN_REQUIRED
+    assert decide({"max_age": 0, **prompt("none")}) == LOGIN_REQUIRED
+
+
+def test_another_person_than_the_named_one_must_sign_in() -> None:
+    for named in ({"hinted": "u2"}, {"hinted": "u1", "known_as": "pairwise"}):
+        assert decide(**named) == LogInFirst()
+        assert decide(prompt("none"), **named) == LOGIN_REQUIRED
+    assert decide({"claims": RequestedClaims(sub="u2")}) == LogInFirst()
+    assert decide({"claims": RequestedClaims(sub="u2")}, hinted="u1") == LogInFirst()
+    assert decide(hinted="u1") == Grant(scope=ASKED)
+
+
+def test_whoever_signs_in_as_another_person_is_not_sent_round_for_ever() -> None:
+    assert decide(hinted="u2", began_at=SESSION.auth_time) == LOGIN_REQUIRED
+
+
+def test_what_was_not_allowed_is_asked() -> None:
+    for consent in (
         None,
         msgspec.structs.replace(CONSENT, scope=frozenset({"openid"})),
+        msgspec.structs.replace(CONSENT, scope=frozenset()),
         msgspec.structs.replace(CONSENT, resources=frozenset()),
-        msgspec.structs.replace(CONSENT, metadata_digest=b"x" * 32),
-    ],
+        msgspec.structs.replace(CONSENT, metadata_digest=bytes(32)),
+    ):
+        assert decide(consent=consent) == AskConsent()
+        assert decide(prompt("none"), consent=consent) == CONSENT_REQUIRED
+        assert decide(consent=consent, allowed=True) == Grant(scope=ASKED)
+        assert decide(consent=consent, client={"first_party": True}) == Grant(scope=ASKED)
+        assert decide(consent=consent, flow={"consent": "skip"}) == Grant(scope=ASKED)
+
+
+def test_a_client_with_another_face_is_asked_about_again() -> None:
+    assert decide(client={"name": "Your bank"}) == AskConsent()
+    assert decide(client={"pages": ClientPages(policy_uri="https://evil.example/")}) == AskConsent()
+
+
+def test_consent_that_is_demanded_is_asked_though_it_was_given() -> None:
+    assert decide(prompt("consent")) == AskConsent()
+    assert decide(prompt("consent"), allowed=True) == Grant(scope=ASKED)
+
+
+def test_offline_access_alone_does_not_refuse_a_silent_request() -> None:
+    asked = {"scope": ASKED | {"offline_access"}}
+    assert decide(asked) == AskConsent()
+    assert decide(asked, allowed=True) == Grant(scope=asked["scope"])
+    assert decide({**asked, **prompt("none")}) == Grant(scope=ASKED)
+    assert decide({**asked, **prompt("none")}, consent=None) == CONSENT_REQUIRED
+    alone = {"scope": frozenset({"offline_access"}), **prompt("none")}
+    assert decide(alone, consent=msgspec.structs.replace(CONSENT, scope=frozenset())) == CONSENT_REQUIRED
+
+
+WORDS = st.frozensets(st.sampled_from(["login", "consent", "select_account"])) | st.just(frozenset({"none"}))
+SCOPES = st.frozensets(st.sampled_from(["openid", "email", "offline_access", "orders:read"]), min_size=1)
+PROOFS = st.builds(
+    Proof,
+    session=st.none() | st.integers(0, 200_000).map(lambda age: msgspec.structs.replace(SESSION, auth_time=NOW - age)),
+    known_as=st.sampled_from([None, "u1"]),
+    hinted=st.sampled_from([None, "u1", "u2"]),
+    consent=st.none() | SCOPES.map(lambda scope: msgspec.structs.replace(CONSENT, scope=scope)),
+    began_at=st.none() | st.integers(0, 200_000).map(lambda age: NOW - age),
+    allowed=st.booleans(),
 )
-def test_what_was_not_allowed_is_asked(consent: Consent | None) -> None:
-    assert decide(proof={"consent": consent}) == AskConsent()
-    assert decide({"prompt": NONE}, {"consent": consent}) == CannotAsk(code="consent_required")
-    assert decide(proof={"consent": consent, "allowed": True}) == Grant()
 
 
-def test_a_client_may_want_the_person_asked_again() -> None:
-    assert decide({"prompt": frozenset({"consent"})}) == AskConsent()
-    assert decide({"prompt": frozenset({"consent"})}, {"allowed": True}) == Grant()
+@given(words=WORDS, scope=SCOPES, max_age=st.none() | st.integers(0, 300), proof=PROOFS, skip=st.booleans())
+def test_nothing_is_granted_without_its_proof_and_nobody_asked_against_the_clients_word(
+    *, words: frozenset[str], scope: frozenset[str], max_age: int | None, proof: Proof, skip: bool
+) -> None:
+    request = msgspec.structs.replace(REQUEST, prompt=words, scope=scope, max_age=max_age)
+    client = msgspec.structs.replace(CLIENT, first_party=skip)
+    outcome = decide_authorization(request, client, proof, now=NOW)
+    if "none" in words:
+        assert isinstance(outcome, Grant | CannotAsk)
+    if isinstance(outcome, AskConsent | Grant):
+        assert proof.session is not None
+        assert proof.hinted in {None, proof.known_as}
+        fresh = proof.began_at is not None and proof.session.auth_time >= proof.began_at
+        assert fresh or not words & {"login", "select_account"}
+        assert fresh or max_age is None or NOW - proof.session.auth_time <= max_age * 1000
+    if isinstance(outcome, Grant):
+        assert outcome.scope <= scope
+        assert outcome.scope
+        remembered = proof.consent is not None and outcome.scope <= proof.consent.scope and "consent" not in words
+        assert proof.allowed or skip or remembered
 
 
-def test_nobody_is_asked_where_the_operator_vouches_for_the_client() -> None:
-    house = msgspec.structs.replace(CLIENT, first_party=True)
-    skipped = msgspec.structs.replace(CLIENT, code_flow=msgspec.structs.replace(FLOW, consent="skip"))
-    assert decide(proof={"consent": None}, client=house) == Grant()
-    assert decide(proof={"consent": None}, client=skipped) == Grant()
+@given(words=WORDS, scope=SCOPES, max_age=st.none() | st.integers(0, 300), known=st.booleans())
+def test_one_log_in_and_one_consent_are_always_enough(
+    *, words: frozenset[str], scope: frozenset[str], max_age: int | None, known: bool
+) -> None:
+    request = msgspec.structs.replace(REQUEST, prompt=words - {"none"}, scope=scope, max_age=max_age)
+    session = msgspec.structs.replace(SESSION, auth_time=NOW)
+    proof = Proof(session=session, known_as="u1", hinted="u1" if known else None, began_at=NOW, allowed=True)
+    assert decide_authorization(request, CLIENT, proof, now=Instant(NOW + 500_000)) == Grant(scope=scope)
 
 
-def test_a_client_that_shows_another_face_is_another_question() -> None:
-    renamed = msgspec.structs.replace(CLIENT, name="Your Bank")
-    assert decide(client=renamed) == AskConsent()
-    other = msgspec.structs.replace(CLIENT, pages=ClientPages(tos_uri="https://app.example/tos"))
-    assert decide(client=other) == AskConsent()
+def remember(before: Consent | None, redirect_uri: str = APP, **client: object) -> Consent:
+    address = msgspec.structs.replace(REQUEST.address, redirect_uri=redirect_uri)
+    request = msgspec.structs.replace(REQUEST, address=address)
+    return remember_consent(request, msgspec.structs.replace(CLIENT, **client), before, sub="u1", now=NOW)
+
+
+def test_what_is_allowed_is_remembered_beside_what_was_allowed_before() -> None:
+    assert remember(None) == CONSENT
+    before = msgspec.structs.replace(CONSENT, scope=frozenset({"phone"}))
+    assert remember(before).scope == ASKED | {"phone"}
+
+
+def test_scopes_of_one_api_are_not_allowed_for_another() -> None:
+    before = msgspec.structs.replace(CONSENT, scope=frozenset({"read"}), resources=frozenset({"other"}))
+    after = remember(before)
+    assert (after.scope, after.resources) == (ASKED, REQUEST.resources)
+
+
+def test_what_was_allowed_to_another_face_is_forgotten() -> None:
+    before = msgspec.structs.replace(CONSENT, scope=frozenset({"phone"}), metadata_digest=bytes(32))
+    assert remember(before).scope == ASKED
 
 
 @pytest.mark.parametrize(
-    ("kind", "uri", "remembered"),
-    [
-        ("public", CALLBACK, True),
-        ("public", "http://127.0.0.1/cb", False),
-        ("public", "com.example.app:/cb", False),
-        ("confidential", "http://127.0.0.1/cb", True),
-        ("confidential", CALLBACK, True),
-    ],
+    "uri", ["http://127.0.0.1:9/cb", "http://[::1]/cb", "http://localhost:9/cb", "com.example.a:/"]
 )
-def test_where_any_program_can_pass_for_a_client_nothing_is_remembered(
-    kind: str, uri: str, *, remembered: bool
-) -> None:
-    client = msgspec.structs.replace(CLIENT, type=kind)
-    assert may_be_remembered(client, redirect_uri=uri) is remembered
+def test_no_consent_of_a_public_client_on_a_persons_machine_is_remembered(uri: str) -> None:
+    assert remember(None, uri, type="public").scope == frozenset()
+    assert remember(remember(None, uri, type="public"), uri, type="public").scope == frozenset()
+    assert remember(None, uri).scope == ASKED
+    assert remember(None, type="public").scope == ASKED
 
 
-@given(
-    prompt=st.sampled_from([(), ("none",), ("login",), ("consent",), ("login", "consent"), ("select_account",)]),
-    max_age=st.none() | st.integers(0, 120),
-    signed_in=st.booleans(),
-    consent=st.booleans(),
-    allowed=st.booleans(),
-    began_at=st.none() | st.integers(NOW - 120_000, NOW),
-)
-def test_nothing_is_granted_to_nobody_and_prompt_none_never_asks(
-    prompt: tuple[str, ...],
-    max_age: int | None,
-    *,
-    signed_in: bool,
-    consent: bool,
-    allowed: bool,
-    began_at: int | None,
-) -> None:
-    proof = {
-        "session": SESSION if signed_in else None,
-        "consent": CONSENT if consent else None,
-        "allowed": allowed,
-        "began_at": began_at,
-    }
-    outcome = decide({"prompt": frozenset(prompt), "max_age": max_age}, proof)
-    if outcome == Grant():
-        assert signed_in
-        assert consent or allowed
-    if "none" in prompt:
-        assert isinstance(outcome, Grant | CannotAsk)
-    else:
-        assert not isinstance(outcome, CannotAsk)
+def test_a_client_that_registered_itself_is_remembered_from_the_second_consent_on() -> None:
+    first = remember(None, self_registered=True)
+    assert first.scope == frozenset()
+    assert remember(first, self_registered=True).scope == ASKED
+    # Under another face it is the first time again.
+    assert remember(first, self_registered=True, name="Your bank").scope == frozenset()

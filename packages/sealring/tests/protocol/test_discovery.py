@@ -73,6 +73,7 @@ def test_the_metadata_name_only_what_exists() -> None:
     assert metadata["jwks_uri"] == "https://id.example/auth/jwks"
     assert metadata["introspection_endpoint"] == "https://id.example/auth/introspect"
     assert metadata["response_types_supported"] == ["code"]
+    assert metadata["acr_values_supported"] == ["1"]
     assert metadata["token_endpoint"] == "https://id.example/auth/token"
     assert metadata["revocation_endpoint"] == "https://id.example/auth/revoke"
     assert metadata["grant_types_supported"] == ["authorization_code", "client_credentials", "refresh_token"]

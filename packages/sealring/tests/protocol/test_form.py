@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
@@ -84,3 +84,28 @@ def test_no_address_raises(query: bytes) -> None:
 
 def test_an_address_of_a_thousand_parameters_is_not_taken_apart() -> None:
     assert code_of(refuse_query(b"&".join(b"a=%d" % number for number in range(1001)))) == "malformed_http"
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["a", "token", "=", "&", "&&", "x=1", ";", "~", " ", "/", "+", "%", "%3D", "%26", "%2B", "%C3%A9"]
+        ),
+        max_size=12,
+    )
+)
+def test_a_form_is_read_as_the_library_reads_it(parts: list[str]) -> None:
+    text = "".join(parts)
+    pairs = parse_qsl(text, keep_blank_values=True)
+    parsed = parse_form(text.encode(), maximum_bytes=1000)
+    if len({name for name, _ in pairs}) != len(pairs):
+        assert isinstance(parsed, OAuthError)
+    else:
+        assert parsed == {name: value for name, value in pairs if value}
+
+
+@pytest.mark.parametrize("spelling", ["a", "%61"])
+def test_more_than_64_parameters_are_refused_however_they_are_spelt(spelling: str) -> None:
+    form = "&".join(f"{spelling}{number}=1" for number in range(64)).encode()
+    assert isinstance(parse_form(form, maximum_bytes=1000), dict)
+    assert isinstance(parse_form(form + b"&b=1", maximum_bytes=1000), OAuthError)

@@ -9,6 +9,7 @@ import pytest
 from sealring.protocol.api_registration import ApiRegistration
 from sealring.protocol.client import Client
 from sealring.protocol.client_registration import ClientChange, ClientRegistration
+from sealring.protocol.code_flow_registration import CodeFlowChosen
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.user import User
 from sealring.services.api import add_api
@@ -29,6 +30,7 @@ from sealring.services.client import (
     update_client,
 )
 from sealring.services.desk import Desk
+from sealring.services.key_schedule import complete_key_stock
 
 SHOP = ClientRegistration(
     client_id="shop", type="confidential", allowed={"orders": ("orders:read",)}, origins=("https://shop.example",)
@@ -49,7 +51,7 @@ async def add(desk: Desk, **members: object) -> ClientAdded | OAuthError:
         **acting(desk),
     )
     registration = msgspec.structs.replace(SHOP, **members)
-    return await add_client(registration, randomness=desk.randomness, **acting(desk))
+    return await add_client(registration, keys=desk.keys, randomness=desk.randomness, **acting(desk))
 
 
 async def rotate(desk: Desk) -> ClientSecretMade | OAuthError:
@@ -99,7 +101,10 @@ async def test_what_no_browser_sends_is_no_origin(desk: Desk, origin: str) -> No
     assert code_of(await add(desk, origins=(origin,))) == "invalid_registration"
     await add(desk)
     change = ClientChange(client_id="shop", origins=(origin,))
-    assert code_of(await update_client(change, issuer=desk.issuer, **acting(desk))) == "invalid_registration"
+    assert (
+        code_of(await update_client(change, keys=desk.keys, issuer=desk.issuer, **acting(desk)))
+        == "invalid_registration"
+    )
 
 
 async def test_a_client_is_shown_without_its_secrets(desk: Desk) -> None:
@@ -130,7 +135,7 @@ async def test_a_change_keeps_secrets_epoch_and_birth(desk: Desk) -> None:
     await add(desk)
     before = await stored(desk)
     change = ClientChange(client_id="shop", allowed={"orders": ("orders:write",)}, first_party=True)
-    assert isinstance(await update_client(change, issuer=desk.issuer, **acting(desk)), ClientSeen)
+    assert isinstance(await update_client(change, keys=desk.keys, issuer=desk.issuer, **acting(desk)), ClientSeen)
     after = await stored(desk)
     assert after == msgspec.structs.replace(before, allowed={"orders": frozenset({"orders:write"})}, first_party=True)
 
@@ -138,7 +143,10 @@ async def test_a_change_keeps_secrets_epoch_and_birth(desk: Desk) -> None:
 async def test_a_change_to_a_scope_that_does_not_exist_is_refused(desk: Desk) -> None:
     await add(desk)
     change = ClientChange(client_id="shop", allowed={"orders": ("orders:delete",)})
-    assert code_of(await update_client(change, issuer=desk.issuer, **acting(desk))) == "invalid_registration"
+    assert (
+        code_of(await update_client(change, keys=desk.keys, issuer=desk.issuer, **acting(desk)))
+        == "invalid_registration"
+    )
 
 
 async def test_a_client_is_disabled_enabled_and_deleted(desk: Desk) -> None:
@@ -158,7 +166,7 @@ async def test_acts_on_an_unknown_client_are_refused(desk: Desk) -> None:
     named = ClientNamed(client_id="nobody")
     outcomes = [
         await show_client(named, store=desk.store),
-        await update_client(ClientChange(client_id="nobody"), issuer=desk.issuer, **acting(desk)),
+        await update_client(ClientChange(client_id="nobody"), keys=desk.keys, issuer=desk.issuer, **acting(desk)),
         await rotate_client_secret(RotateClientSecret(client_id="nobody"), randomness=desk.randomness, **acting(desk)),
         await set_client_disabled(named, disabled=True, **acting(desk)),
         await delete_client(named, **acting(desk)),
@@ -169,8 +177,12 @@ async def test_acts_on_an_unknown_client_are_refused(desk: Desk) -> None:
 async def test_of_two_changes_at_once_the_later_one_is_told_and_undoes_nothing(desk: Desk) -> None:
     await add(desk)
     outcomes = await asyncio.gather(
-        update_client(ClientChange(client_id="shop", name="Renamed"), issuer=desk.issuer, **acting(desk)),
-        update_client(ClientChange(client_id="shop", grace_window=20), issuer=desk.issuer, **acting(desk)),
+        update_client(
+            ClientChange(client_id="shop", name="Renamed"), keys=desk.keys, issuer=desk.issuer, **acting(desk)
+        ),
+        update_client(
+            ClientChange(client_id="shop", grace_window=20), keys=desk.keys, issuer=desk.issuer, **acting(desk)
+        ),
     )
     assert isinstance(outcomes[0], ClientSeen)
     assert code_of(outcomes[1]) == "changed_meanwhile"
@@ -195,9 +207,13 @@ async def test_where_a_person_had_the_id_before_the_client_never_works_in_its_ow
     write = "INSERT INTO clients VALUES (:client_id, :registration, :epoch, NULL, NULL, :created_at)"
     await database.act(lambda connection, _journal: connection.execute(write, row).fetchall())
     change = ClientChange(client_id="shop", client_credentials=True)
-    assert code_of(await update_client(change, issuer=desk.issuer, **acting(desk))) == "already_registered"
+    assert (
+        code_of(await update_client(change, keys=desk.keys, issuer=desk.issuer, **acting(desk))) == "already_registered"
+    )
     assert isinstance(
-        await update_client(ClientChange(client_id="shop", name="Other"), issuer=desk.issuer, **acting(desk)),
+        await update_client(
+            ClientChange(client_id="shop", name="Other"), keys=desk.keys, issuer=desk.issuer, **acting(desk)
+        ),
         ClientSeen,
     )
 
@@ -208,8 +224,24 @@ async def test_grant_and_method_are_seen_as_they_were_registered(desk: Desk) -> 
     assert added.client.client_credentials
     assert added.client.token_endpoint_auth_method == "client_secret_post"
     change = ClientChange(client_id="shop", client_credentials=False)
-    seen = await update_client(change, issuer=desk.issuer, **acting(desk))
+    seen = await update_client(change, keys=desk.keys, issuer=desk.issuer, **acting(desk))
     assert isinstance(seen, ClientUpdated)
     assert not seen.client_credentials
     assert {(lost.api, lost.accepted_until) for lost in seen.taken_away} == {("orders", desk.clock() + 600_000)}
     assert not (await stored(desk)).client_credentials
+
+
+async def signing_algorithms(desk: Desk) -> set[str]:
+    stock = await desk.store.keys.stock()
+    return {key.alg for key in stock.keys if key.purpose == "access_token" and key.state == "active"}
+
+
+async def test_a_key_of_the_algorithm_of_a_clients_id_tokens_is_at_work_before_anybody_signs_in(desk: Desk) -> None:
+    await complete_key_stock(store=desk.store, terms=desk.keys.terms, now=desk.clock())
+    assert await signing_algorithms(desk) == {"ES256"}
+    flow = CodeFlowChosen(redirect_uris=("https://shop.example/callback",), id_token_signed_response_alg="Ed25519")
+    assert isinstance(await add(desk, code_flow=flow), ClientAdded)
+    assert "Ed25519" in await signing_algorithms(desk)
+    change = ClientChange(client_id="shop", code_flow=CodeFlowChosen(userinfo_signed_response_alg="PS256"))
+    assert isinstance(await update_client(change, keys=desk.keys, issuer=desk.issuer, **acting(desk)), ClientUpdated)
+    assert await signing_algorithms(desk) >= {"Ed25519", "PS256"}

@@ -40,6 +40,24 @@ async def test_everything_else_is_inactive_and_nothing_more(site: SimpleNamespac
     assert foreign.content == b'{"active":false}'
 
 
+async def test_a_token_that_this_node_signed_is_inactive_under_another_signature(
+    site: SimpleNamespace,
+) -> None:
+    token = (await site.sign_in()).json()["access_token"]
+    assert (await site.inspect(token))["active"]
+    start, dot, signature = token.rpartition(".")
+    for altered in (signature[:-4], signature[4:] + signature[:4], "", signature + "A"):
+        assert await site.inspect(start + dot + altered) == INACTIVE
+
+
+async def test_a_token_that_another_node_signed_is_checked_by_its_signature(site: SimpleNamespace) -> None:
+    token = (await site.sign_in()).json()["access_token"]
+    stock = await site.store.keys.stock()
+    site.opened.house.signer.use(stock.keys)  # forgets what this node has signed
+    assert site.opened.house.signer.recall_signed_token(token) is None
+    assert (await site.inspect(token))["active"]
+
+
 async def test_an_expired_token_is_inactive(site: SimpleNamespace) -> None:
     token = (await site.sign_in()).json()["access_token"]
     site.pass_time(599)

@@ -51,11 +51,11 @@ def test_a_new_store_gets_keys_that_the_master_key_does_not_tell() -> None:
 
 def test_a_store_from_before_goes_on_under_the_keys_that_were_derived() -> None:
     master = FILE.key.reveal()
-    assert opened(make(OLD)) == StandingSecrets(audit=derive(master, "audit"))
+    assert opened(make(OLD)) == StandingSecrets(audit=derive(master, "audit"), pairwise=derive(master, "pairwise"))
 
 
 def test_only_what_is_missing_is_made() -> None:
-    assert missing_standing_keys(OLD) == ("audit",)
+    assert missing_standing_keys(OLD) == ("audit", "pairwise")
     assert make(KeyStock(version=7, keys=(), standing=make(OLD))) == ()
 
 

@@ -417,3 +417,78 @@ async def test_nobodys_hash_is_computed_for_a_caller_that_went_away(site: Simple
     async with asyncio.timeout(5):
         await site.app(scope, receive, send)
     assert hashing.given_up
+
+
+def scope_of(path: str, *headers: tuple[bytes, bytes], method: str = "POST", query: bytes = b"") -> dict[str, Any]:
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
+        "headers": [(b"host", b"localhost:8799"), *headers],
+    }
+
+
+ORDERS = (b"authorization", b"Basic " + b64encode(b"orders:sla_orders"))
+FORM = (b"content-type", b"application/x-www-form-urlencoded")
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        scope_of("/session", FORM),
+        scope_of("/nowhere", FORM),
+        scope_of("/sessions/1", method="DELETE"),
+        scope_of("/introspect", method="GET"),
+        scope_of("/introspect", method="OPTIONS"),
+        scope_of("/introspect", ORDERS, ORDERS, FORM),
+        scope_of("/introspect", (b"host", b"localhost:8799"), FORM),
+        {**scope_of("/introspect", FORM), "headers": [(b"host", b"elsewhere"), FORM]},
+    ],
+)
+async def test_nothing_is_settled_beforehand_of_what_waits_or_is_refused_by_its_head(
+    site: SimpleNamespace, scope: dict[str, Any]
+) -> None:
+    assert site.app.recognise(scope) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        ("/introspect", (ORDERS, FORM), b"token=x"),
+        ("/introspect", (ORDERS, FORM), b"token=x&token=y"),
+        ("/introspect", (ORDERS, FORM), b"token=" + b"x" * 16384),
+        ("/introspect", (ORDERS,), b"token=x"),
+        ("/introspect", (FORM,), b"token=x"),
+        ("/token", (FORM, (b"origin", b"https://page.example")), b"grant_type=client_credentials"),
+        ("/token", (FORM, (b"origin", b"https://evil.example")), b"grant_type=client_credentials"),
+        ("/token", (FORM,), b"grant_type=refresh_token&client_id=shop&refresh_token=slr_x"),
+        ("/revoke", (ORDERS, FORM), b"token=x"),
+        ("/session/refresh", ((b"content-type", b"application/json"),), b"{}"),
+    ],
+)
+async def test_a_head_that_was_settled_is_answered_as_any_other(
+    site: SimpleNamespace, path: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes
+) -> None:
+    respond = site.app.recognise(scope_of(path, *headers))
+    sent = [(name.decode(), value.decode()) for name, value in headers]
+    async with site.client() as http:
+        ordinary = await http.post(path, content=body, headers=sent)
+    for _ in range(2):
+        answer = await respond(body, ("127.0.0.1", 1234))
+        assert answer.status == ordinary.status_code
+        # Without what httpx adds, and what the server does.
+        assert set(answer.headers) == {pair for pair in ordinary.headers.raw if pair[0] != b"content-length"}
+        assert answer.body == ordinary.content
+
+
+async def test_a_settled_head_learns_nothing_of_the_store(site: SimpleNamespace) -> None:
+    respond = site.app.recognise(scope_of("/introspect", ORDERS, FORM))
+    token = (await site.sign_in()).json()["access_token"]
+    told = json.loads((await respond(b"token=" + token.encode(), None)).body)
+    assert told["active"]
+    await site.store.sessions.end(told["sid"], reason="test", now=site.now, events=[])
+    assert (await respond(b"token=" + token.encode(), None)).body == b'{"active":false}'
+    await site.store.apis.delete("orders", events=[])
+    assert (await respond(b"token=" + token.encode(), None)).status == 401

@@ -30,7 +30,7 @@ class KeyProblem(Exception):  # noqa: N818 - a sentence for whoever named the ke
 
 
 class FoundKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys that can be used here. `secret_is_short`: an HS256 secret that no verifier takes."""
+    """`keys`: all that can be used. `secret_is_short`: an HS256 secret that no verifier takes."""
 
     keys: KeySet
     secret_is_short: bool = False
@@ -72,13 +72,16 @@ def file_keys(path: str) -> FoundKeys:
     """
     content = _read(path, "--key")
     if content.lstrip().startswith(b"-----BEGIN "):
-        return FoundKeys(keys=_pem_key(content))
+        named = _pem_key(content)
+        return FoundKeys(keys=named)
     if content.lstrip().startswith(b"{"):
         raise KeyProblem("--key names a PEM file or a secret's; a JWK set is named by --jwks")
     secret = _secret(re.sub(rb"\r?\n\Z", b"", content))
     if not secret:
         raise KeyProblem("the file that --key names is empty")
-    return FoundKeys(keys=secret_key(secret), secret_is_short=len(secret) < algorithms.MINIMUM_SECRET_OCTETS)
+    named = secret_key(secret)
+    is_short = len(secret) < algorithms.MINIMUM_SECRET_OCTETS
+    return FoundKeys(keys=named, secret_is_short=is_short)
 
 
 def _read(path: str, option: str) -> bytes:

@@ -138,7 +138,7 @@ _CLIENTS: Final = {
     "clients.add": _act(
         ClientRegistration,
         lambda request, desk, actor: client.add_client(
-            request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
+            request, store=desk.store, keys=desk.keys, clock=desk.clock, randomness=desk.randomness, actor=actor
         ),
     ),
     "clients.list": _act(NoMembers, lambda _request, desk, _actor: client.list_clients(store=desk.store)),
@@ -146,7 +146,7 @@ _CLIENTS: Final = {
     "clients.update": _act(
         ClientChange,
         lambda request, desk, actor: client.update_client(
-            request, store=desk.store, issuer=desk.issuer, clock=desk.clock, actor=actor
+            request, store=desk.store, keys=desk.keys, issuer=desk.issuer, clock=desk.clock, actor=actor
         ),
     ),
     "clients.rotate_secret": _ending(

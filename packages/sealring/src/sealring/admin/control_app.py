@@ -5,12 +5,13 @@ the audit, who that was.
 """
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
-from sealring.admin.acts import ACTS
+from sealring.admin.acts import ACTS, Act
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.json_object import MAXIMUM_BODY_BYTES, parse_json_object
 from sealring.protocol.secret import Secret
@@ -26,13 +27,17 @@ _OPERATOR: Final = re.compile(rb"[A-Za-z0-9._@-]{1,64}")
 _HEADERS: Final = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 
 
-def build_control_app(desk: Desk) -> ControlApp:
-    """Make the ASGI application over a desk. Bugs are left to the server, which answers 500 and logs them."""
+def build_control_app(desk: Desk, *, more: Mapping[str, Act] = MappingProxyType({})) -> ControlApp:
+    """Make the ASGI application over a desk. Bugs are left to the server, which answers 500 and logs them.
+
+    `more`: acts that only the demo has.
+    """
+    acts = {**ACTS, **more}
 
     async def control(scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
             return
-        outcome = await _perform(scope, receive, desk=desk)
+        outcome = await _perform(scope, receive, desk=desk, acts=acts)
         status, body = _rendered(outcome)
         headers = [*_HEADERS, (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -41,8 +46,10 @@ def build_control_app(desk: Desk) -> ControlApp:
     return control
 
 
-async def _perform(scope: _Scope, receive: _Receive, *, desk: Desk) -> msgspec.Struct | OAuthError:
-    act = ACTS.get(scope["path"].removeprefix(_PATH)) if scope["path"].startswith(_PATH) else None
+async def _perform(
+    scope: _Scope, receive: _Receive, *, desk: Desk, acts: Mapping[str, Act]
+) -> msgspec.Struct | OAuthError:
+    act = acts.get(scope["path"].removeprefix(_PATH)) if scope["path"].startswith(_PATH) else None
     body = await _read(receive, maximum_bytes=MAXIMUM_BODY_BYTES if act is None else act.maximum_bytes)
     if isinstance(body, OAuthError):
         return body

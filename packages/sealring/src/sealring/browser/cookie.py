@@ -24,16 +24,15 @@ def cookie_name(noun: str, *, secure: bool) -> str:
 
 def parse_cookies(header: str | None) -> Mapping[str, str] | CookiesRefused:
     """Read a Cookie header: name → value, of those whose names begin as ours do; values of other forms are left out."""
-    cookies: dict[str, str] = {}
+    cookies: dict[str, str | None] = {}
     for pair in (header or "")[:_LONGEST].replace(", ", "; ").split(";"):
         name, _, value = pair.strip().partition("=")
         if not name.startswith(("__Host-sealring-", "sealring-")):
             continue
         if name in cookies:
             return CookiesRefused(name)
-        if _VALUE.fullmatch(value):
-            cookies[name] = value
-    return cookies
+        cookies[name] = value if _VALUE.fullmatch(value) else None
+    return {name: value for name, value in cookies.items() if value is not None}
 
 
 def set_cookie(name: str, value: str, *, same_site: SameSite, max_age: int | None = None) -> tuple[bytes, bytes]:

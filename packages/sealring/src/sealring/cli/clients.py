@@ -4,6 +4,12 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from typing import Any
 
 from sealring.cli.acknowledgement import acknowledged
+from sealring.cli.client_code_flow import (
+    code_flow_lines,
+    code_flow_members,
+    describe_code_flow,
+    describe_code_flow_end,
+)
 from sealring.cli.command import Answer, Command, CommandProblem, Noun, no_arguments
 from sealring.cli.control import open_control
 from sealring.cli.key_set import read_key_set
@@ -57,6 +63,7 @@ def _describe_members(parser: ArgumentParser) -> None:
     parser.add_argument("--idle", type=int, metavar="SECONDS", help="a session ends when unused so long")
     parser.add_argument("--absolute", type=int, metavar="SECONDS", help="a session ends after so long")
     parser.add_argument("--grace", type=int, metavar="SECONDS", help="a lost answer may be asked for again (0 to 60)")
+    describe_code_flow(parser)
 
 
 def _describe_add(parser: ArgumentParser) -> None:
@@ -109,6 +116,7 @@ def _describe_update(parser: ArgumentParser) -> None:
     parser.add_argument("--no-apis", action="store_true", help="take all APIs away")
     parser.add_argument("--no-permissions", action="store_true", help="take all permissions away")
     parser.add_argument("--no-origins", action="store_true", help="take all origins away")
+    describe_code_flow_end(parser)
 
 
 async def _update(options: Namespace) -> Answer:
@@ -203,6 +211,7 @@ def _members(options: Namespace) -> dict[str, Any]:
         "idle_lifetime": options.idle,
         "absolute_lifetime": options.absolute,
         "grace_window": options.grace,
+        **code_flow_members(options),
     }
     return {name: value for name, value in said.items() if value is not None}
 
@@ -227,6 +236,7 @@ def _card(client: dict[str, Any]) -> str:
             ("idle lifetime", f"{client['idle_lifetime']} s"),
             ("absolute lifetime", f"{client['absolute_lifetime']} s"),
             ("grace window", f"{client['grace_window']} s"),
+            *code_flow_lines(client),
             ("added", moment(client["created_at"])),
             ("disabled", moment(client["disabled_at"])),
         ]

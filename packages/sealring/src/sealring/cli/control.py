@@ -61,13 +61,20 @@ async def open_control(config: str | None) -> AsyncIterator[Control]:
     """Open the way to the acts of the installation that the settings name."""
     settings = find_settings(config)
     if await server_answers(settings):
-        async with _client(httpx.AsyncHTTPTransport(uds=str(control_socket(settings)))) as client:
-            yield Control(client)
+        async with open_running(settings) as control:
+            yield control
         return
     if settings.folder / CONFIGURATION_FILE == DEMO_CONFIGURATION.absolute():
         raise Unreachable("The demo is not running: start it with `sealring demo`.")
     async with open_store(settings) as control:
         yield control
+
+
+@asynccontextmanager
+async def open_running(settings: Settings) -> AsyncIterator[Control]:
+    """Open the acts of a server that runs, by its control socket."""
+    async with _client(httpx.AsyncHTTPTransport(uds=str(control_socket(settings)))) as client:
+        yield Control(client)
 
 
 @asynccontextmanager

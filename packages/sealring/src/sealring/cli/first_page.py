@@ -33,6 +33,9 @@ MODULES: Final = {name: name for name in (*FIRST_HOUR, *LATER)} | {
 }
 """Command or noun → the module of this room that has it."""
 
+HIDDEN: Final = {"dev": "demo"}
+"""Commands for test benches, which the first page does not name."""
+
 
 def first_page() -> str:
     """Write the first page of the help."""

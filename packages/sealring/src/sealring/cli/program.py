@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from sealring.cli.command import DONE, MISUSED, Answer, Command, CommandProblem, Noun
-from sealring.cli.first_page import MODULES, first_page
+from sealring.cli.first_page import HIDDEN, MODULES, first_page
 
 
 def run_program(arguments: Sequence[str] | None) -> int:
@@ -21,7 +21,7 @@ def run_program(arguments: Sequence[str] | None) -> int:
 
         print(f"sealring {version('sealring')}")
         return DONE
-    if given[0] not in MODULES:
+    if given[0] not in {*MODULES, *HIDDEN}:
         print(f"sealring: there is no command {given[0]!r}. `sealring --help` lists them.", file=sys.stderr)
         return MISUSED
     parser = _parser_of(_find(given[0]))
@@ -33,7 +33,7 @@ def run_program(arguments: Sequence[str] | None) -> int:
 
 
 def _find(name: str) -> Noun | Command:
-    found: dict[str, Noun | Command] = import_module(f"sealring.cli.{MODULES[name]}").COMMANDS
+    found: dict[str, Noun | Command] = import_module(f"sealring.cli.{(MODULES | HIDDEN)[name]}").COMMANDS
     return found[name]
 
 

@@ -1,5 +1,6 @@
 """The one place that knows every room: opens the house from its settings, serves it, moves its store."""
 
+from sealring.admin.acts import Act
 from sealring.compose.migrating import migrate_house
 from sealring.compose.opening import (
     DemoTerms,
@@ -14,6 +15,7 @@ from sealring.compose.restoring import restore_house
 from sealring.compose.serving import serve_house
 
 __all__ = [
+    "Act",
     "ComposeProblem",
     "DemoTerms",
     "OpenHouse",

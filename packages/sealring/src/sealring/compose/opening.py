@@ -5,14 +5,17 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
+from sealring.admin.acts import Act
 from sealring.admin.control_app import ControlApp, build_control_app
+from sealring.browser.page_style import LOGO_TYPES, Logo, PageStyle
 from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock
 from sealring.compose.problem import ComposeProblem
 from sealring.compose.unlocking import UnlockedStore, master_key_path, open_locked_store, unlock_store
-from sealring.config import Settings, hash_parameters, password_policy, reserved_places, sso_policy
+from sealring.config import Settings, hash_parameters, page_style, password_policy, reserved_places, sso_policy
 from sealring.hashing.password_hash import HashingThreads
 from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.outgoing.fetcher import GuardedFetcher, OutgoingPolicy, TrustProblem, load_trust
@@ -41,12 +44,15 @@ from sealring.signing.unsealing import KeyringProblem
 from sealring.web.routes import Methods
 from sealring_verify.verified_tokens import VerifiedTokens
 
+_LARGEST_LOGO: Final = 256 * 1024
+
 
 class DemoTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What the demo adds to a server, and nothing else may: its pages and its movable clock (SECURITY D7)."""
+    """What the demo adds to a server, and nothing else may: its pages, acts and movable clock (SECURITY D7)."""
 
     routes: Mapping[str, Methods]
     clock_offset_file: Path
+    acts: Mapping[str, Act] = {}
 
 
 class OpenHouse(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +99,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             client_keys=ClientKeys(outgoing, monotonic=time.monotonic),
             pairwise_key=PairwiseKey(unlocked.standing.pairwise),
             sso_policy=sso_policy(settings),
+            page_style=_read_style(settings),
         )
         opened = OpenHouse(
             house=house,
@@ -158,6 +165,24 @@ def _start_hashing(settings: Settings) -> HashingThreads:
         reserved=reserved_places(settings),
         randomness=os.urandom,
     )
+
+
+def _read_style(settings: Settings) -> PageStyle:
+    """Read how pages look. Raises ComposeProblem where the logo cannot be read."""
+    style, file = page_style(settings), settings.pages.logo_file
+    if file is None:
+        return style
+    path = settings.path(file)
+    media_type = LOGO_TYPES.get(path.suffix.lower())
+    if media_type is None:
+        raise ComposeProblem(f"The logo {path} is no {', '.join(LOGO_TYPES)} file (pages.logo_file).")
+    try:
+        content = path.read_bytes()
+    except OSError as failure:
+        raise ComposeProblem(f"The logo {path} cannot be read ({failure.strerror}): see pages.logo_file.") from failure
+    if len(content) > _LARGEST_LOGO:
+        raise ComposeProblem(f"The logo {path} is larger than {_LARGEST_LOGO // 1024} KiB (pages.logo_file).")
+    return msgspec.structs.replace(style, logo=Logo(media_type, content))
 
 
 def _make_limit(settings: Settings) -> MemorySignInLimit:

@@ -110,15 +110,20 @@ def _servers(
         socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as failure:
         raise ComposeProblem(f"The folder {socket.parent} cannot be made ({failure.strerror}).") from failure
+    app = WebApp(opened.house, policy=policy)
+    listen = Listen(host=settings.server.host, port=settings.server.port)
     return (
         HttpServer(
-            WebApp(opened.house, policy=policy),
-            listen=Listen(host=settings.server.host, port=settings.server.port),
+            app,
+            listen=listen,
             limits=limits,
             # Browsers apply what `localhost` says to each of its ports, and other programs live there.
             tls=None if certificate is None else certificate.tls(strict_transport=not is_loopback(settings.issuer)),
+            recognise=app.recognise,
         ),
-        HttpServer(build_control_app(opened.desk), listen=ListenUnix(path=socket)),
+        HttpServer(
+            build_control_app(opened.desk, more={} if demo is None else demo.acts), listen=ListenUnix(path=socket)
+        ),
     )
 
 

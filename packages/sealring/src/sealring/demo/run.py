@@ -8,6 +8,7 @@ from typing import Final
 
 from sealring.compose import ComposeProblem, DemoTerms, make_master_key, open_house, serve_house
 from sealring.config import Settings
+from sealring.demo.conformance_seed import SEED_ACTS
 from sealring.demo.example_api import find_example, open_api_socket, run_example_api
 from sealring.demo.folder import (
     AUDIENCE,
@@ -41,7 +42,9 @@ async def run_demo(
     try:
         settings = make_settings_of_demo(folder, port=port)
         terms = DemoTerms(
-            routes=playground_routes(api_port=api_port), clock_offset_file=settings.folder / CLOCK_OFFSET_FILE
+            routes=playground_routes(api_port=api_port),
+            clock_offset_file=settings.folder / CLOCK_OFFSET_FILE,
+            acts=SEED_ACTS,
         )
         residents = await _furnish(settings, terms)
         stop, api_ended = asyncio.Event(), asyncio.Event()

@@ -137,6 +137,16 @@ class SessionStore(Protocol):
         """Read a live session: not ended, not expired, its user and client standing under their epochs."""
         ...
 
+    async def stands_behind(
+        self, sid: str, *, sub: str, client_id: str, sub_epoch: int, jti: str, now: Instant
+    ) -> bool:
+        """Say in one look whether a live session stands behind an access token that was not ended itself.
+
+        `sub`, `client_id`, `sub_epoch`, `jti`: the token's. A password change keeps the session that made it, but not
+        the tokens before it.
+        """
+        ...
+
     async def list_live(self, *, sub: str | None, now: Instant, limit: int) -> tuple[Session, ...]:
         """List live sessions, of one subject or of everybody, newest first."""
         ...

@@ -64,6 +64,13 @@ class Signer(Protocol):
         """Sign JSON claims as a JWT of another type under the house's key of an algorithm; None without one."""
         ...
 
+    def recall_signed_token(self, token: str) -> bytes | None:
+        """Return the claims of a JWT that this node signed lately under the keys at work, with a published key.
+
+        None for every other token, which may be good all the same. The claims may have expired.
+        """
+        ...
+
     def encrypt_access_token(self, token: str, *, encryption_jwks: str) -> str:
         """Encrypt a signed access token to the first usable key of an API's set (RFC 7519 §A.2)."""
         ...

@@ -9,13 +9,12 @@ from sealring.protocol.access_token import INTROSPECTION_MEMBERS, PERSONAL_CLAIM
 from sealring.protocol.api import AccessTokenFormat, Api, SigningAlgorithm, longest_access_token_lifetime
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds, later
-from sealring.protocol.scope import parse_scope
+from sealring.protocol.scope import OPENID_SCOPES, parse_scope
 from sealring_verify.jose.jwe import parse_encryption_jwks
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!$%&'()*+,./0-9:;=?@A-Z\[\]_a-z~-]{1,240}")  # RFC 3986, no '#'
 _CLAIM_NAME = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
-_OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 _ENCRYPTED_LATER = (
     "Only a new API can have its tokens encrypted: the verifiers of this one would refuse every token. Add another."
 )
@@ -119,7 +118,7 @@ def _scope_problem(scopes: Mapping[str, str]) -> str | None:
     for name, description in scopes.items():
         if parse_scope(name) != frozenset({name}):
             return f"{name!r} is no scope: printable ASCII without space, quote and backslash (RFC 6749 §3.3)."
-        if name in _OPENID_SCOPES:
+        if name in OPENID_SCOPES:
             return f"The scope {name!r} belongs to OpenID Connect: choose another name, such as orders:{name}."
         if len(description) > _LONGEST_DESCRIPTION or not description.isprintable():
             return f"The description of a scope has at most {_LONGEST_DESCRIPTION} printable characters."

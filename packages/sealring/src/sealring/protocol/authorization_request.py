@@ -79,7 +79,10 @@ def parse_parameters(encoded: bytes) -> Parameters | OAuthError:
 
 def find_client_id(parameters: Parameters) -> str | OAuthError:
     """Return the one client that a request names."""
-    return _one(parameters, "client_id")
+    client_id = _one(parameters, "client_id")
+    if isinstance(client_id, str) and not _PRINTABLE.fullmatch(client_id):
+        return refuse("client_not_registered")
+    return client_id
 
 
 def find_return_address(parameters: Parameters, *, redirect_uri: str) -> ReturnAddress:

@@ -3,6 +3,7 @@
 import binascii
 from base64 import b64decode
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar
 from urllib.parse import unquote_to_bytes
 
@@ -66,7 +67,7 @@ def parse_form_credentials(authorization: str | None, form: Mapping[str, str]) -
     Two methods at once are `invalid_request` (RFC 6749 §2.3), a method that is not offered is `invalid_client`.
     """
     secret = form.get("client_secret")
-    asserted = any(name in form for name in _ASSERTION)
+    asserted = not form.keys().isdisjoint(_ASSERTION)
     if (authorization is not None) + (secret is not None) + asserted > 1:
         return refuse("several_authentication_methods")
     if asserted:
@@ -92,6 +93,9 @@ def _parse_assertion(form: Mapping[str, str]) -> ClientAssertion | OAuthError:
     return assertion
 
 
+# A client sends the same header with every request. No secret is kept that the store could end: what a header says is
+# compared with the client's row each time.
+@lru_cache(maxsize=1024)
 def parse_basic(authorization: str) -> ClientSecretBasic | None:
     """Read an HTTP Basic header of form-encoded parts, or return None where it is not one."""
     scheme, _, encoded = authorization.partition(" ")

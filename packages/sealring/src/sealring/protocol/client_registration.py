@@ -14,6 +14,13 @@ from sealring.protocol.client import (
     TokenEndpointAuthMethod,
 )
 from sealring.protocol.client_key_registration import MethodChosen, MethodProblem, choose_method, key_problem
+from sealring.protocol.code_flow_registration import (
+    CodeFlowChosen,
+    LogoutChosen,
+    PagesChosen,
+    choose_code_flow,
+    code_flow_problem,
+)
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
 
@@ -22,13 +29,17 @@ _LONGEST_NAME = 128  # characters
 _LONGEST_LIFETIME = 10 * 366 * 24 * 3600  # seconds
 _LONGEST_GRACE_WINDOW = 60  # seconds, SECURITY A5
 _MOST_ORIGINS = 32
+_CHOSEN_APART = (
+    *("token_endpoint_auth_method", "token_endpoint_auth_signing_alg", "token_endpoint_audience"),
+    *("code_flow", "logout", "pages"),
+)
 
 
 class ClientRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A client to be registered. `allowed`: API identifier → scopes. Lifetimes and `grace_window` in seconds.
 
     `token_endpoint_auth_method`: None for `client_secret_basic`, or `none` where the client is public. `jwks`: a JWK
-    set as JSON.
+    set as JSON. `code_flow`: None where people do not sign in to it by /authorize.
     """
 
     client_id: str
@@ -49,6 +60,9 @@ class ClientRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     idle_lifetime: int = 30 * 24 * 3600
     absolute_lifetime: int = 90 * 24 * 3600
     grace_window: int = 10
+    code_flow: CodeFlowChosen | None = None
+    logout: LogoutChosen | None = None
+    pages: PagesChosen | None = None
 
 
 class ClientChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +85,9 @@ class ClientChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     idle_lifetime: int | None = None
     absolute_lifetime: int | None = None
     grace_window: int | None = None
+    code_flow: CodeFlowChosen | None = None
+    logout: LogoutChosen | None = None
+    pages: PagesChosen | None = None
 
 
 def parse_client_registration(
@@ -99,7 +116,7 @@ def parse_client_registration(
         epoch=now // 1000,
         created_at=now,
     )
-    return _judged(client, _method_chosen(registration), known=known)
+    return _judged(_with_code_flow(client, registration), _method_chosen(registration), known=known)
 
 
 def parse_client_change(
@@ -107,7 +124,7 @@ def parse_client_change(
 ) -> Client | OAuthError:
     """Make of `client` what it shall be; the whole is judged again as if it were new."""
     members = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
-    for name in ("token_endpoint_auth_method", "token_endpoint_auth_signing_alg", "token_endpoint_audience"):
+    for name in _CHOSEN_APART:
         members.pop(name, None)
     if members.keys() & {"jwks", "jwks_uri"}:  # one takes the other's place
         members = {"jwks": None, "jwks_uri": None, **members}
@@ -115,12 +132,16 @@ def parse_client_change(
         members[name] = frozenset(members[name])
     if change.allowed is not None:
         members["allowed"] = _scopes_by_api(change.allowed)
-    changed = msgspec.structs.replace(client, **members)
+    changed = _with_code_flow(msgspec.structs.replace(client, **members), change)
     return _judged(changed, _method_chosen(change), known=known)
 
 
 def _scopes_by_api(allowed: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
     return {identifier: frozenset(scopes) for identifier, scopes in allowed.items()}
+
+
+def _with_code_flow(client: Client, written: ClientRegistration | ClientChange) -> Client:
+    return choose_code_flow(client, flow=written.code_flow, logout=written.logout, pages=written.pages)
 
 
 def _method_chosen(written: ClientRegistration | ClientChange) -> MethodChosen:
@@ -141,6 +162,7 @@ def _judged(registered: Client, chosen: MethodChosen, *, known: Mapping[str, fro
         or _authentication_problem(client)
         or key_problem(client)
         or _lifetime_problem(client)
+        or code_flow_problem(client)
     )
     if sentence is not None:
         return refuse("invalid_registration", description=sentence)

@@ -9,6 +9,7 @@ from sealring.protocol.client_assertion import ASSERTION_ALGORITHMS
 from sealring.protocol.id_token import ID_TOKEN_ALGORITHMS
 from sealring.protocol.pkce import CODE_CHALLENGE_METHODS
 from sealring.protocol.scope import OPENID_SCOPES
+from sealring.protocol.sso_session import PASSWORD_ACR
 from sealring.protocol.subject_identifier import SUBJECT_TYPES
 from sealring.protocol.token_request import GRANT_TYPES
 from sealring.protocol.userinfo import STANDARD_CLAIMS
@@ -85,9 +86,11 @@ def authorization_server_metadata(issuer: str) -> dict[str, object]:
         "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "acr_values_supported": [PASSWORD_ACR],
         "subject_types_supported": list(SUBJECT_TYPES),
         "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "userinfo_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "acr_values_supported": [PASSWORD_ACR],
         "claim_types_supported": ["normal"],
         "claims_supported": sorted(STANDARD_CLAIMS | _CLAIMS_OF_EVERY_LOG_IN),
         "claims_parameter_supported": True,

@@ -162,6 +162,10 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
             "invalid_request", 409, "That name is registered already: update it, or choose another."
         ),
         "invalid_registration": _Meaning("invalid_request", 400, "The registration does not hold together."),
+        "invalid_client_metadata": _Meaning(
+            "invalid_client_metadata", 400, "What the client says of itself does not hold together."
+        ),
+        "invalid_redirect_uri": _Meaning("invalid_redirect_uri", 400, "A redirect URI may not be registered so."),
         "personal_claims_refused": _Meaning(
             "invalid_request", 400, "Personal data does not belong in a signed-only token."
         ),

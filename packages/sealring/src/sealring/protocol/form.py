@@ -1,7 +1,7 @@
 """Form bodies from strangers (RFC 6749 §3.2, appendix B): each parameter once, UTF-8, no NUL; empty means absent."""
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from sealring.protocol.errors import OAuthError, refuse
 
@@ -28,17 +28,35 @@ def parse_form(body: bytes, *, maximum_bytes: int) -> Mapping[str, str] | OAuthE
     if len(body) > maximum_bytes:
         return refuse("body_too_large")
     try:
-        pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAXIMUM_PARAMETERS
-        )
+        text = body.decode("ascii")
+        pairs = _pairs(text)
     except ValueError:
         return refuse("malformed_form")
     parameters = dict(pairs)
     if len(parameters) != len(pairs):
         return _refuse_doubled([name for name, _ in pairs])
-    if any("\x00" in name or "\x00" in value for name, value in pairs):
+    if "\x00" in text or "%00" in text:
         return refuse("malformed_form")
     return {name: value for name, value in parameters.items() if value}
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Take a form apart, doubles included; ValueError where it is none, or one of more than 64 parameters.
+
+    As parse_qsl does, at a third of its price.
+    """
+    parts = text.split("&", _MAXIMUM_PARAMETERS)
+    if len(parts) > _MAXIMUM_PARAMETERS:
+        raise ValueError("too many parameters")
+    pairs = [(name, value) for name, _, value in [part.partition("=") for part in parts if part]]
+    if "%" in text or "+" in text:
+        return [(_decoded(name), _decoded(value)) for name, value in pairs]
+    return pairs
+
+
+def _decoded(text: str) -> str:
+    # Most parts spell nothing in another way.
+    return unquote(text.replace("+", " "), errors="strict") if "%" in text or "+" in text else text
 
 
 def refuse_query(query: bytes) -> OAuthError | None:

@@ -24,12 +24,14 @@ _MAC_OCTETS: Final = 16
 class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     """`query`: the authorization request, encoded as it came; empty where somebody wants to see the account page.
 
-    `browser`: SHA-256 of the browser's interaction cookie, base64url.
+    `browser`: SHA-256 of the browser's interaction cookie, base64url. `question`: of what a page asked and whom, None
+    where nothing was asked yet: an answer counts for that person and that question alone.
     """
 
     query: str
     began_at: Instant
     browser: str
+    question: str | None = None
 
 
 def browser_digest(cookie: str) -> str:

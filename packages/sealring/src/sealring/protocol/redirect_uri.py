@@ -12,6 +12,7 @@ _CHARACTERS: Final = re.compile(r"[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+")
 _PRIVATE_SCHEME: Final = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%(?:2[ef]|5c|0[0ad]|00)", re.IGNORECASE)
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+_SOURCE: Final = re.compile(r"[a-z0-9.-]+(?::[0-9]+)?")
 LOOPBACK_ADDRESSES: Final = frozenset({"127.0.0.1", "[::1]"})
 _LOOPBACK_NAME: Final = "localhost"
 
@@ -51,7 +52,7 @@ def find_redirect_uri(uri: str, *, registered: Iterable[str]) -> str | None:
     Compared character by character; only the port of a loopback address may be another (RFC 8252 §7.3).
     """
     for known in registered:
-        if uri == known or (is_loopback_address(known) and _without_port(uri) == _without_port(known) is not None):
+        if uri == known or (is_loopback_address(known) and _without_port(uri) == _without_port(known)):
             return known
     return None
 
@@ -60,6 +61,12 @@ def is_loopback_address(uri: str) -> bool:
     """Say whether a URI leads by http to an address of this machine, where any program may listen."""
     parts = _split(uri)
     return parts is not None and parts.scheme == "http" and _host(parts) in LOOPBACK_ADDRESSES
+
+
+def is_on_this_machine(uri: str) -> bool:
+    """Say whether a URI leads by http to this machine, by address or by name."""
+    parts = _split(uri)
+    return parts is not None and parts.scheme == "http" and _host(parts) in LOOPBACK_ADDRESSES | {_LOOPBACK_NAME}
 
 
 def is_private_use(uri: str) -> bool:
@@ -74,9 +81,12 @@ def redirect_host(uri: str) -> str:
 
 
 def redirect_source(uri: str) -> str:
-    """Write a redirect URI as a source of a Content-Security-Policy: its origin, or its scheme."""
+    """Write a redirect URI as a source of a Content-Security-Policy: its origin, or its scheme.
+
+    The grammar of a policy has no IPv6 address, so there the scheme must do.
+    """
     parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+    return f"{parts.scheme}://{parts.netloc}" if _SOURCE.fullmatch(parts.netloc) else f"{parts.scheme}:"
 
 
 def _split(uri: str) -> SplitResult | None:
@@ -105,4 +115,5 @@ def _without_port(uri: str) -> str | None:
     host = None if parts is None else _host(parts)
     if parts is None or host is None:
         return None
-    return parts._replace(netloc=host).geturl() if host in LOOPBACK_ADDRESSES else None
+    # Cut out of the text itself: nothing else of it may come out another way.
+    return f"{parts.scheme}://{host}{uri[len(parts.scheme) + 3 + len(parts.netloc) :]}"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -12,6 +13,7 @@ OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "of
 
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
 _MAXIMUM_SCOPES = 64
+_LONGEST_KEPT = 256  # characters
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,10 +25,18 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_scope(text: str) -> frozenset[str] | OAuthError:
     """Parse a space-delimited scope list (RFC 6749 §3.3); empty, malformed or over 64 scopes is `invalid_scope`."""
+    return _scope_of(text) if len(text) <= _LONGEST_KEPT else _parse(text)
+
+
+def _parse(text: str) -> frozenset[str] | OAuthError:
     words = text.split(" ")
     if len(words) > _MAXIMUM_SCOPES or not all(_SCOPE_TOKEN.fullmatch(word) for word in words):
         return refuse("invalid_scope")
     return frozenset(words)
+
+
+# Clients ask for the same few scopes again and again; what strangers send is bounded in length and in number.
+_scope_of = lru_cache(maxsize=1024)(_parse)
 
 
 def scope_text(scope: Collection[str]) -> str:

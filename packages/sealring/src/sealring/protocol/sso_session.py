@@ -1,8 +1,13 @@
 """SSO sessions: a browser in which a person is signed in, for many clients (SECURITY A4, E7)."""
 
+from typing import Final
+
 import msgspec
 
 from sealring.protocol.instant import Instant, Seconds
+
+PASSWORD_ACR: Final = "1"
+"""What a log-in by password alone is worth (ISO/IEC 29115, level 1)."""
 
 
 class SsoSession(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import msgspec
 from sealring.protocol.access_token import REGISTERED_CLAIMS
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.json_object import is_clean_json
+from sealring.protocol.standard_claims import standard_claim_problem
 
 _ROLE = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 _CLAIM_NAME = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
@@ -30,7 +31,8 @@ def parse_roles(names: Sequence[str]) -> tuple[str, ...] | OAuthError:
 def parse_custom_claims(claims: Mapping[str, object]) -> bytes | OAuthError:
     """Read a user's custom claims and give them as JSON, at most 4096 octets.
 
-    Refused are registered names, NUL and lone surrogates anywhere, more than 16 levels.
+    Refused are registered names, NUL and lone surrogates anywhere, more than 16 levels, and standard claims of another
+    type than OpenID Connect gives them.
     """
     reserved = sorted(claims.keys() & REGISTERED_CLAIMS)
     if reserved:
@@ -42,6 +44,9 @@ def parse_custom_claims(claims: Mapping[str, object]) -> bytes | OAuthError:
         )
     if not is_clean_json(dict(claims)):
         return refuse("invalid_parameter", description="A claim holds NUL, half a character or too many levels.")
+    sentence = standard_claim_problem(claims)
+    if sentence is not None:
+        return refuse("invalid_parameter", description=sentence)
     encoded = msgspec.json.encode(claims, order="sorted")
     if len(encoded) > _LARGEST_CLAIMS:
         return refuse("invalid_parameter", description=f"Custom claims have at most {_LARGEST_CLAIMS} octets of JSON.")

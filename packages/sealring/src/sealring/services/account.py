@@ -14,10 +14,9 @@ from sealring.protocol.consent import Consent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, later
 from sealring.protocol.secret import Secret
-from sealring.protocol.sso_session import SsoPolicy, SsoProof, SsoSession
+from sealring.protocol.sso_session import PASSWORD_ACR, SsoPolicy, SsoProof, SsoSession
 from sealring.protocol.user import User
 from sealring.services.session import WEIGHED, prove_password
-from sealring.services.sso_session import PASSWORD_ACR
 
 _MOST: Final = 100
 

@@ -15,8 +15,7 @@ from sealring.protocol.authorization import (
     LogInFirst,
     Proof,
     decide_authorization,
-    may_be_remembered,
-    metadata_digest,
+    remember_consent,
 )
 from sealring.protocol.authorization_code import AuthorizationCode
 from sealring.protocol.authorization_request import (
@@ -31,7 +30,6 @@ from sealring.protocol.authorization_request import (
 from sealring.protocol.authorization_response import code_response, error_response
 from sealring.protocol.caller import Caller
 from sealring.protocol.client import Client, client_reach
-from sealring.protocol.consent import Consent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds, later
 from sealring.protocol.redirect_uri import find_redirect_uri
@@ -119,10 +117,16 @@ async def answer_authorization(
     pairwise_key: PairwiseKey,
     now: Instant,
     randomness: Randomness,
-) -> Returned | Waiting:
-    """Grant a request, or say what it needs first; what the client forbade to ask for is an error for it."""
+) -> Shown | Returned | Waiting:
+    """Grant a request, or say what it needs first; what the client forbade to ask for is an error for it.
+
+    That one goes back at once even to a client that registered itself: it is all that a silent request is for
+    (RFC 9700 §4.11.2).
+    """
     request, client, issuer = asked.request, asked.client, signer.realm.issuer
     proof = await _find_proof(asked, standing, store=store, signer=signer, pairwise_key=pairwise_key)
+    if isinstance(proof, OAuthError) and client.self_registered:
+        return Shown(refusal=proof)
     if isinstance(proof, OAuthError):
         return Returned(address=request.address, parameters=error_response(proof, request.address, issuer=issuer))
     outcome = decide_authorization(request, client, proof, now=now)
@@ -134,10 +138,12 @@ async def answer_authorization(
         case CannotAsk(code=code):
             parameters = error_response(refuse(code), request.address, issuer=issuer)
             return Returned(address=request.address, parameters=parameters)
-        case Grant():
+        case Grant(scope=scope):
             if proof.session is None:  # never granted to nobody
                 return Waiting(step="login", asked=asked)
-            return await _issue(asked, proof.session, store=store, issuer=issuer, now=now, randomness=randomness)
+            return await _issue(
+                asked, proof.session, scope=scope, store=store, issuer=issuer, now=now, randomness=randomness
+            )
         case _:
             assert_never(outcome)
 
@@ -155,22 +161,8 @@ async def allow(asked: Asked, session: SsoSession, caller: Caller, *, store: Sto
         country=caller.country,
         details={"scope": scope_text(request.scope)},
     )
-    if not may_be_remembered(client, redirect_uri=request.address.redirect_uri):
-        await store.audit.record([event])
-        return
-    known = await store.consents.find(session.sub, client.client_id, request.address.redirect_uri)
-    digest = metadata_digest(client)
-    # What was allowed before stays allowed, as long as the client looks the same.
-    before = known if known is not None and known.metadata_digest == digest else None
-    consent = Consent(
-        sub=session.sub,
-        client_id=client.client_id,
-        redirect_uri=request.address.redirect_uri,
-        scope=request.scope | (frozenset() if before is None else before.scope),
-        resources=request.resources | (frozenset() if before is None else before.resources),
-        metadata_digest=digest,
-        granted_at=now,
-    )
+    before = await store.consents.find(session.sub, client.client_id, request.address.redirect_uri)
+    consent = remember_consent(request, client, before, sub=session.sub, now=now)
     await store.consents.keep(consent, events=[event])
 
 
@@ -204,7 +196,14 @@ async def _find_proof(
 
 
 async def _issue(
-    asked: Asked, session: SsoSession, *, store: Store, issuer: str, now: Instant, randomness: Randomness
+    asked: Asked,
+    session: SsoSession,
+    *,
+    scope: frozenset[str],
+    store: Store,
+    issuer: str,
+    now: Instant,
+    randomness: Randomness,
 ) -> Returned | Waiting:
     request, client = asked.request, asked.client
     code = Secret(urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
@@ -220,7 +219,7 @@ async def _issue(
             subject_epoch=session.subject_epoch,
             client_epoch=client.epoch,
             sso_id=session.id,
-            scope=request.scope & within,
+            scope=scope & within,
             resource=request.target.audience,
             nonce=request.nonce,
             requested_claims=request.requested_claims,

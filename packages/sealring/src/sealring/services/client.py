@@ -10,7 +10,16 @@ from sealring.browser.origin import OriginMalformed, parse_origin
 from sealring.ports import Clock, Randomness, Store
 from sealring.protocol.access_taken_away import AccessTakenAway, find_access_taken_away
 from sealring.protocol.audit_event import AuditEvent
-from sealring.protocol.client import AssertionTerms, Client, ClientType, TokenDelivery, TokenEndpointAuthMethod
+from sealring.protocol.client import (
+    AssertionTerms,
+    Client,
+    ClientLogout,
+    ClientPages,
+    ClientType,
+    CodeFlow,
+    TokenDelivery,
+    TokenEndpointAuthMethod,
+)
 from sealring.protocol.client_registration import (
     ClientChange,
     ClientRegistration,
@@ -19,8 +28,11 @@ from sealring.protocol.client_registration import (
 )
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
+from sealring.protocol.key_schedule import client_schedules
 from sealring.protocol.secret import Secret
 from sealring.services.acknowledgement import ApiKnowledge
+from sealring.services.key_admin import KeyDesk
+from sealring.services.key_schedule import begin_line
 
 
 class ClientNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +69,10 @@ class ClientSeen(msgspec.Struct, frozen=True, kw_only=True):
     idle_lifetime: Seconds
     absolute_lifetime: Seconds
     grace_window: Seconds
+    code_flow: CodeFlow | None
+    logout: ClientLogout
+    pages: ClientPages
+    self_registered: bool
     disabled_at: Instant | None
     created_at: Instant
 
@@ -102,7 +118,7 @@ class ClientEnded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def add_client(
-    request: ClientRegistration, *, store: Store, clock: Clock, randomness: Randomness, actor: str
+    request: ClientRegistration, *, store: Store, keys: KeyDesk, clock: Clock, randomness: Randomness, actor: str
 ) -> ClientAdded | OAuthError:
     """Register a client; a confidential one without keys of its own gets a secret of 256 bits, stored as SHA-256.
 
@@ -119,6 +135,7 @@ async def add_client(
     secret = _make_secret(randomness) if has_secret else None
     if secret is not None:
         client = msgspec.structs.replace(client, secret_digests=(_digest(secret),))
+    await begin_client_lines(client, keys, now=now)
     event = _event("client_added", client.client_id, actor=actor, now=now)
     if not await store.clients.add(client, events=[event]):
         return refuse("already_registered")
@@ -137,7 +154,7 @@ async def list_clients(*, store: Store) -> ClientList:
 
 
 async def update_client(
-    request: ClientChange, *, store: Store, issuer: str, clock: Clock, actor: str
+    request: ClientChange, *, store: Store, keys: KeyDesk, issuer: str, clock: Clock, actor: str
 ) -> ClientUpdated | OAuthError:
     """Change a client's registration; the sessions that it opened follow it at their next refresh.
 
@@ -156,6 +173,7 @@ async def update_client(
         # From then on its tokens would be the person's. No person comes to be called so once the client is there.
         return refuse("already_registered", description="A person has that id for a sub: register another client.")
     now = clock()
+    await begin_client_lines(changed, keys, now=now)
     event = _event("client_changed", client.client_id, actor=actor, now=now)
     if not await store.clients.replace(changed, read=client, events=[event]):
         return refuse("changed_meanwhile")
@@ -207,6 +225,12 @@ async def delete_client(request: ClientNamed, *, store: Store, clock: Clock, act
     event = _event("client_deleted", request.client_id, actor=actor, now=now)
     ended = await store.clients.delete(request.client_id, now=now, events=[event])
     return refuse("unknown_client") if ended is None else ClientEnded(client_id=request.client_id, sessions=ended)
+
+
+async def begin_client_lines(client: Client, keys: KeyDesk, *, now: Instant) -> None:
+    """Have keys of the client's algorithms at work before its next ID token or userinfo is signed."""
+    for line in client_schedules(client):
+        await begin_line(line, store=keys.store, signer=keys.signer, terms=keys.terms, now=now)
 
 
 async def _scopes_by_api(store: Store) -> dict[str, frozenset[str]]:

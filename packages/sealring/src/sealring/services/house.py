@@ -2,6 +2,7 @@
 
 import msgspec
 
+from sealring.browser.page_style import PageStyle
 from sealring.credentials.password_policy import PasswordPolicy
 from sealring.ports import (
     ActivityStream,
@@ -52,6 +53,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     outgoing: Outgoing
     client_keys: ClientKeys
     sso_policy: SsoPolicy
+    page_style: PageStyle
     activity: ActivityStream | None = None
 
     @property

@@ -11,7 +11,7 @@ from sealring.protocol.caller import Caller
 from sealring.protocol.client_credentials import is_client_token
 from sealring.protocol.instant import Instant
 from sealring.protocol.scope import scope_text
-from sealring.services.access_token import find_client_behind, find_session_of, recall_token_of
+from sealring.services.access_token import find_client_behind, recall_token_of
 from sealring_verify.claims import AccessToken
 from sealring_verify.verified_tokens import VerifiedTokens
 
@@ -62,7 +62,11 @@ def _told_in_full(token: str, *, signer: Signer) -> Mapping[str, object]:
 async def _lives(claims: AccessToken, api: Api, *, store: Store, now: Instant) -> bool:
     if is_client_token(claims):
         return await find_client_behind(claims, api, store=store, now=now) is not None
-    return await find_session_of(claims, store=store, now=now) is not None
+    if claims.sid is None or claims.sub_epoch is None:
+        return False
+    return await store.sessions.stands_behind(
+        claims.sid, sub=claims.sub, client_id=claims.client_id, sub_epoch=claims.sub_epoch, jti=claims.jti, now=now
+    )
 
 
 def _answered(claims: AccessToken | None, api: Api, caller: Caller, *, active: bool, now: Instant) -> Activity:

@@ -13,12 +13,9 @@ from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, later
 from sealring.protocol.opaque_id import make_opaque_id
 from sealring.protocol.secret import Secret
-from sealring.protocol.sso_session import SsoPolicy, SsoProof, SsoSession
+from sealring.protocol.sso_session import PASSWORD_ACR, SsoPolicy, SsoProof, SsoSession
 from sealring.protocol.user import User
 from sealring.services.session import WEIGHED, DevicePresented, prove_password, renew_device_token
-
-PASSWORD_ACR: Final = "1"
-"""What a log-in by password alone is worth (ISO/IEC 29115, level 1)."""
 
 _TOUCH_SECONDS: Final = 60
 

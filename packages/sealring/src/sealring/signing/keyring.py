@@ -27,8 +27,9 @@ from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring.signing.master_key_file import MasterKeyFile
 from sealring.signing.opaque_token import open_opaque_token, seal_opaque_token
 from sealring.signing.sealing import derive, seal
+from sealring.signing.signed_tokens import SignedTokens
 from sealring.signing.unsealing import KeyringProblem, key_context, unseal_key
-from sealring_verify.jose import jwe, jwk, jwks, jws
+from sealring_verify.jose import base64url, jwe, jwk, jwks, jws
 from sealring_verify.revocation_feed import FEED_MESSAGE_TYPE
 from sealring_verify.symmetric_secret import symmetric_kid, write_symmetric_secret
 
@@ -50,6 +51,13 @@ class _SymmetricKey(msgspec.Struct, frozen=True, kw_only=True):
     seal_key: bytes
 
 
+class _CookieKey(msgspec.Struct, frozen=True):
+    """What one key of the line of cookies makes: device tokens, and requests that wait for a log-in."""
+
+    device: bytes
+    interaction: bytes
+
+
 class _Unsealed(msgspec.Struct, frozen=True, kw_only=True):
     signing: dict[Schedule, _SigningKey | _SymmetricKey]
     symmetric: dict[str, jwks.KeySet]  # by API
@@ -60,8 +68,8 @@ class _Unsealed(msgspec.Struct, frozen=True, kw_only=True):
     feed_key_set: bytes
     mac_keys: dict[int, MacKey]
     newest_mac_key: MacKey
-    device_keys: tuple[bytes, ...]
-    interaction_keys: tuple[bytes, ...]
+    cookie_keys: tuple[_CookieKey, ...]
+    signed: SignedTokens = msgspec.field(default_factory=SignedTokens)  # other keys begin without a memory
 
 
 class Keyring:
@@ -90,12 +98,22 @@ class Keyring:
 
     def sign_access_token(self, payload: bytes, *, line: Schedule = HOUSE_SCHEDULES[0]) -> str | None:
         """Sign JSON claims as a JWT of type `at+jwt` (RFC 9068) under the active key of a line; None without one."""
-        signing = self._unsealed.signing.get(line)
+        unsealed = self._unsealed
+        signing = unsealed.signing.get(line)
         if signing is None:
             return None
         if isinstance(signing, _SymmetricKey):
             payload = access_token.seal_payload(payload, seal_key=signing.seal_key)
-        return jws.sign_compact(payload, key=signing.key, header=signing.header)
+            return jws.sign_compact(payload, key=signing.key, header=signing.header)
+        token = jws.sign_compact(payload, key=signing.key, header=signing.header)
+        unsealed.signed.note(token)
+        return token
+
+    def recall_signed_token(self, token: str) -> bytes | None:
+        """Return the claims of a JWT that this node signed lately under the keys at work; None where it must look."""
+        if token not in self._unsealed.signed:
+            return None
+        return base64url.decode(token.split(".")[1].encode())
 
     def sign_jwt(self, payload: bytes, *, typ: str, alg: str) -> str | None:
         """Sign JSON claims as a JWT of another type under the house's key of an algorithm; None without one."""
@@ -133,11 +151,11 @@ class Keyring:
 
     def device_keys(self) -> tuple[bytes, ...]:
         """Return the keys of device tokens: the first makes new ones, all are accepted (SECURITY F3)."""
-        return self._unsealed.device_keys
+        return tuple(key.device for key in self._unsealed.cookie_keys)
 
     def interaction_keys(self) -> tuple[bytes, ...]:
         """Return the keys of requests that wait for a log-in: the first makes new ones, all are accepted."""
-        return self._unsealed.interaction_keys
+        return tuple(key.interaction for key in self._unsealed.cookie_keys)
 
     def key_set(self) -> bytes:
         """Return the JWK set (RFC 7517 §5) as JSON."""
@@ -265,8 +283,7 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
     feed: _SigningKey | None = None
     mac_keys: dict[int, MacKey] = {}
     newest: MacKey | None = None
-    # Two keys of each, for devices and for interactions.
-    cookie_keys: dict[KeyState, list[tuple[bytes, bytes]]] = {"active": [], "pending": [], "retiring": []}
+    cookie_keys: dict[KeyState, list[_CookieKey]] = {"active": [], "pending": [], "retiring": []}
     for key in keys:
         if not key.sealed:  # erased: the key signs no more
             continue
@@ -278,7 +295,7 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
             mac_keys[key.mac_key_id] = _mac_key(secret, key.mac_key_id)
             newest = mac_keys[key.mac_key_id] if key.state == "active" else newest
         elif key.purpose == "cookie" and key.state in cookie_keys:
-            cookie_keys[key.state].append((_device_key(secret, key), derive(secret, "interaction")))
+            cookie_keys[key.state].append(_cookie_key(secret, key))
         elif key.api is not None and key.state != "retired":
             # In every state it has: what the waiting one signs may come back before this node has turned.
             made = _symmetric_key(secret, key)
@@ -301,8 +318,7 @@ def _unseal_all(keys: tuple[StoredKey, ...], *, master_key: MasterKeyFile, issue
         feed_key_set=_key_set(keys, "feed"),
         mac_keys=mac_keys,
         newest_mac_key=newest,
-        device_keys=tuple(device for device, _ in chain.from_iterable(cookie_keys.values())),
-        interaction_keys=tuple(interaction for _, interaction in chain.from_iterable(cookie_keys.values())),
+        cookie_keys=tuple(chain.from_iterable(cookie_keys.values())),
     )
 
 
@@ -326,9 +342,10 @@ def _mac_key(secret: bytes, mac_key_id: int) -> MacKey:
     return MacKey(mac_key_id=mac_key_id, secret=derive(secret, "refresh"), opaque_secret=derive(secret, "opaque"))
 
 
-def _device_key(secret: bytes, key: StoredKey) -> bytes:
+def _cookie_key(secret: bytes, key: StoredKey) -> _CookieKey:
     # The former one made device tokens itself, before others were derived from keys of its line by labels of their own.
-    return secret if key.kid == FORMER_DEVICE_KEY else derive(secret, "device")
+    device = secret if key.kid == FORMER_DEVICE_KEY else derive(secret, "device")
+    return _CookieKey(device=device, interaction=derive(secret, "interaction"))
 
 
 def _symmetric_key(root: bytes, key: StoredKey) -> _SymmetricKey:

@@ -17,12 +17,23 @@ from sealring.protocol.caller import Caller
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
 from sealring.services.house import House, StoreUnavailable
-from sealring.web.exchange import PUSH_EXTENSION, Answer, Push, Request, StreamAnswer, error_id, refusal_answer
-from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, HASHING, ROUTES, WELL_KNOWN, Methods
+from sealring.web.exchange import (
+    PUSH_EXTENSION,
+    Answer,
+    Endpoint,
+    Push,
+    Request,
+    Respond,
+    StreamAnswer,
+    error_id,
+    refusal_answer,
+)
+from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, DIRECT, HASHING, ROUTES, WELL_KNOWN, Methods
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_Peer = tuple[str, int] | None
 _Given = TypeVar("_Given", Answer, Answer | StreamAnswer)
 _log = structlog.get_logger()
 
@@ -44,6 +55,16 @@ class _Found(msgspec.Struct, frozen=True):
     path: str
     methods: Methods
     parameters: Mapping[str, str]
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What the head of a request asks for."""
+
+    found: _Found
+    endpoint: Endpoint
+    method: str
+    query: bytes
+    headers: Mapping[str, str]
 
 
 class WebApp:
@@ -73,6 +94,31 @@ class WebApp:
             headers = list(answer.headers)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
+
+    def recognise(self, scope: _Scope) -> Respond | None:
+        """Settle all that the head of a request says, where its answers are short and whole; None elsewhere.
+
+        What comes back answers each request with that head: it looks at the body and at the caller's address alone.
+        """
+        found = self._find(scope["path"], scope["raw_path"])
+        headers = _headers(scope["headers"])
+        if found is None or found.path not in DIRECT or isinstance(headers, OAuthError):
+            return None
+        endpoint = found.methods.get(scope["method"])
+        if endpoint is None or self._refuse_host(found, headers) is not None:
+            return None
+        asked = _Asked(found, endpoint, scope["method"], scope["query_string"], headers)
+
+        async def respond(body: bytes, peer: _Peer) -> Answer:
+            if len(body) > MAXIMUM_BODY_BYTES:
+                answer: Answer | StreamAnswer = refusal_answer(refuse("body_too_large"))
+            else:
+                answer = await self._ask(asked, body, peer)
+            if isinstance(answer, StreamAnswer):
+                raise TypeError(f"{found.path} stands in DIRECT, and gives its answers in pieces")
+            return await self._guard(self._share(found, headers, answer), path=found.path)
+
+        return respond
 
     async def _answer(self, scope: _Scope, receive: _Receive) -> Answer | StreamAnswer:
         found = self._find(scope["path"], scope["raw_path"])
@@ -105,17 +151,22 @@ class WebApp:
         body = await _read(receive)
         if isinstance(body, OAuthError):
             return refusal_answer(body)
+        asked = _Asked(found, endpoint, method, scope["query_string"], headers)
+        answering = self._ask(asked, body, scope.get("client"))
+        return await (_while_present(answering, receive) if found.path in HASHING else answering)
+
+    async def _ask(self, asked: _Asked, body: bytes, peer: _Peer) -> Answer | StreamAnswer:
+        found = asked.found
         request = Request(
-            method=method,
+            method=asked.method,
             path=found.path,
-            query=scope["query_string"],
-            headers=headers,
+            query=asked.query,
+            headers=asked.headers,
             body=body,
-            caller=self._caller(scope, headers),
+            caller=self._caller(peer, asked.headers),
             parameters=found.parameters,
         )
-        answering = self._guard(endpoint(request, self._house), path=found.path)
-        return await (_while_present(answering, receive) if found.path in HASHING else answering)
+        return await self._guard(asked.endpoint(request, self._house), path=found.path)
 
     async def _guard(self, answering: Awaitable[_Given], *, path: str) -> _Given | Answer:
         try:
@@ -148,8 +199,7 @@ class WebApp:
             return None
         return refuse("wrong_host", description=f"This server answers as {self._house.issuer} only.")
 
-    def _caller(self, scope: _Scope, headers: Mapping[str, str]) -> Caller:
-        peer = scope.get("client")
+    def _caller(self, peer: _Peer, headers: Mapping[str, str]) -> Caller:
         network = _network_of(
             None if peer is None else peer[0],
             # Where no proxy is trusted the header proves nothing, and must not fill the memory of places either.

@@ -1,8 +1,8 @@
 """What an endpoint is given and gives back, and how every refusal looks on the wire (RFC 6749 §5.2, RFC 6750 §3)."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -60,6 +60,9 @@ class StreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Endpoint = Callable[[Request, House], Awaitable[Answer | StreamAnswer]]
+
+Respond = Callable[[bytes, tuple[str, int] | None], Coroutine[Any, Any, Answer]]
+"""Answer a request with that body, from that address; all that its head says is settled."""
 
 
 def json_answer(value: object, *, status: int = 200, headers: Headers = ()) -> Answer:

@@ -32,6 +32,7 @@ from sealring.web.pages.inspect import get_inspect
 from sealring.web.pages.login import get_login, post_login
 from sealring.web.pages.logout import get_logged_out, get_logout, post_logout
 from sealring.web.pages.static import get_static
+from sealring.web.pages.style import get_logo, get_style
 
 Methods = Mapping[str, Endpoint]
 
@@ -64,6 +65,8 @@ ROUTES: Mapping[str, Methods] = MappingProxyType(
         "/readyz": {"GET": get_readyz},
         "/admin/enroll": {"GET": get_admin_enroll, "POST": post_admin_enroll},
         "/inspect": {"GET": get_inspect},
+        "/static/style.css": {"GET": get_style},
+        "/static/logo": {"GET": get_logo},
         "/static/{name}": {"GET": get_static},
     }
 )
@@ -83,3 +86,6 @@ ANY_HOST = frozenset({"/healthz", "/readyz"})
 
 HASHING = frozenset({"/session", "/password", "/login", "/account", "/admin/enroll"})
 """Paths whose work waits for the hashing threads, and is given up when the caller goes away."""
+
+DIRECT = frozenset({"/token", "/introspect", "/revoke", "/session/refresh"})
+"""Paths that are asked for again and again by the same head, and whose answers come whole."""

@@ -24,6 +24,7 @@ from sealring.protocol.refresh_token import (
     Rotate,
     decide_refresh,
 )
+from sealring.protocol.revocation import Revocation
 
 OpenSession = Callable[..., Awaitable[NewSession]]
 Recorded = Callable[[], Awaitable[list[AuditEvent]]]
@@ -596,6 +597,60 @@ async def test_a_session_whose_user_or_client_no_longer_stands_is_not_found(
     await doom_client(shop, "shop", fate)
     assert await shop.sessions.find("sid-1", now=Instant(3000)) is None
     assert await shop.sessions.count_live(sub="ada", now=Instant(3000)) == 0
+
+
+async def stands_behind(store: Store, **members: object) -> bool:
+    token = {"sid": "sid-1", "sub": "ada", "client_id": "shop", "sub_epoch": 5, "jti": "jti-1", "now": 3000} | members
+    return await store.sessions.stands_behind(token.pop("sid"), **token)  # type: ignore[arg-type]  # of many types
+
+
+@pytest.mark.parametrize("fate", FATES[1:])
+async def test_nothing_stands_behind_a_token_whose_user_or_client_no_longer_stands(
+    shop: Store, open_session: OpenSession, fate: str
+) -> None:
+    await open_session()
+    assert await stands_behind(shop)
+    await doom_client(shop, "shop", fate)
+    assert not await stands_behind(shop)
+
+
+@pytest.mark.parametrize(
+    "lie", [{"sid": "sid-2"}, {"sub": "bob"}, {"client_id": "till"}, {"sub_epoch": 4}, {"sub_epoch": 6}, {"now": FAR}]
+)
+async def test_nothing_stands_behind_a_token_of_another_session_person_client_epoch_or_time(
+    shop: Store, open_session: OpenSession, lie: dict[str, object]
+) -> None:
+    await open_session()
+    assert await stands_behind(shop)
+    assert not await stands_behind(shop, **lie)
+
+
+async def test_a_session_that_has_ended_stands_behind_nothing(shop: Store, open_session: OpenSession) -> None:
+    await open_session()
+    await shop.sessions.end("sid-1", reason="test", now=Instant(3000), events=[])
+    assert not await stands_behind(shop)
+
+
+async def test_a_session_stands_behind_its_tokens_but_for_those_that_were_ended(
+    shop: Store, open_session: OpenSession
+) -> None:
+    await open_session()
+    ended = Revocation(kind="jti", value="jti-1", at=Instant(3000), audiences=frozenset({"orders"}), client_id="shop")
+    await shop.revocations.end_token(ended, most=9, now=Instant(3000), events=[])
+    assert not await stands_behind(shop)
+    assert await stands_behind(shop, jti="jti-2")
+
+
+async def test_a_password_change_leaves_its_own_session_and_none_of_the_tokens_before(
+    shop: Store, open_session: OpenSession
+) -> None:
+    await open_session()
+    renewed = RenewedSession(sid="sid-1", key=b"n" * 20, mac_key_id=4, auth_time=Instant(3000), amr=("pwd",))
+    epoch = await shop.users.set_password(
+        "ada", password_hash="new", proven_epoch=5, keep=renewed, now=Instant(3000), events=[]
+    )
+    assert not await stands_behind(shop)
+    assert await stands_behind(shop, sub_epoch=epoch)
 
 
 async def test_an_ended_family_is_remembered_until_its_last_token_has_expired(

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import stat
@@ -15,6 +16,7 @@ from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.audit_verification import AuditVerification
 from sealring.protocol.instant import Instant
 from sealring.protocol.standing_key import StandingKey
+from sealring.storage.sql.session import FIND_LIVE
 from sealring.storage.sqlite.audit_event import SqliteAudit
 from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase, open_database, open_file
 from sealring.storage.sqlite.key import add_standing_keys, read_key_stock
@@ -246,3 +248,48 @@ async def test_standing_keys_are_added_before_the_audit_begins_unless_the_keys_w
     assert (await store.keys.stock()).standing == (audit,)
     assert await store.audit.list_events(after=0, limit=10) == ()
     await store.close()
+
+
+def test_no_statement_is_prepared_again_for_other_values(tmp_path: Path) -> None:
+    file = open_file(tmp_path / "sealring.db", randomness=os.urandom, demo=False)
+    assert isinstance(file, DatabaseFile), file
+    prepared: list[str] = []
+
+    def allow(*_: object) -> int:  # SQLite asks while it prepares a statement, and at no other time
+        prepared.append(sid)
+        return apsw.SQLITE_OK
+
+    for connection in (file.reading, file.writing):
+        connection.authorizer = allow
+        for sid in ("one", "another", "a third"):
+            connection.execute(FIND_LIVE, {"sid": sid, "now": 1}).fetchall()
+        connection.authorizer = None
+    file.close()
+    assert set(prepared) == {"one"}
+
+
+async def test_whoever_was_told_of_a_commit_sees_it_in_the_same_turn_of_the_loop(tmp_path: Path) -> None:
+    database = opened_at(tmp_path / "sealring.db")
+    count = "SELECT count(*) FROM audit_events"
+    store = SqliteStore(database)
+    for number in range(1, 21):
+        recording = asyncio.ensure_future(store.audit.record([EVENT]))
+        while not recording.done():
+            database.read(count, {})  # a view is open in each turn, also in the one in which the commit ends
+            await asyncio.sleep(0)
+        assert database.read(count, {})[0] == number
+    await database.close()
+
+
+async def test_a_view_is_let_go_with_its_turn_of_the_loop(tmp_path: Path) -> None:
+    file = open_file(tmp_path / "sealring.db", randomness=os.urandom, demo=False)
+    assert isinstance(file, DatabaseFile), file
+    database = file.begin(audit_key=b"k" * 32, writer="node-1", randomness=os.urandom)
+    for _ in range(2):
+        database.read("SELECT 1", {})
+        database.read_all("SELECT 1", {})
+        assert file.reading.in_transaction
+        await asyncio.sleep(0)
+        assert not file.reading.in_transaction
+    database.read("SELECT 1", {})
+    await database.close()

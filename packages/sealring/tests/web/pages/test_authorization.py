@@ -1,185 +1,263 @@
 import re
+from html import unescape
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import msgspec
 import pytest
 
-from sealring_verify.jose.base64url import decode
-
-ISSUER = "http://localhost:8799"
 CALLBACK = "https://app.example/callback"
+DOUBLED = ("response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "prompt", "max_age")
+DOUBLED += ("claims", "display")
 
 
-@pytest.fixture
-async def app(site: SimpleNamespace) -> SimpleNamespace:
-    await site.add_app()
-    return site
+async def change_client(site: SimpleNamespace, **changes: object) -> None:
+    app = await site.store.clients.find("app")
+    assert await site.store.clients.replace(msgspec.structs.replace(app, **changes), read=app, events=[])
 
 
-def told(answer: httpx.Response) -> dict[str, str]:
-    """Read what an answer tells the client, which must be the registered one."""
+def shown(answer: httpx.Response) -> str:
+    """Read the code of an error page, which stays at the endpoint's own address."""
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "location" not in answer.headers
+    assert 'id="oauth-error"' in answer.text
+    return re.findall(r"<code>(\w+)</code>", answer.text)[1]
+
+
+async def test_a_person_signs_in_allows_and_the_client_gets_a_code(
+    site: SimpleNamespace, person: SimpleNamespace
+) -> None:
+    await person.authorize()
+    await person.sign_in()
+    await person.decide()
+    told = person.told()
+    assert told.keys() == {"code", "iss", "state"}
+    assert (told["iss"], told["state"]) == (site.opened.house.issuer, "the-state")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", told["code"])
+    answer = await site.redeem_code(told["code"])
+    assert answer.status_code == 200
+    assert answer.json()["scope"] == "openid"
+
+
+async def test_a_silent_request_succeeds_once_somebody_has_signed_in_and_allowed_it(person: SimpleNamespace) -> None:
+    assert (await person.arrive(prompt="none"))["error"] == "login_required"
+    await person.arrive()
+    assert "code" in await person.arrive(prompt="none")
+    assert (await person.arrive(prompt="none", scope="openid email"))["error"] == "consent_required"
+
+
+async def test_a_code_is_good_for_a_minute_and_once(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    code = (await person.arrive())["code"]
+    site.pass_time(60)
+    assert (await site.redeem_code(code)).json()["error"] == "invalid_grant"
+    code = (await person.arrive())["code"]
+    site.pass_time(59)
+    assert (await site.redeem_code(code)).status_code == 200
+    assert (await site.redeem_code(code)).status_code == 400
+
+
+async def test_a_log_in_is_demanded_again_by_prompt_and_by_age(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    await person.arrive()
+    site.pass_time(10)
+    for changes in ({"prompt": "login"}, {"prompt": "select_account"}, {"max_age": "5"}, {"max_age": "0"}):
+        await person.authorize(**changes)
+        assert 'id="login-page"' in person.page.text
+        await person.sign_in()
+        assert "code" in person.told()
+        site.pass_time(10)
+    assert "code" in await person.arrive(max_age="10000")
+
+
+async def test_consent_is_demanded_again_by_prompt(person: SimpleNamespace) -> None:
+    await person.arrive()
+    assert 'id="consent-page"' in (await person.authorize(prompt="consent")).text
+
+
+async def test_a_request_by_form_is_asked_for_again_by_get(person: SimpleNamespace) -> None:
+    await person.arrive()
+    from_another_site = {"origin": "https://app.example", "sec-fetch-site": "cross-site"}
+    fields = {"client_id": "app", "redirect_uri": CALLBACK, "response_type": "token", "state": "a b&c=d"}
+    answer = await person.http.post("/authorize", data=fields, headers=from_another_site)
     assert answer.status_code == 303
-    location = urlsplit(answer.headers["location"])
-    assert f"{location.scheme}://{location.netloc}{location.path}" == CALLBACK
-    return {name: values[0] for name, values in parse_qs(location.query).items()}
+    await person.open(answer.headers["location"])
+    assert person.told()["error"] == "unsupported_response_type"
+    assert person.told()["state"] == "a b&c=d"
+    assert shown(await person.http.post("/authorize", json=fields)) == "wrong_content_type"
 
 
-async def signed_in(app: SimpleNamespace) -> httpx.AsyncClient:
-    browser: httpx.AsyncClient = app.client()
-    await app.consent(browser, await app.log_in(browser, await app.visit(browser)))
-    return browser
-
-
-async def test_a_person_signs_in_allows_and_comes_back_with_a_code(app: SimpleNamespace) -> None:
-    browser = app.client()
-    waiting = await app.visit(browser)
-    assert waiting.headers["location"].startswith(f"{ISSUER}/login?interaction=")
-    asking = await app.log_in(browser, waiting)
-    assert asking.headers["location"].startswith(f"{ISSUER}/consent?interaction=")
-    answer = await app.consent(browser, asking)
-    assert told(answer).keys() == {"code", "iss", "state"}
-    assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
-    body = (await app.redeem_code(told(answer)["code"])).json()
-    assert await app.userinfo(body["access_token"]) == {"sub": "u1"}
-
-
-async def test_then_the_browser_is_signed_in_for_every_client_and_nobody_is_asked(app: SimpleNamespace) -> None:
-    browser = await signed_in(app)
-    assert "code" in told(await app.visit(browser))
-    assert "code" in told(await app.visit(browser, prompt="none"))
-
-
-async def test_prompt_none_never_shows_a_page(app: SimpleNamespace) -> None:
-    assert told(await app.visit(app.client(), prompt="none"))["error"] == "login_required"
-    browser = await signed_in(app)
-    assert told(await app.visit(browser, prompt="none", scope="openid phone"))["error"] == "consent_required"
-
-
-async def test_prompt_login_asks_for_the_password_again_and_once(app: SimpleNamespace) -> None:
-    browser = await signed_in(app)
-    app.pass_time(5)
-    waiting = await app.visit(browser, prompt="login")
-    assert "/login?" in waiting.headers["location"]
-    assert "code" in told(await app.log_in(browser, waiting))
-
-
-async def test_max_age_asks_again_and_the_new_time_is_told(app: SimpleNamespace) -> None:
-    browser = await signed_in(app)
-    app.pass_time(5)
-    assert "code" in told(await app.visit(browser, max_age="10000"))
-    answer = await app.log_in(browser, await app.visit(browser, max_age="1"))
-    body = (await app.redeem_code(told(answer)["code"])).json()
-    claims = msgspec.json.decode(decode(body["id_token"].split(".")[1].encode()))
-    assert claims["auth_time"] == app.now // 1000
-
-
-async def test_a_request_may_come_by_form_and_is_asked_again_by_get(app: SimpleNamespace) -> None:
-    browser = await signed_in(app)
-    form = {"client_id": "app", "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid"}
-    answer = await browser.post("/authorize", data=form, headers={"origin": "https://app.example"})
-    assert answer.status_code == 303
-    location = urlsplit(answer.headers["location"])
-    assert (location.path, parse_qs(location.query)["client_id"]) == ("/authorize", ["app"])
-    other = await browser.post("/authorize", json=form)
-    assert (other.status_code, 'id="oauth-error"' in other.text) == (415, True)
-
-
-async def test_an_answer_by_form_post_is_a_page_that_works_without_scripts(app: SimpleNamespace) -> None:
-    browser = await signed_in(app)
-    page = await app.visit(browser, response_mode="form_post")
+async def test_the_answer_comes_by_form_where_that_is_asked_for(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    state = '"><script>alert(1)</script>'
+    await person.authorize(response_mode="form_post", state=state)
+    await person.sign_in()
+    page = await person.decide()
     assert page.status_code == 200
     assert f'action="{CALLBACK}"' in page.text
-    for name in ("code", "iss", "state"):
-        assert f'name="{name}"' in page.text
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
+    assert unescape(fields["state"]) == state
+    assert "<script>alert" not in page.text
+    assert (await site.redeem_code(fields["code"])).status_code == 200
     assert "form-action 'self' https://app.example;" in page.headers["content-security-policy"]
-    assert "<button" in page.text
-    refused = await app.visit(app.client(), response_mode="form_post", prompt="none")
-    assert 'name="error" value="login_required"' in refused.text
+    denied = await person.authorize(response_mode="form_post", prompt="none", max_age="0")
+    assert 'name="error" value="login_required"' in denied.text
+
+
+async def test_whoever_says_no_is_taken_at_their_word(person: SimpleNamespace) -> None:
+    await person.authorize()
+    await person.sign_in()
+    await person.decide("deny")
+    assert person.told().keys() == {"error", "error_description", "iss", "state"}
+    assert person.told()["error"] == "access_denied"
+    assert (await person.arrive(prompt="none"))["error"] == "consent_required"
+
+
+async def test_nobody_is_asked_about_a_client_that_the_operator_vouches_for(
+    site: SimpleNamespace, person: SimpleNamespace
+) -> None:
+    await change_client(site, first_party=True)
+    await person.authorize()
+    await person.sign_in()
+    assert "code" in person.told()
 
 
 @pytest.mark.parametrize(
-    "uri",
+    ("changes", "code"),
     [
-        "https://evil.example/callback",
-        CALLBACK + ".evil.example",
-        CALLBACK + "/../../x",
-        "https://app.example@evil.example/callback",
-        "https://app.example\\@evil.example/callback",
-        "https://APP.example/callback",
-        "https://app.example/callback%2f..",
-        "javascript:alert(1)",
-        "//app.example/callback",
+        ({"client_id": None}, "missing_parameter"),
+        ({"client_id": "nobody"}, "client_not_registered"),
+        ({"client_id": "shop"}, "client_not_registered"),  # no client of the code flow
+        ({"client_id": "a\x00b"}, "client_not_registered"),
+        ({"client_id": ["app", "app"]}, "duplicate_parameter"),
+        ({"client_id": ["app", "evil"]}, "duplicate_parameter"),
+        ({"redirect_uri": None}, "missing_parameter"),
+        ({"redirect_uri": [CALLBACK, CALLBACK]}, "duplicate_parameter"),
+        ({"redirect_uri": "https://evil.example/"}, "redirect_uri_not_registered"),
+        ({"redirect_uri": CALLBACK + "/../evil"}, "redirect_uri_not_registered"),
+        ({"redirect_uri": "https://app.example@evil.example/callback"}, "redirect_uri_not_registered"),
+        ({"redirect_uri": "https://app.example\\.evil.example/callback"}, "redirect_uri_not_registered"),
+        ({"redirect_uri": CALLBACK.upper()}, "redirect_uri_not_registered"),
+        ({"redirect_uri": "https://app.example%2fcallback"}, "redirect_uri_not_registered"),
+        ({"redirect_uri": CALLBACK + "\r\nset-cookie: x=y"}, "redirect_uri_not_registered"),
+        ({"state": "x" * 6000}, "request_too_long"),
     ],
 )
-async def test_no_other_redirect_uri_is_ever_followed(app: SimpleNamespace, uri: str) -> None:
-    page = await app.visit(app.client(), redirect_uri=uri)
-    assert page.status_code == 400
-    assert 'id="oauth-error"' in page.text
-    assert "location" not in page.headers
-    assert "evil" not in page.text
+async def test_until_client_and_redirect_uri_fit_nothing_is_redirected(
+    person: SimpleNamespace, changes: dict[str, Any], code: str
+) -> None:
+    answer = await person.authorize(**changes)
+    assert answer.status_code == 400
+    assert shown(answer) == code
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"client_id": None},
-        {"client_id": "x" * 5000},
-        {"client_id": "<script>alert(1)</script>"},
-        {"redirect_uri": None},
-        {"redirect_uri": "x" * 5000},
-        {"state": "x" * 15_000},
-    ],
-)
-async def test_what_may_not_be_redirected_is_a_page(app: SimpleNamespace, changes: dict[str, Any]) -> None:
-    page = await app.visit(app.client(), **changes)
-    assert page.status_code in {400, 431}
-    assert "<script>" not in page.text
+@pytest.mark.parametrize("name", DOUBLED)
+@pytest.mark.parametrize("value", [["a", "b"], "\x00\x1f\n", "", "é" * 300])
+async def test_every_other_parameter_in_turn_is_answered_by_redirect_or_page(
+    person: SimpleNamespace, name: str, value: str | list[str]
+) -> None:
+    answer = await person.authorize(**{name: value})
+    if answer.status_code == 303:
+        told = person.told()
+        assert told["iss"] == person.site.opened.house.issuer
+        assert told["error_description"].isascii()
+        assert told.get("state", "the-state") == "the-state"
+    else:
+        assert 'id="login-page"' in answer.text
 
 
-async def test_no_code_goes_anywhere_without_its_challenge(app: SimpleNamespace) -> None:
-    browser = await signed_in(app)
-    bare = await app.visit(browser, code_challenge=None, code_challenge_method=None)
-    assert told(bare)["error"] == "invalid_request"
-    plain = await app.visit(browser, code_challenge_method="plain")
-    assert told(plain)["error"] == "invalid_request"
+async def test_what_is_far_too_long_is_refused_in_the_address_and_in_the_body(person: SimpleNamespace) -> None:
+    assert shown(await person.authorize(claims="x" * 50_000)) == "request_too_long"
+    posted = await person.http.post("/authorize", data={"claims": "x" * 1_000_000})
+    assert posted.status_code == 413
 
 
-async def test_two_cookies_of_one_name_are_refused(app: SimpleNamespace) -> None:
-    planted = {"cookie": "sealring-sso=planted; sealring-sso=other"}
-    page = await app.client().get("/authorize", params={"client_id": "app"}, headers=planted)
-    assert (page.status_code, "duplicate_cookie" in page.text) == (400, True)
+async def test_a_client_that_registered_itself_sends_nobody_anywhere_before_they_acted(
+    site: SimpleNamespace, person: SimpleNamespace
+) -> None:
+    await change_client(site, self_registered=True)
+    assert shown(await person.authorize(response_type="token")) == "unsupported_response_type"
+    assert shown(await person.authorize(scope="admin")) == "invalid_scope"
+    assert shown(await person.authorize(id_token_hint="a.b.c")) == "invalid_id_token_hint"
+    # A silent request has no other end (RFC 9700 §4.11.2).
+    assert (await person.arrive(prompt="none"))["error"] == "login_required"
+    await person.authorize()
+    assert "not verified" in person.page.text
+    assert "app.example" in person.page.text
+    await person.sign_in()
+    await person.decide("deny")
+    assert person.told()["error"] == "access_denied"
 
 
-async def test_an_interaction_of_another_browser_is_worth_nothing(app: SimpleNamespace) -> None:
-    mine, other = app.client(), app.client()
-    await app.visit(other)
-    location = (await app.visit(mine)).headers["location"].replace("/login?", "/authorize?")
-    page = await other.get(location)
-    assert (page.status_code, "interaction_expired" in page.text) == (400, True)
-    app.pass_time(601)
-    assert (await mine.get(location)).status_code == 400
+async def test_a_client_that_registered_itself_is_asked_about_twice(
+    site: SimpleNamespace, person: SimpleNamespace
+) -> None:
+    await change_client(site, self_registered=True)
+    await person.arrive()
+    await person.authorize()
+    await person.decide()
+    assert "code" in person.told()
+    assert "code" in await person.arrive(prompt="none")
 
 
-async def test_several_tabs_of_one_browser_share_its_cookie(app: SimpleNamespace) -> None:
-    browser = app.client()
-    first = await app.visit(browser)
-    second = await app.visit(browser)
-    assert "set-cookie" not in second.headers
-    assert "/consent?" in (await app.log_in(browser, first)).headers["location"]
+async def test_an_id_token_names_the_person_also_when_it_has_expired(
+    site: SimpleNamespace, person: SimpleNamespace
+) -> None:
+    tokens = (await site.redeem_code((await person.arrive())["code"])).json()
+    site.pass_time(4000)
+    assert "code" in await person.arrive(prompt="none", id_token_hint=tokens["id_token"])
+    another = person.another()
+    assert (await another.arrive(prompt="none", id_token_hint=tokens["id_token"]))["error"] == "login_required"
+    await another.authorize(id_token_hint=tokens["id_token"])
+    await another.sign_in("bob")
+    assert another.told()["error"] == "login_required"
+    # An access token is no ID token, and a token with another signature is nobody's.
+    for forged in (tokens["access_token"], tokens["id_token"][:-4] + "AAAA", "x" * 3000):
+        assert (await person.arrive(prompt="none", id_token_hint=forged))["error"] == "invalid_request"
 
 
-async def test_pages_cannot_be_framed_and_keep_their_address_to_themselves(app: SimpleNamespace) -> None:
-    browser = app.client()
-    page = await browser.get((await app.visit(browser)).headers["location"])
-    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
-    assert page.headers["x-frame-options"] == "DENY"
-    assert page.headers["cross-origin-opener-policy"] == "same-origin"
-    assert not re.search(r"<script|style=|onload=", page.text)
+async def test_ending_a_browser_session_ends_what_was_silent(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    await person.arrive()
+    await site.store.users.set_disabled("u1", disabled=True, now=site.now, events=[])
+    assert (await person.arrive(prompt="none"))["error"] == "login_required"
 
 
-async def test_a_host_that_is_not_ours_is_answered_by_no_page(app: SimpleNamespace) -> None:
-    answer = await app.client().get("/authorize", headers={"host": "evil.example"})
-    assert answer.json()["code"] == "wrong_host"
+async def test_a_browser_stays_signed_in_while_it_is_used_and_at_all(
+    site: SimpleNamespace, person: SimpleNamespace
+) -> None:
+    await person.arrive()
+    for _ in range(59):  # 59 times 12 hours, under the 30 days
+        site.pass_time(12 * 3600 - 1)
+        assert "code" in await person.arrive(prompt="none")
+    site.pass_time(12 * 3600)
+    assert (await person.arrive(prompt="none"))["error"] == "login_required"
+
+
+async def test_a_request_without_openid_is_plain_oauth(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    answer = (await site.redeem_code((await person.arrive(scope="orders:read"))["code"])).json()
+    assert answer["scope"] == "orders:read"
+    assert "id_token" not in answer
+
+
+async def test_a_store_that_was_rolled_back_grants_nothing(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    await person.arrive()
+    site.opened.house.readiness.halted = True
+    assert shown(await person.authorize()) == "store_rolled_back"
+
+
+async def test_several_tabs_of_one_browser_share_its_cookie(person: SimpleNamespace) -> None:
+    await person.authorize(state="first")
+    first = person.page
+    assert "set-cookie" not in (await person.http.get(str(first.request.url))).headers
+    await person.authorize(state="second")
+    person.page = first
+    await person.sign_in()
+    await person.decide()
+    assert person.told()["state"] == "first"
+
+
+async def test_who_is_signed_in_is_so_for_every_client(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    await person.arrive()
+    app = await site.store.clients.find("app")
+    assert await site.store.clients.add(msgspec.structs.replace(app, client_id="other-app"), events=[])
+    await person.authorize(client_id="other-app")
+    await person.decide()
+    assert "code" in person.told()

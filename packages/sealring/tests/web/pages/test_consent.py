@@ -66,3 +66,15 @@ async def test_who_is_signed_in_no_more_signs_in_first(app: SimpleNamespace) -> 
     answer = await browser.post("/consent", data=form)
     assert "/authorize?interaction=" in answer.headers["location"]
     assert "/login?" in (await browser.get(answer.headers["location"])).headers["location"]
+
+
+async def test_somebody_else_may_sign_in_before_anything_is_allowed(app: SimpleNamespace) -> None:
+    browser = app.client()
+    page = await browser.get((await asking(app, browser)).headers["location"])
+    switch = page.text.split('id="consent-switch" href="')[1].split('"')[0]
+    form = {"username": "bob", "password": "correct horse battery staple"}
+    form["interaction"] = switch.split("interaction=")[1]
+    assert (await browser.get(switch)).status_code == 200
+    onward = await browser.post("/login", data=form)
+    page = await browser.get((await browser.get(onward.headers["location"])).headers["location"])
+    assert "<strong>bob</strong>" in page.text

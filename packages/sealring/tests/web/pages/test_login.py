@@ -1,4 +1,7 @@
+import re
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import msgspec
@@ -6,121 +9,152 @@ import pytest
 
 from sealring.protocol.client import ClientPages
 
-ISSUER = "http://localhost:8799"
+PASSWORD = "correct horse battery staple"
 
 
-@pytest.fixture
-async def app(site: SimpleNamespace) -> SimpleNamespace:
-    await site.add_app()
-    return site
+def alert(answer: httpx.Response) -> str:
+    found = re.search(r'id="login-error" role="alert"[^>]*>(.*?)</p>', answer.text, re.DOTALL)
+    assert found, answer.text
+    return found[1]
 
 
-async def login_page(app: SimpleNamespace, browser: httpx.AsyncClient, **changes: str) -> httpx.Response:
-    return await browser.get((await app.visit(browser, **changes)).headers["location"])
+async def test_the_page_has_what_a_person_and_a_password_manager_need(person: SimpleNamespace) -> None:
+    page = (await person.authorize(login_hint="ada@home.example")).text
+    for mark in ('id="login-page"', 'id="login-submit"', 'for="username"', 'for="password"'):
+        assert mark in page
+    assert 'autocomplete="username"' in page
+    assert 'autocomplete="current-password"' in page
+    assert 'value="ada@home.example"' in page
+    assert "<script" not in page
 
 
-async def test_the_page_has_what_a_person_and_a_password_manager_look_for(app: SimpleNamespace) -> None:
-    page = await login_page(app, app.client(), login_hint='ada"><b>')
-    assert page.status_code == 200
-    for element in ("login-page", "username", "password", "login-submit"):
-        assert f'id="{element}"' in page.text
-    assert 'autocomplete="current-password"' in page.text
-    assert "<b>" not in page.text
-    assert "ada&#34;&gt;&lt;b&gt;" in page.text
-
-
-async def test_a_client_is_shown_with_its_pages_and_its_name_is_text(app: SimpleNamespace) -> None:
-    client = await app.store.clients.find("app")
+async def test_the_page_shows_who_sent_the_person(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    app = await site.store.clients.find("app")
     pages = ClientPages(
-        logo_uri="https://app.example/logo.png",
-        policy_uri="https://app.example/policy",
-        tos_uri="https://app.example/tos",
+        logo_uri="https://app.example/logo.png", policy_uri="https://app.example/p", tos_uri="https://app.example/t"
     )
-    named = msgspec.structs.replace(client, name="<script>x</script>", pages=pages)
-    await app.store.clients.replace(named, read=client, events=[])
-    page = await login_page(app, app.client())
-    for element in ("client-logo", "client-policy", "client-tos"):
-        assert f'id="{element}"' in page.text
-    assert "<script>x" not in page.text
+    assert await site.store.clients.replace(msgspec.structs.replace(app, pages=pages), read=app, events=[])
+    page = (await person.authorize()).text
+    assert "App" in page
+    assert "app.example" in page
+    for name in ("client-logo", "client-policy", "client-tos"):
+        assert re.search(rf'<a id="{name}" href="https://app.example/[^"]+" rel="noopener noreferrer"', page)
+    # Nothing is fetched from anywhere else: who signs in is nobody's business.
+    assert "<img" not in page
 
 
-async def test_a_client_that_registered_itself_is_shown_by_its_host_as_unverified(app: SimpleNamespace) -> None:
-    client = await app.store.clients.find("app")
-    await app.store.clients.replace(msgspec.structs.replace(client, self_registered=True), read=client, events=[])
-    page = await login_page(app, app.client())
-    assert "<strong>app.example</strong>" in page.text
-    assert "not verified" in page.text
+async def test_a_wrong_password_and_an_unknown_name_get_the_same_words(person: SimpleNamespace) -> None:
+    await person.authorize()
+    wrong = await person.sign_in(password="not this one at all")
+    words = alert(wrong)
+    assert "wrong_credentials" in words
+    assert 'value="ada"' in wrong.text
+    assert 'aria-describedby="login-error"' in wrong.text
+    assert "not this one" not in wrong.text
+    unknown = await person.sign_in("nobody", "not this one at all")
+    assert alert(unknown) == words
+    assert unknown.status_code == wrong.status_code
+    assert 'id="consent-page"' in (await person.sign_in()).text
 
 
-async def test_a_wrong_password_is_told_on_the_page_in_the_words_of_an_unknown_name(app: SimpleNamespace) -> None:
-    browser = app.client()
-    wrong = await app.log_in(browser, await app.visit(browser), password="wrong wrong wrong")
-    unknown = await app.log_in(browser, await app.visit(browser), name="nobody")
-    for page in (wrong, unknown):
-        assert page.status_code == 400
-        assert 'role="alert"' in page.text
-        assert "wrong_credentials" in page.text
-        assert "wrong wrong" not in page.text
-        assert "sealring-sso" not in page.headers.get("set-cookie", "")
+@pytest.mark.parametrize("fields", [{"username": "ada"}, {"password": PASSWORD}, {"username": "", "password": ""}])
+async def test_a_form_that_is_half_empty_is_shown_again(person: SimpleNamespace, fields: dict[str, str]) -> None:
+    await person.authorize()
+    assert "wrong_credentials" in alert(await person.submit("/login", **fields))
 
 
-async def test_an_empty_form_is_asked_for_again(app: SimpleNamespace) -> None:
-    browser = app.client()
-    page = await app.log_in(browser, await app.visit(browser), password="")
-    assert (page.status_code, 'id="login-submit"' in page.text) == (400, True)
+async def test_a_disabled_account_is_told_only_to_who_knows_the_password(
+    site: SimpleNamespace, person: SimpleNamespace
+) -> None:
+    await site.store.users.set_disabled("u1", disabled=True, now=site.now, events=[])
+    await person.authorize()
+    assert "wrong_credentials" in alert(await person.sign_in(password="not this one at all"))
+    assert "account_disabled" in alert(await person.sign_in())
 
 
-async def test_too_many_failures_say_how_long_to_wait(app: SimpleNamespace) -> None:
-    browser = app.client()
+async def test_guessing_is_limited(person: SimpleNamespace) -> None:
+    await person.authorize()
+    for _ in range(10):
+        await person.sign_in(password="not this one at all")
+    answer = await person.sign_in()
+    assert answer.status_code == 429
+    assert "too_many_attempts" in alert(answer)
+
+
+async def test_a_known_device_keeps_its_place_while_others_guess(person: SimpleNamespace) -> None:
+    await person.arrive()
+    guesser = person.another()
+    await guesser.authorize()
     for _ in range(11):
-        page = await app.log_in(browser, await app.visit(browser), password="wrong wrong wrong")
-    assert (page.status_code, "too_many_attempts" in page.text) == (429, True)
+        await guesser.sign_in(password="not this one at all")
+    await person.authorize(prompt="login")
+    await person.sign_in()
+    assert "code" in person.told()
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site"},
-        {"origin": "https://evil.example"},
-        {"origin": "null"},
-        {"origin": "http://localhost:8799.evil.example"},
-    ],
-)
-async def test_a_form_of_another_site_signs_nobody_in(app: SimpleNamespace, headers: dict[str, str]) -> None:
-    browser = app.client()
-    page = await login_page(app, browser)
-    form = {"interaction": page.text.split('value="')[1].split('"')[0], "username": "ada", "password": "x"}
-    refused = await browser.post("/login", data=form, headers=headers)
-    assert (refused.status_code, "cross_site_form" in refused.text) == (403, True)
+async def test_a_log_in_is_recorded_done_or_refused(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    await person.authorize()
+    await person.sign_in(password="not this one at all")
+    await person.sign_in()
+    await person.decide()
+    done, refused = [event for event in await site.events() if event.event == "sign_in"][::-1][:2]
+    assert (refused.outcome, refused.code, refused.sub, refused.personal["name"]) == (
+        "refused",
+        "wrong_credentials",
+        None,
+        "ada",
+    )
+    assert (done.outcome, done.sub, done.client_id) == ("done", "u1", "app")
+    assert "consent_given" in [event.event for event in await site.events()]
 
 
-async def test_a_form_without_the_browsers_own_interaction_signs_nobody_in(app: SimpleNamespace) -> None:
-    """Log-in CSRF: whoever has an interaction of their own cannot plant it in another browser."""
-    attacker, victim = app.client(), app.client()
-    page = await login_page(app, attacker)
-    await app.visit(victim)
-    form = {
-        "interaction": page.text.split('value="')[1].split('"')[0],
-        "username": "bob",
-        "password": "correct horse battery staple",
-    }
-    refused = await victim.post("/login", data=form)
-    assert (refused.status_code, "interaction_expired" in refused.text) == (400, True)
-    assert (await victim.post("/login", data={"username": "bob", "password": "x"})).status_code == 400
+async def test_the_cookie_is_another_after_each_log_in(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    await person.arrive()
+    before = person.http.cookies["sealring-sso"]
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", before)
+    await person.arrive(prompt="login")
+    assert person.http.cookies["sealring-sso"] != before
+    # It is the same session, and the cookie from before opens nothing.
+    thief = person.another()
+    thief.http.cookies.set("sealring-sso", before)
+    assert (await thief.arrive(prompt="none"))["error"] == "login_required"
+    assert len(await site.store.sso_sessions.list_live("u1", now=site.now, limit=10)) == 2  # and the one of add_app
 
 
-async def test_a_planted_session_cookie_is_not_the_one_that_signs_in(app: SimpleNamespace) -> None:
-    """Session fixation: the cookie is new after each log-in."""
-    browser = app.client()
-    browser.cookies.set("sealring-sso", "A" * 43, domain="localhost.local")
-    await app.log_in(browser, await app.visit(browser))
-    kept = {cookie.value for cookie in browser.cookies.jar if cookie.name == "sealring-sso"}
-    assert any(value != "A" * 43 for value in kept)
-    assert await app.store.sso_sessions.list_live("u1", now=app.now, limit=10)
+async def test_another_person_in_the_same_browser_has_a_session_of_their_own(person: SimpleNamespace) -> None:
+    await person.arrive()
+    await person.authorize(prompt="login")
+    await person.sign_in("bob")
+    assert "bob" in person.page.text
+    await person.decide()
+    assert "code" in person.told()
 
 
-async def test_an_address_without_an_interaction_leads_nowhere(app: SimpleNamespace) -> None:
-    for query in ("", "?interaction=", "?interaction=x.y", "?x=y"):
-        page = await app.client().get("/login" + query)
-        assert (page.status_code, "interaction_expired" in page.text) == (400, True)
+async def test_a_page_that_waited_too_long_says_so(site: SimpleNamespace, person: SimpleNamespace) -> None:
+    await person.authorize()
+    site.pass_time(600)
+    assert "interaction_expired" in (await person.sign_in()).text
+
+
+async def test_cookies_over_tls_are_bound_to_the_host(open_site: Callable[..., Any]) -> None:
+    async with open_site("https://auth.example") as site:
+        await site.add_app()
+        answer = await site.client().get("/authorize?client_id=app&redirect_uri=https://app.example/callback")
+        assert answer.status_code == 303  # a fault: nothing is set
+        assert "set-cookie" not in answer.headers
+        query = "client_id=app&redirect_uri=https://app.example/callback&response_type=code&scope=openid"
+        query += "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
+        async with site.client() as browser:
+            kept = [(await browser.get(f"/authorize?{query}")).headers["set-cookie"]]
+            page = await browser.get(f"/authorize?{query}", follow_redirects=True)
+            interaction = re.findall(r'name="interaction" value="([^"]+)"', page.text)[0]
+            fields = {"interaction": interaction, "username": "ada", "password": PASSWORD}
+            kept += (await browser.post("/login", data=fields)).headers.get_list("set-cookie")
+        assert [cookie.partition("=")[0] for cookie in kept] == [
+            "__Host-sealring-interaction",
+            "__Host-sealring-sso",
+            "__Host-sealring-device",
+        ]
+        for cookie in kept:
+            assert "; Path=/; HttpOnly; SameSite=Lax; Secure" in cookie
+            assert "domain" not in cookie.lower()

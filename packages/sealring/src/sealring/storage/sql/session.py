@@ -171,6 +171,13 @@ SELECT sid, sub, client_id, scope, resource, created_at, last_used_at,
 FROM sessions WHERE"""
 
 FIND_LIVE = _SEE + " sid = :sid AND" + _LIVES
+# All that an access token names is looked at together: for introspection this is the one reading behind a token.
+STANDS_BEHIND = (
+    """
+SELECT 1 FROM sessions WHERE sid = :sid AND sub = :sub AND client_id = :client_id AND subject_epoch = :sub_epoch
+  AND NOT EXISTS (SELECT 1 FROM revocations WHERE id = :jti AND (until IS NULL OR until > :now)) AND"""
+    + _LIVES
+)
 # One subject and everybody are two statements: one that served both could use no index.
 LIST_LIVE = _SEE + _LIVES + " ORDER BY key DESC LIMIT :limit"
 LIST_LIVE_OF_SUBJECT = _SEE + " sub = :sub AND" + _LIVES + " ORDER BY key DESC LIMIT :limit"

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -15,6 +16,7 @@ import apsw
 from sealring.storage.act_queue import ActQueue
 from sealring.storage.journal import Journal
 from sealring.storage.sqlite.audit_writer import AuditWriter
+from sealring.storage.sqlite.checkpoint import Checkpoints
 from sealring.storage.sqlite.revocation_writer import write_revocations
 
 Act = Callable[[apsw.Connection, Journal], Any]
@@ -24,13 +26,18 @@ Act = Callable[[apsw.Connection, Journal], Any]
 class GroupCommit:
     """Runs acts on the one writing connection of a file.
 
-    `commit_in_thread`: False for a database in memory, whose readers share the connection.
+    `path`: of the file; None for a database in memory, whose readers share the connection. `on_commit`: called after
+    each commit, before anybody is told of it.
     """
 
-    def __init__(self, connection: apsw.Connection, audit: AuditWriter, *, commit_in_thread: bool) -> None:
+    def __init__(
+        self, connection: apsw.Connection, audit: AuditWriter, *, path: Path | None, on_commit: Callable[[], None]
+    ) -> None:
         self._connection = connection
         self._audit = audit
-        self._thread = ThreadPoolExecutor(1, "commit") if commit_in_thread else None
+        self._on_commit = on_commit
+        self._thread = None if path is None else ThreadPoolExecutor(1, "commit")
+        self._checkpoints = None if path is None else Checkpoints(path, writing=connection)
         self._queue: ActQueue[Act] = ActQueue(self._transact, out_of_reach=_OUT_OF_REACH)
         self._feed_growth: asyncio.Future[None] | None = None
 
@@ -45,6 +52,8 @@ class GroupCommit:
     async def close(self) -> None:
         """Finish what waits and take nothing more."""
         await self._queue.close()
+        if self._checkpoints is not None:
+            await self._checkpoints.close()
         if self._thread is not None:
             self._thread.shutdown()
 
@@ -56,35 +65,46 @@ class GroupCommit:
 
     async def _transact(self, acts: Sequence[Act]) -> list[Any]:
         connection, journal = self._connection, Journal()
+        if self._checkpoints is not None and self._checkpoints.is_due:
+            await self._in_thread(self._checkpoints.finish)
+            # A view of before would keep the log from its start; one that begins now reads the file alone.
+            self._on_commit()
         try:
             connection.execute("BEGIN IMMEDIATE")
             results = [act(connection, journal) for act in acts]
             head = self._audit.write(connection, journal.events)
             if journal.revocations:
                 write_revocations(connection, journal.revocations)
-            await self._commit()
+            await self._in_thread(self._commit)
         except BaseException:
             # SQLite has rolled back by itself after some errors (disk full, I/O); elsewhere we do.
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
         self._audit.adopt(head)
+        self._on_commit()
+        if self._checkpoints is not None:
+            self._checkpoints.note(len(acts))
         if journal.revocations and self._feed_growth is not None:
             self._feed_growth.set_result(None)
             self._feed_growth = None
         return results
 
-    async def _commit(self) -> None:
+    async def _in_thread(self, work: Callable[[], object]) -> None:
+        """Do what waits for the disk."""
         if self._thread is None:
-            self._connection.execute("COMMIT")
+            work()
             return
-        committing = asyncio.get_running_loop().run_in_executor(self._thread, self._connection.execute, "COMMIT")
-        while not committing.done():
-            # The connection belongs to the thread until COMMIT is over, and what it wrote must be told: a cancelled
+        working = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        while not working.done():
+            # The connection belongs to the thread until it is done, and what a COMMIT wrote must be told: a cancelled
             # runner finishes its work (when a loop ends, the callers are cancelled too, and nothing is left to do).
             with suppress(asyncio.CancelledError):
-                await asyncio.wait([committing])
-        committing.result()
+                await asyncio.wait([working])
+        working.result()
+
+    def _commit(self) -> None:
+        self._connection.execute("COMMIT")
 
 
 _OUT_OF_REACH = (

@@ -17,6 +17,7 @@ from sealring.storage.sql import client as client_sql
 from sealring.storage.sql import session as sql
 from sealring.storage.sql import user as user_sql
 from sealring.storage.sqlite.database import SqliteDatabase
+from sealring_verify.revocation_feed import revocation_id
 
 
 class SqliteSessions:
@@ -147,6 +148,20 @@ class SqliteSessions:
         """Read a live session."""
         row = self._database.read(sql.FIND_LIVE, {"sid": sid, "now": now})
         return None if row is None else session_of(row)
+
+    async def stands_behind(
+        self, sid: str, *, sub: str, client_id: str, sub_epoch: int, jti: str, now: Instant
+    ) -> bool:
+        """Say in one look whether a live session stands behind a token that was not ended itself."""
+        values = {
+            "sid": sid,
+            "sub": sub,
+            "client_id": client_id,
+            "sub_epoch": sub_epoch,
+            "jti": revocation_id("jti", jti),
+            "now": now,
+        }
+        return self._database.read(sql.STANDS_BEHIND, values) is not None
 
     async def list_live(self, *, sub: str | None, now: Instant, limit: int) -> tuple[Session, ...]:
         """List live sessions, newest first."""

@@ -8,7 +8,7 @@ keep-alive timer is not used: deadlines are judged by one sweep over all connect
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, cast
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 from sealring.protocol.errors import OAuthError
 from sealring.web.exchange import PUSH_EXTENSION
 from sealring.web.http_server.admission import Admission, ConnectionLimits
+from sealring.web.http_server.direct import DirectExchange, KnownHead, KnownHeads
 from sealring.web.http_server.exchange import Exchange
 from sealring.web.http_server.reading import Reading, ReadingStopped
 from sealring.web.http_server.refusal import BODY_TOO_LARGE, BODY_TOO_SLOW, HEAD_TOO_LARGE, MALFORMED, whole_answer
@@ -33,7 +34,7 @@ _EXTENSIONS: Final[dict[str, dict[object, object]]] = {PUSH_EXTENSION: {}}
 class Connection(HttpToolsProtocol):
     """One client connection, swept for deadlines by the server that made it."""
 
-    cycle: Exchange | None  # type: ignore[assignment]  # the newest request; uvicorn's annotation hides the None
+    cycle: Exchange | DirectExchange | None  # type: ignore[assignment]  # the newest request; uvicorn's annotation hides the None
     pipeline: deque[tuple[Exchange, ASGI3Application]]  # type: ignore[assignment]  # newest at the left
 
     def __init__(
@@ -43,21 +44,30 @@ class Connection(HttpToolsProtocol):
         *,
         limits: ConnectionLimits,
         admission: Admission,
+        heads: KnownHeads | None,
         on_lost: Callable[[], None],
         place: str | None = None,
     ) -> None:
-        """`on_lost`: called when the connection is gone. `place`: the address that was admitted before TLS began."""
+        """Serve one connection.
+
+        `heads`: of requests that go the direct way, if any do. `on_lost`: called when the connection is gone. `place`:
+        the address that was admitted before TLS began.
+        """
         super().__init__(config, state, app_state={}, _loop=asyncio.get_running_loop())
         self.limits = limits
         self.admission = admission
+        self.heads = heads
         self.place = place
         self.admitted = place is not None
         self.made = False
         self.on_lost = on_lost
-        self.answering: Exchange | None = None  # started and not complete; those behind it wait in self.pipeline
+        self.answering: Exchange | DirectExchange | None = (
+            None  # started and not complete; those behind it wait in self.pipeline
+        )
         self.last_words: OAuthError | None = None
         self.stopping = False
         self.reading = Reading.HEAD
+        self.at_start = True  # the parser has taken nothing since the end of a request
         self.since = self.loop.time()
         self.untaken_since: float | None = None
         # Bytes of the phase being read: in earlier chunks of input, and at most in the present one.
@@ -94,26 +104,17 @@ class Connection(HttpToolsProtocol):
         self.on_lost()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, then judge what is still incomplete by the bound of its phase."""
-        if self.reading is Reading.IDLE:
-            self._enter(Reading.HEAD)
-        elif self.reading is Reading.DEAF or self.reading is Reading.LINGER:
+        """Answer a request whose head is known, or feed the parser, which learns that head."""
+        heads = self.heads if self.answering is None and self.reading is not Reading.DEAF else None
+        known = heads.recall(data) if heads is not None and self.at_start else None
+        if known is not None:
+            self._answer_directly(*known)
             return
-        self.chunk_bytes = len(data)
-        self.began_inside_chunk = False
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # No protocol is offered: the request is answered as plain HTTP, and what follows it is not for us.
-            self._hear_no_more()
-        except httptools.HttpParserError as error:
-            self._stop_reading(error)
-        else:
-            self.earlier_bytes = 0 if self.began_inside_chunk else self.earlier_bytes + self.chunk_bytes
-            if self.reading is Reading.HEAD and self.earlier_bytes > self.limits.head_bytes:
-                self._refuse(HEAD_TOO_LARGE)
-            elif self.reading is Reading.BODY and self.earlier_bytes > self.limits.body_bytes * _CHUNK_OVERHEAD:
-                self._refuse(BODY_TOO_LARGE)
+        begins = self.at_start or self.reading is Reading.IDLE
+        self.at_start = False
+        self._feed(data)
+        if heads is not None and begins and self.reading is Reading.IDLE and isinstance(self.cycle, Exchange):
+            self.at_start = heads.learn(data, cast("dict[str, Any]", self.cycle.scope))
 
     def on_message_begin(self) -> None:
         """Begin a request, unless no more of them are wanted on this connection."""
@@ -176,7 +177,7 @@ class Connection(HttpToolsProtocol):
         if self.body_room < 0:
             raise ReadingStopped(BODY_TOO_LARGE)
         exchange = self.cycle
-        if exchange is None or exchange.response_complete:
+        if not isinstance(exchange, Exchange) or exchange.response_complete:
             return
         exchange.body += body
         if len(exchange.body) > HIGH_WATER_LIMIT:
@@ -187,7 +188,7 @@ class Connection(HttpToolsProtocol):
         """The request is whole; its exchange hears so unless it has answered already."""
         self._enter(Reading.IDLE)
         exchange = self.cycle
-        if exchange is not None and not exchange.response_complete:
+        if isinstance(exchange, Exchange) and not exchange.response_complete:
             exchange.more_body = False
             exchange.message_event.set()
 
@@ -250,6 +251,44 @@ class Connection(HttpToolsProtocol):
     def _answer(self, exchange: Exchange) -> None:
         self.answering = exchange
         self._start_asgi_task(exchange, self.app)
+
+    def _feed(self, data: bytes) -> None:
+        """Feed the parser, then judge what is still incomplete by the bound of its phase."""
+        if self.reading is Reading.IDLE:
+            self._enter(Reading.HEAD)
+        elif self.reading is Reading.DEAF or self.reading is Reading.LINGER:
+            return
+        self.chunk_bytes = len(data)
+        self.began_inside_chunk = False
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # No protocol is offered: the request is answered as plain HTTP, and what follows it is not for us.
+            self._hear_no_more()
+        except httptools.HttpParserError as error:
+            self._stop_reading(error)
+        else:
+            self.earlier_bytes = 0 if self.began_inside_chunk else self.earlier_bytes + self.chunk_bytes
+            if self.reading is Reading.HEAD and self.earlier_bytes > self.limits.head_bytes:
+                self._refuse(HEAD_TOO_LARGE)
+            elif self.reading is Reading.BODY and self.earlier_bytes > self.limits.body_bytes * _CHUNK_OVERHEAD:
+                self._refuse(BODY_TOO_LARGE)
+
+    def _answer_directly(self, known: KnownHead, body: bytes) -> None:
+        self.reading = Reading.IDLE  # its octets are all there
+        exchange = DirectExchange(self.flow, self.transport, keep_alive=not self.stopping)
+        self.cycle = self.answering = exchange
+        answering = self.loop.create_task(
+            exchange.run(
+                known.respond,
+                body,
+                client=self.client,
+                default_headers=self.server_state.default_headers,
+                on_response=self.on_response_complete,
+            )
+        )
+        self.tasks.add(answering)
+        answering.add_done_callback(self.tasks.discard)
 
     def _stop_reading(self, error: httptools.HttpParserError) -> None:
         if not isinstance(error, httptools.HttpParserCallbackError):

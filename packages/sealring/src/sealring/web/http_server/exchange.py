@@ -18,7 +18,7 @@ from uvicorn._types import (
 )
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
 
-from sealring.protocol.errors import refuse
+from sealring.protocol.errors import OAuthError, refuse
 from sealring.web.exchange import PUSH_EXTENSION
 from sealring.web.http_server.refusal import refusal_body, refusal_headers
 
@@ -114,7 +114,7 @@ class Exchange(RequestResponseCycle):
         pieces = [STATUS_LINE[status]]
         closes = False
         for name, value in headers:
-            prefix = _header_prefix(name)
+            prefix = header_prefix(name)
             if prefix in _FRAMING:
                 closes |= self._note_framing(prefix, value)
             pieces += (prefix, value, b"\r\n")
@@ -164,21 +164,28 @@ class Exchange(RequestResponseCycle):
             raise RuntimeError("The body of the answer does not have the length that its head says.")
 
     async def _fail(self, error: Exception) -> None:
-        error_id = secrets.token_hex(8)
-        # The text is made here: log processors may print the local variables of each frame, and those hold secrets.
-        trace = "".join(traceback.format_exception(error))
-        _log.error("application_failed", error_id=error_id, method=self.scope["method"], exception=trace)
+        refusal = log_failure(error, method=self.scope["method"])
         if self.disconnected or self.head_written:
             return
         self.response_started = False
         self.chunked_encoding = None
-        body = refusal_body(refuse("internal_error", error_id=error_id))
+        body = refusal_body(refusal)
         await self.send({"type": "http.response.start", "status": 500, "headers": refusal_headers(body)})
         await self.send({"type": "http.response.body", "body": body})
 
 
+def log_failure(error: Exception, *, method: str) -> OAuthError:
+    """Log what an application failed with, and refuse under the name of that entry."""
+    error_id = secrets.token_hex(8)
+    # The text is made here: log processors may print the local variables of each frame, and those hold secrets.
+    trace = "".join(traceback.format_exception(error))
+    _log.error("application_failed", error_id=error_id, method=method, exception=trace)
+    return refuse("internal_error", error_id=error_id)
+
+
 @lru_cache(maxsize=256)  # the names are those in our own code; the check is worth doing once each
-def _header_prefix(name: bytes) -> bytes:
+def header_prefix(name: bytes) -> bytes:
+    """Write a header up to its value; RuntimeError for a name that HTTP forbids."""
     if HEADER_RE.search(name):
         raise RuntimeError("A header of the answer has a name that HTTP forbids.")
     return name.lower() + b": "

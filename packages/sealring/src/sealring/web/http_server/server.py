@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 
 from sealring.web.http_server.admission import Admission, ConnectionLimits
 from sealring.web.http_server.connection import Connection
+from sealring.web.http_server.direct import KnownHeads, Recognise
 from sealring.web.http_server.listening import (
     BACKLOG,
     Listen,
@@ -44,8 +45,13 @@ class HttpServer:
         listen: Listen | ListenUnix,
         limits: ConnectionLimits | None = None,
         tls: Tls | None = None,
+        recognise: Recognise | None = None,
     ) -> None:
-        """`limits`: None for the defaults of ConnectionLimits. `tls`: None for plain HTTP."""
+        """Serve `app`.
+
+        `limits`: None for the defaults of ConnectionLimits. `tls`: None for plain HTTP. `recognise`: what of `app` may
+        be asked directly.
+        """
         self._listen = listen
         self._tls = tls
         self._limits = ConnectionLimits() if limits is None else limits
@@ -62,6 +68,7 @@ class HttpServer:
             server_header=False,
         )
         self._state = ServerState()
+        self._heads = None if recognise is None else KnownHeads(recognise)
         self._listeners: list[asyncio.Server | TlsListener] = []
         self._socket_identity: tuple[int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -87,6 +94,7 @@ class HttpServer:
                 self._state,
                 limits=self._limits,
                 admission=admission,
+                heads=self._heads,
                 on_lost=self._note_lost,
                 place=place,
             )

@@ -11,9 +11,8 @@ from sealring.services.administrator import EnrollAdministrator, enroll_administ
 from sealring.services.house import House
 from sealring.web.endpoints.session import refuse_content
 from sealring.web.exchange import Answer, Request, json_answer, refusal_answer
-from sealring.web.pages.render import page_environment, render_page
+from sealring.web.pages.render import PAGES, page_values, render_page
 
-_PAGES: Final = page_environment("sealring.web")
 _LIMITED_AS: Final = "administrator link"
 
 
@@ -26,7 +25,7 @@ class _EnrollMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 async def get_admin_enroll(_request: Request, house: House) -> Answer:
     """Show the page; the link's secret is in the fragment, so it never came here."""
-    return render_page(_PAGES, "admin_enroll.html", {"base": house.issuer})
+    return render_page(PAGES, "admin_enroll.html", page_values(house, {}))
 
 
 async def post_admin_enroll(request: Request, house: House) -> Answer:

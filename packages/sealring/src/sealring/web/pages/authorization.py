@@ -56,7 +56,7 @@ async def get_authorize(request: Request, house: House) -> Answer:
         now=now,
         randomness=house.randomness,
     )
-    if isinstance(answer, Returned):
+    if not isinstance(answer, Waiting):
         return show(answer, house)
     return _wait(answer, encoded, browser, house, began_at=began_at)
 

@@ -1,17 +1,21 @@
 """`/consent`: a person is asked what a client may do, and remembered where that is safe (SECURITY E2)."""
 
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from typing import Final
 
 import msgspec
 
+from sealring.protocol.authorization import metadata_digest
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.interaction import Interaction, read_interaction, write_interaction
-from sealring.protocol.redirect_uri import redirect_host, redirect_source
+from sealring.protocol.redirect_uri import redirect_source
 from sealring.protocol.sso_session import SsoSession
 from sealring.services.authorization import (
     Asked,
     Returned,
     Standing,
+    Waiting,
     allow,
     answer_authorization,
     deny,
@@ -23,6 +27,7 @@ from sealring.web.exchange import Answer, Request
 from sealring.web.form import read_form
 from sealring.web.pages.authorization import find_interaction, redirect, show
 from sealring.web.pages.browser import Browser, read_browser, refuse_foreign_form
+from sealring.web.pages.client_card import client_card
 from sealring.web.pages.oauth_error import error_page
 from sealring.web.pages.render import PAGES, page_values, render_page
 
@@ -33,6 +38,12 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True):
     interaction: Interaction
     asked: Asked
     session: SsoSession
+
+    @property
+    def digest(self) -> str:
+        """What is asked of whom: another person in this browser, or a client with another face, is another question."""
+        asked = self.session.id.encode() + metadata_digest(self.asked.client)
+        return urlsafe_b64encode(sha256(asked).digest()).decode()
 
 
 async def get_consent(request: Request, house: House) -> Answer:
@@ -64,7 +75,7 @@ async def post_consent(request: Request, house: House) -> Answer:
     if isinstance(question, Answer):
         return question
     decision = form.get("decision")
-    if decision not in _DECISIONS:
+    if decision not in _DECISIONS or interaction.question != question.digest:
         return await _page(question, house)
     if decision == "deny":
         return show(deny(question.asked, issuer=house.issuer), house)
@@ -82,13 +93,16 @@ async def _allow(question: _Question, request: Request, house: House) -> Answer:
         now=now,
         randomness=house.randomness,
     )
-    if not isinstance(answer, Returned):
+    if isinstance(answer, Waiting):
         return _back(question.interaction, house)
-    await allow(question.asked, question.session, request.caller, store=house.store, now=now)
+    if isinstance(answer, Returned) and "code" in answer.parameters:
+        await allow(question.asked, question.session, request.caller, store=house.store, now=now)
     return show(answer, house)
 
 
 async def _find_question(interaction: Interaction, browser: Browser, house: House) -> _Question | Answer:
+    if house.halted:
+        return error_page(refuse("store_rolled_back", retry_after=60), house)
     asked = await find_authorization_request(interaction.query.encode(), store=house.store, issuer=house.issuer)
     if not isinstance(asked, Asked):
         return show(asked, house)
@@ -104,17 +118,16 @@ def _back(interaction: Interaction, house: House) -> Answer:
 
 
 async def _page(question: _Question, house: House) -> Answer:
-    request, client = question.asked.request, question.asked.client
+    redirect_uri = question.asked.request.address.redirect_uri
     user = await house.store.users.find(question.session.sub)
+    interaction = msgspec.structs.replace(question.interaction, question=question.digest)
     values: dict[str, object] = {
-        "interaction": write_interaction(question.interaction, key=house.signer.interaction_keys()[0]),
-        "client": client,
-        "host": redirect_host(request.address.redirect_uri),
+        "interaction": write_interaction(interaction, key=house.signer.interaction_keys()[0]),
+        "client": client_card(question.asked.client, redirect_uri=redirect_uri),
         "scopes": await _describe(question.asked, house),
         "person": "" if user is None else user.username or user.email or user.sub,
     }
-    sources = (redirect_source(request.address.redirect_uri),)
-    return render_page(PAGES, "consent.html", page_values(house, values), form_action=sources)
+    return render_page(PAGES, "consent.html", page_values(house, values), form_action=(redirect_source(redirect_uri),))
 
 
 async def _describe(asked: Asked, house: House) -> list[str]:
@@ -122,4 +135,6 @@ async def _describe(asked: Asked, house: House) -> list[str]:
     words: dict[str, str] = {}
     for api in await house.store.apis.list_all():
         words |= {scope: text or scope for scope, text in api.scopes.items()}
-    return [words.get(scope, scope) for scope in sorted(asked.request.scope)]
+    # Who the person is comes first: it is what every other thing is told about.
+    in_order = sorted(asked.request.scope, key=lambda scope: (scope != "openid", scope))
+    return [words.get(scope, scope) for scope in in_order]

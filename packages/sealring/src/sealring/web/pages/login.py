@@ -4,7 +4,7 @@ from urllib.parse import parse_qs
 
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.interaction import Interaction, read_interaction, write_interaction
-from sealring.protocol.redirect_uri import redirect_host, redirect_source
+from sealring.protocol.redirect_uri import redirect_source
 from sealring.protocol.secret import Secret
 from sealring.services.authorization import Asked, find_authorization_request
 from sealring.services.house import House
@@ -14,6 +14,7 @@ from sealring.web.exchange import Answer, Request
 from sealring.web.form import read_form
 from sealring.web.pages.authorization import find_interaction, redirect, show
 from sealring.web.pages.browser import Browser, read_browser, refuse_foreign_form
+from sealring.web.pages.client_card import client_card
 from sealring.web.pages.oauth_error import error_page
 from sealring.web.pages.render import PAGES, page_values, render_page
 
@@ -92,8 +93,7 @@ async def _form(
         "interaction": write_interaction(interaction, key=house.signer.interaction_keys()[0]),
         "name": hint if name is None else name,
         "refusal": refusal,
-        "client": None if asked is None else asked.client,
-        "host": None if asked is None else redirect_host(asked.request.address.redirect_uri),
+        "client": None if asked is None else client_card(asked.client, redirect_uri=asked.request.address.redirect_uri),
     }
     sources = () if asked is None else (redirect_source(asked.request.address.redirect_uri),)
     # 401 would make a browser ask for a password of its own: it is a page that says what was wrong.

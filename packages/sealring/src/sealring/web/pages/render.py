@@ -26,7 +26,7 @@ PAGES: Final = page_environment("sealring.web")
 
 def page_values(house: House, values: dict[str, object]) -> dict[str, object]:
     """Add to a page's values what the frame of every page needs."""
-    return {"base": house.issuer, **values}
+    return {"base": house.issuer, "style": house.page_style, **values}
 
 
 def render_page(

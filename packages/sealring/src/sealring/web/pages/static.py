@@ -8,7 +8,7 @@ from typing import Final
 
 from sealring.protocol.errors import refuse
 from sealring.services.house import House
-from sealring.web.exchange import Answer, Request, refusal_answer
+from sealring.web.exchange import Answer, Headers, Request, refusal_answer
 
 _MEDIA_TYPES: Final = {
     ".css": b"text/css; charset=utf-8",
@@ -38,17 +38,20 @@ async def get_static(request: Request, _house: House) -> Answer:
 def static_answer(found: Mapping[str, tuple[bytes, bytes]], request: Request) -> Answer:
     """Give the file that the path names, or say that there is none."""
     file = found.get(request.parameters["name"])
-    if file is None:
-        return refusal_answer(refuse("not_found"))
-    media_type, content = file
+    return refusal_answer(refuse("not_found")) if file is None else file_answer(*file, request)
+
+
+def file_answer(media_type: bytes, content: bytes, request: Request, *, headers: Headers = ()) -> Answer:
+    """Give a file, or say that the browser has it already."""
     etag = f'"{sha256(content).hexdigest()[:32]}"'
-    headers = (
+    told = (
         (b"content-type", media_type),
         (b"cache-control", b"no-cache"),
         (b"etag", etag.encode()),
         (b"x-content-type-options", b"nosniff"),
         (b"cross-origin-resource-policy", b"same-origin"),
+        *headers,
     )
     if etag in request.headers.get("if-none-match", ""):
-        return Answer(status=304, headers=headers, body=b"")
-    return Answer(status=200, headers=headers, body=content)
+        return Answer(status=304, headers=told, body=b"")
+    return Answer(status=200, headers=told, body=content)
