@@ -34,14 +34,6 @@ RFC_WORDS = {
     "temporarily_unavailable",
     "server_error",
     "mfa_required",
-    # OpenID Connect Core 1.0 §3.1.2.6 and RFC 6749 §4.1.2.1
-    "access_denied",
-    "consent_required",
-    "login_required",
-    "registration_not_supported",
-    "request_not_supported",
-    "request_uri_not_supported",
-    "unsupported_response_type",
     # RFC 7591 §3.2.2
     "invalid_client_metadata",
     "invalid_redirect_uri",

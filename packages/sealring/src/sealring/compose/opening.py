@@ -28,6 +28,7 @@ from sealring.protocol.refresh_token_format import TokenRealm
 from sealring.protocol.subject_identifier import PairwiseKey
 from sealring.services.acknowledgement import Readers
 from sealring.services.client_keys import ClientKeys
+from sealring.services.client_logo import ClientLogos
 from sealring.services.desk import Desk
 from sealring.services.house import House
 from sealring.services.key_admin import KeyDesk
@@ -97,6 +98,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             checked_tokens=VerifiedTokens(),
             outgoing=outgoing,
             client_keys=ClientKeys(outgoing, monotonic=time.monotonic),
+            client_logos=ClientLogos(outgoing, monotonic=time.monotonic),
             pairwise_key=PairwiseKey(unlocked.standing.pairwise),
             sso_policy=sso_policy(settings),
             page_style=_read_style(settings),

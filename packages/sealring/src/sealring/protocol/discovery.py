@@ -90,7 +90,6 @@ def authorization_server_metadata(issuer: str) -> dict[str, object]:
         "subject_types_supported": list(SUBJECT_TYPES),
         "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "userinfo_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
-        "acr_values_supported": [PASSWORD_ACR],
         "claim_types_supported": ["normal"],
         "claims_supported": sorted(STANDARD_CLAIMS | _CLAIMS_OF_EVERY_LOG_IN),
         "claims_parameter_supported": True,

@@ -20,6 +20,7 @@ from sealring.protocol.instant import Seconds
 from sealring.protocol.sso_session import SsoPolicy
 from sealring.protocol.subject_identifier import PairwiseKey
 from sealring.services.client_keys import ClientKeys
+from sealring.services.client_logo import ClientLogos
 from sealring.services.readiness import Readiness
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import RevocationFeed
@@ -50,6 +51,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     key_set_life: Seconds
     checked_tokens: VerifiedTokens
     pairwise_key: PairwiseKey
+    client_logos: ClientLogos
     outgoing: Outgoing
     client_keys: ClientKeys
     sso_policy: SsoPolicy

@@ -27,6 +27,7 @@ from sealring.web.exchange import Endpoint
 from sealring.web.pages.account import get_account, post_account
 from sealring.web.pages.admin_enroll import get_admin_enroll, post_admin_enroll
 from sealring.web.pages.authorization import get_authorize, post_authorize
+from sealring.web.pages.client_logo import get_client_logo
 from sealring.web.pages.consent import get_consent, post_consent
 from sealring.web.pages.inspect import get_inspect
 from sealring.web.pages.login import get_login, post_login
@@ -67,6 +68,7 @@ ROUTES: Mapping[str, Methods] = MappingProxyType(
         "/inspect": {"GET": get_inspect},
         "/static/style.css": {"GET": get_style},
         "/static/logo": {"GET": get_logo},
+        "/client-logo/{client_id}": {"GET": get_client_logo},
         "/static/{name}": {"GET": get_static},
     }
 )

@@ -37,10 +37,11 @@ async def test_the_page_shows_who_sent_the_person(site: SimpleNamespace, person:
     page = (await person.authorize()).text
     assert "App" in page
     assert "app.example" in page
-    for name in ("client-logo", "client-policy", "client-tos"):
+    for name in ("client-policy", "client-tos"):
         assert re.search(rf'<a id="{name}" href="https://app.example/[^"]+" rel="noopener noreferrer"', page)
     # Nothing is fetched from anywhere else: who signs in is nobody's business.
-    assert "<img" not in page
+    assert re.findall(r'<img id="client-logo" src="([^"]+)"', page) == ["http://localhost:8799/client-logo/app"]
+    assert page.count("<img") == 1
 
 
 async def test_a_wrong_password_and_an_unknown_name_get_the_same_words(person: SimpleNamespace) -> None:

@@ -17,9 +17,11 @@ class ClientLink(msgspec.Struct, frozen=True, kw_only=True):
 class ClientCard(msgspec.Struct, frozen=True, kw_only=True):
     """`host`: where the answer goes. `verified`: False where a client registered itself (SECURITY E3)."""
 
+    client_id: str
     name: str
     host: str
     verified: bool
+    has_logo: bool
     links: tuple[ClientLink, ...]
 
 
@@ -28,14 +30,15 @@ def client_card(client: Client, *, redirect_uri: str) -> ClientCard:
     pages = client.pages
     registered = (
         ("client-uri", pages.client_uri, "About this application"),
-        ("client-logo", pages.logo_uri, "Its logo"),
         ("client-policy", pages.policy_uri, "How it handles your data"),
         ("client-tos", pages.tos_uri, "Its terms of use"),
     )
     return ClientCard(
+        client_id=client.client_id,
         name=client.name,
         host=redirect_host(redirect_uri),
         verified=not client.self_registered,
+        has_logo=pages.logo_uri is not None,
         links=tuple(
             ClientLink(id=name, href=uri, text=text)
             for name, uri, text in registered
