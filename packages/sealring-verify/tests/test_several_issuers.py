@@ -159,3 +159,15 @@ def test_it_must_be_clear_who_a_token_is_meant_for() -> None:
     with pytest.raises(ValueError, match="one verifier for opaque tokens"):
         Verifier.any_of(*opaque)
     assert len(Verifier.any_of(Verifier(here, "orders"), Verifier(there, "orders"), opaque[0]).verifiers) == 3
+
+
+async def test_what_is_no_text_or_too_long_is_refused_by_whoever_gets_it(issuer: "LocalIssuer") -> None:
+    asking = IntrospectionClient(client_id="orders", client_secret="k", endpoint=f"{issuer.url}/introspect")
+    opaque = Verifier("https://other.example", "orders", opaque=True, introspection=asking)
+    for second in (Verifier("https://other.example", "orders"), opaque):
+        verifier = Verifier.any_of(Verifier(issuer.url, "orders"), second)
+        for token in (None, b"a.b.c", 7, ["a"], {"a": 1}):
+            assert await outcome(verifier, token) == "token_malformed"
+        for token in ("a" * 20_000, "a." * 20_000, "a" * 20_000 + ".b.c.d.e"):
+            assert await outcome(verifier, token) == "token_too_large"
+    assert "/introspect" not in issuer.requests

@@ -10,6 +10,7 @@ from sealring_verify import InvalidToken, Verifier
 from sealring_verify.jose import base64url
 from sealring_verify.jose.jwk import PrivateKey, SecretKey, generate_private_key, make_secret_key
 from sealring_verify.jose.jws import sign_compact
+from sealring_verify.provider_profile import ProviderProfile
 from sealring_verify.static_keys import read_static_keys
 
 ISSUER = "https://id.example.com"
@@ -46,6 +47,20 @@ def test_an_rsa_key_in_pem_is_for_ps256_where_that_is_asked_for() -> None:
     assert outcome(key, jwks=pem(key)) == "unknown_key"
     assert outcome(key, jwks=pem(key), algorithms=["PS256"]) == "u1"
     assert outcome(key, jwks=pem(key), algorithms=["PS256", "RS256"]) == "unknown_key"
+    profile = ProviderProfile(name="signs by PS256", algorithms=frozenset({"PS256"}))
+    assert outcome(key, jwks=pem(key), profile=profile) == "u1"
+
+
+def test_another_issuers_tokens_may_name_ed25519_by_its_older_name_where_that_is_listed() -> None:
+    key, older = generate_private_key("Ed25519"), {"alg": "EdDSA"}
+    profile = ProviderProfile(name="any")
+    assert outcome(key, older, jwks=pem(key), profile=profile) == "algorithm_not_allowed"
+    assert outcome(key, older, jwks=pem(key), profile=profile, algorithms=["EdDSA"]) == "u1"
+    listing = ProviderProfile(name="older", algorithms=frozenset({"EdDSA"}))
+    assert outcome(key, older, jwks=pem(key), profile=listing) == "u1"
+    narrow = ProviderProfile(name="narrow", algorithms=frozenset({"ES256"}))
+    with pytest.raises(ValueError, match=r"some of: ES256$"):
+        outcome(key, jwks=pem(key), profile=narrow, algorithms=["EdDSA"])
 
 
 def test_two_keys_of_one_algorithm_are_both_tried_and_three_need_ids() -> None:

@@ -8,7 +8,7 @@ import msgspec
 from sealring_verify.claims import AccessToken, parse_claims_set, read_claims
 from sealring_verify.errors import InvalidToken
 from sealring_verify.issuer_metadata import Discovery
-from sealring_verify.jose.algorithms import ALGORITHMS
+from sealring_verify.jose.algorithms import ALGORITHMS, OTHER_NAMES
 from sealring_verify.jose.jws import VerifiedJws
 
 # RFC 6749 §3.3, one token of it: in a list an entry with a space would count as two.
@@ -58,8 +58,9 @@ class ProviderProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse a profile that asks for nothing, or for what cannot be."""
-        if not self.algorithms or not ALGORITHMS.issuperset(self.algorithms):
-            raise ValueError(f"algorithms must be some of: {', '.join(sorted(ALGORITHMS))}")
+        known = ALGORITHMS | OTHER_NAMES.keys()
+        if not self.algorithms or not known.issuperset(self.algorithms):
+            raise ValueError(f"algorithms must be some of: {', '.join(sorted(known))}")
         if not self.types:
             raise ValueError("types must name at least one typ, or None for tokens without one")
         if not self.client_id_claims or not all((*self.client_id_claims, self.scope_claim, self.jti_claim)):

@@ -7,6 +7,7 @@ import msgspec
 
 from sealring_verify.claims import AccessToken
 from sealring_verify.errors import InvalidToken, TokenRefused
+from sealring_verify.jose.jws import MAX_TOKEN_LENGTH
 from sealring_verify.step_up import StepUp
 from sealring_verify.unverified_issuer import unverified_issuer
 from sealring_verify.verifier_status import VerifierStatus
@@ -117,7 +118,7 @@ class SeveralIssuers:
         if issuer is None:
             # Five parts: encrypted, so that only who has the key can say whose it is. Else whoever takes opaque ones;
             # failing that, anybody's refusal says what is wrong with it.
-            encrypted = isinstance(token, str) and token.count(".") == 4
+            encrypted = isinstance(token, str) and len(token) <= MAX_TOKEN_LENGTH and token.count(".") == 4
             taker = self._others.get("encrypted") if encrypted else None
             return taker or self._others.get("opaque") or self.verifiers[0]
         found = self._signed.get(issuer)

@@ -128,7 +128,8 @@ class Verifier:
         self._clock = clock
         self._monotonic = monotonic
         self._leeway = checked_leeway(leeway)
-        self._static_keys = symmetric_key_set(symmetric_secrets) if symmetric_secrets else parsed_jwks(jwks, algorithms)
+        allowed = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms, profile)
+        self._static_keys = symmetric_key_set(symmetric_secrets) if symmetric_secrets else parsed_jwks(jwks, allowed)
         self._decryption = None if decryption_jwks is None else Decryption(key_document(decryption_jwks))
         self._issuer_keys = IssuerKeys(
             self.issuer,
@@ -145,7 +146,6 @@ class Verifier:
             monotonic=monotonic,
         )
         self._cutoffs = Cutoffs()
-        allowed = frozenset({"HS256"}) if symmetric_secrets else checked_algorithms(algorithms, profile)
         asking = introspection or (IntrospectionClient(client_id=audience, client_secret=api_key) if api_key else None)
         self._tokens: SignedTokens | OpaqueTokens = (
             self._opaque_tokens(asking, is_sealring=introspection is None)

@@ -146,6 +146,6 @@ def checked_leeway(leeway: int) -> int:
     return leeway
 
 
-def parsed_jwks(jwks: KeySource | None, algorithms: Collection[str] | None) -> KeySet | None:
+def parsed_jwks(jwks: KeySource | None, algorithms: frozenset[str]) -> KeySet | None:
     """Read a key set that was given in place of fetching one. ValueError where nothing of it can be used."""
-    return None if jwks is None else read_static_keys(jwks, algorithms=frozenset(algorithms or ()))
+    return None if jwks is None else read_static_keys(jwks, algorithms=algorithms)

@@ -67,7 +67,9 @@ function strictHeader({ text, header, faults }) {
   if (has("not_canonical") || ![...header.values()].every(isFlat)) throw new Refused("token_malformed");
   if (has("duplicate_member")) throw new Refused("duplicate_member");
   if (header.has("crit")) throw new Refused("critical_header");
-  for (const name of ["alg", "kid", "typ"]) {
+  const isList = !header.has("x5c") || Array.isArray(header.get("x5c"));
+  if (header.has("jwk") || header.has("b64") || !isList) throw new Refused("token_malformed");
+  for (const name of ["alg", "kid", "typ", "cty", "jku", "x5u", "x5t", "x5t#S256"]) {
     if (header.has(name) ? typeof header.get(name) !== "string" : name === "alg") throw new Refused("token_malformed");
   }
   return { alg: header.get("alg"), kid: header.get("kid") };
