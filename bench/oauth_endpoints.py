@@ -49,6 +49,7 @@ class Endpoints:
         self.asking = asking
         self.refresh_tokens: list[bytes] = []
         self.access_tokens: list[bytes] = []
+        self.sso_cookies: list[str] = []
 
     def _request(self, path: str, secret: str, name: str, form: dict[str, str], **more: str) -> bytes:
         body = urlencode({"scope": "orders:read", **form, **more}).encode() if form else b""
@@ -178,6 +179,7 @@ def oidc_provider(folder: Path) -> Iterator[Endpoints]:
             port, introspection="/token/introspection", resource="urn:orders", asking=f"shop:{trunk.SECRET}"
         )
         theirs.refresh_tokens = [token.encode() for token in made["refresh_tokens"]]
+        theirs.sso_cookies = made["sso_cookies"]
         yield theirs
     finally:
         process.terminate()
