@@ -213,7 +213,10 @@ class Suite:
             return None
         acts = {"login-submit": "login", "consent-allow": "consent", "form-post": "form_post"}
         acts["logout-confirm"] = "logout"
-        return next((act for element, act in acts.items() if page.shows(element)), None)
+        act = next((act for element, act in acts.items() if page.shows(element)), None)
+        # The suite chooses what to do on a page by its address.
+        assert act in {None, "form_post"} or page.path == f"/{act}", page.url
+        return act
 
     async def _click(self, page: Page, act: str) -> httpx.Response:
         decision = "consent-deny" if self.refuse_consent else "consent-allow"
