@@ -99,6 +99,7 @@ class Endpoints:
         self.asking = asking
         self.refresh_tokens: list[bytes] = []
         self.access_tokens: list[bytes] = []
+        self.sso_cookies: list[str] = []
 
     def _request(self, path: str, secret: str, name: str, form: dict[str, str], **more: str) -> bytes:
         body = urlencode({"scope": "orders:read", **form, **more}).encode() if form else b""
@@ -272,6 +273,7 @@ def oidc_provider(folder: Path) -> Iterator[Endpoints]:
         )
         theirs.pid = process.pid
         theirs.refresh_tokens = [token.encode() for token in made["refresh_tokens"]]
+        theirs.sso_cookies = made["sso_cookies"]
         yield theirs
     finally:
         process.terminate()

@@ -1,5 +1,5 @@
 // The peer of the bench: npm oidc-provider on SQLite, as durable as Sealring (WAL, synchronous=FULL), with one client.
-// Arguments: port, database file, number of refresh tokens to make. Prints one line of JSON when it listens.
+// Arguments: port, database file, number of refresh tokens and of signed-in browsers to make. Prints one line of JSON when it listens.
 import { generateKeyPairSync } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { Provider } from "oidc-provider";
@@ -113,4 +113,14 @@ for (let number = 0; number < sessions; number += 1) {
   });
   refreshTokens.push(await token.save());
 }
-provider.listen(port, "127.0.0.1", () => console.log(JSON.stringify({ refresh_tokens: refreshTokens })));
+const ssoCookies = [];
+for (let number = 0; number < sessions; number += 1) {
+  const grant = new provider.Grant({ accountId: "ada", clientId: "shop" });
+  grant.addOIDCScope("openid");
+  const session = new provider.Session({ accountId: "ada", loginTs: now() });
+  session.ensureClientContainer("shop");
+  session.grantIdFor("shop", await grant.save());
+  await session.save(86400);
+  ssoCookies.push(`_session=${session.jti ?? session.id}`);
+}
+provider.listen(port, "127.0.0.1", () => console.log(JSON.stringify({ refresh_tokens: refreshTokens, sso_cookies: ssoCookies })));

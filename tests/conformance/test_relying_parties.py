@@ -5,9 +5,10 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 import warnings
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,7 @@ with warnings.catch_warnings(record=True):  # it would rather have a successor o
     from authlib.oidc.core import CodeIDToken
 
 if TYPE_CHECKING:
-    from conformance.conftest import Suite
+    from conformance.conftest import Bench, Suite
     from conftest import CertificateAuthority
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -47,10 +48,9 @@ def node() -> Path:
 
 
 @pytest.fixture
-def real_time(suite: "Suite") -> Iterator[None]:
+def real_time(suite: "Suite") -> None:
     """Libraries compare times with the machine's clock."""
     suite.installation.set_clock(0)
-    return
 
 
 class Conversation:
@@ -159,3 +159,39 @@ async def test_authlib_goes_the_whole_way(suite: "Suite") -> None:
         page = await suite.log_out(**bye, state="bye")
         assert page.given == {"state": "bye"}
         assert (await party.get(metadata["userinfo_endpoint"])).status_code == 401
+
+
+@pytest.mark.usefixtures("real_time")
+async def test_a_site_of_django_signs_in_renews_and_signs_out(
+    suite: "Suite", bench: "Bench", authority_of_the_run: "CertificateAuthority", tmp_path: Path
+) -> None:
+    home = f"http://localhost:{bench.site_port}/"
+    arguments = [str(bench.site_port), suite.issuer, "site", suite.secret("site"), tmp_path / "site.db"]
+    environment = {**os.environ, "REQUESTS_CA_BUNDLE": str(authority_of_the_run.file)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, FOLDER / "django_site.py", *arguments, stdout=PIPE, stderr=PIPE, env=environment
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        listening = await asyncio.wait_for(process.stdout.readline(), LONG_ENOUGH)
+        assert listening, (await process.stderr.read()).decode()
+
+        first = await suite.walk(f"{home}oidc/authenticate/", {})
+        assert first.url == home
+        assert first.visited[0] == "login"
+        assert first.response.json()["email"] == "ada@people.example"
+
+        await asyncio.sleep(2.5)
+        renewed = await suite.walk(home, {})  # by prompt=none, as its middleware has it
+        assert renewed.visited == []
+        assert renewed.response.json()["email"] == "ada@people.example"
+        assert renewed.response.json()["renew_after"] > first.response.json()["renew_after"]
+
+        last = await suite.walk(f"{home}oidc/logout/", {})
+        assert last.url == home
+        assert last.response.json()["email"] is None
+        suite.check_error(await suite.authorize(prompt="none"), "login_required")
+    finally:
+        process.kill()
+        await process.communicate()
