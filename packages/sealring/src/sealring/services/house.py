@@ -20,6 +20,7 @@ from sealring.protocol.sso_session import SsoPolicy
 from sealring.protocol.subject_identifier import PairwiseKey
 from sealring.services.client_keys import ClientKeys
 from sealring.services.readiness import Readiness
+from sealring.services.registration import RegistrationDesk
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import RevocationFeed
 from sealring_verify.verified_tokens import VerifiedTokens
@@ -30,8 +31,9 @@ __all__ = ["House", "StoreUnavailable"]
 class House(msgspec.Struct, frozen=True, kw_only=True):
     """The ports in their places. `activity`: None where ordinary acts are told to nobody.
 
-    `checked_tokens`: signatures that held, so that a token that is asked about again costs its rows alone.
-    `readiness`: whether this node may serve, which its upkeep keeps.
+    `registration`: None where clients do not register themselves. `checked_tokens`: signatures that held, so that a
+    token that is asked about again costs its rows alone. `readiness`: whether this node may serve, which its upkeep
+    keeps.
     """
 
     issuer: str
@@ -53,6 +55,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     client_keys: ClientKeys
     sso_policy: SsoPolicy
     activity: ActivityStream | None = None
+    registration: RegistrationDesk | None = None
 
     @property
     def halted(self) -> bool:
