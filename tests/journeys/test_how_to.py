@@ -135,6 +135,33 @@ async def test_a_service_calls_another_as_the_page_shows(
         assert (await asyncio.to_thread(fetch, f"{api}/orders", good)).status_code == 200
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the page uses curl, and there is none here")
+async def test_applications_are_registered_and_register_themselves_as_the_page_shows(
+    installation: "Installation",
+) -> None:
+    page = "sign-in-with-openid-connect.md"
+    (setting,) = blocks(page, installation.issuer, "toml")
+    (mode,) = re.findall(r'mode = ("\w+")', setting)
+    installation.configure(rest=f"registration = {{mode = {mode}}}")
+    await installation.furnish()
+    await installation.start()
+    adding, adding_public, claiming = blocks(page, installation.issuer, "console")
+    ran = await installation.run(*shlex.split(adding)[2:])
+    assert "slc_" in ran.out, ran.err
+    ran = await installation.run(*shlex.split(adding_public)[2:])
+    assert (ran.status, "slc_" in ran.out) == (0, False), ran.err
+    ran = await installation.run(*shlex.split(claiming.replace(" ada ", " user-0 "))[2:])
+    assert "Ada Lovelace" in ran.out, ran.err
+    registering, reading, deleting = blocks(page, installation.issuer, "sh")
+    told = json.loads(await shell(registering, {}))
+    assert told["client_secret"].startswith("slc_")
+    variables = {name.upper(): told[name] for name in ("registration_client_uri", "registration_access_token")}
+    assert json.loads(await shell(reading, variables))["client_id"] == told["client_id"]
+    assert (await installation.run("clients", "show", told["client_id"])).status == 0
+    assert await shell(deleting, variables) == ""
+    assert (await installation.run("clients", "show", told["client_id"])).status == 1
+
+
 @asynccontextmanager
 async def listen_for_orders(issuer: str) -> AsyncIterator[str]:
     """Serve the API of the page that protects one, on this machine."""

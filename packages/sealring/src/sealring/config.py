@@ -131,6 +131,18 @@ class OutgoingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     allow: tuple[str, ...] = ()
 
 
+class RegistrationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether clients may register themselves: nobody, or everybody within the limits.
+
+    `require_pkce`: of confidential ones too. `per_network`: in an hour. `most_clients`: in all.
+    """
+
+    mode: Literal["off", "open"] = "off"
+    require_pkce: bool = True
+    per_network: int = 20
+    most_clients: int = 1000
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. Paths are taken from the folder of the configuration file.
 
@@ -155,6 +167,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     keys: KeySettings = KeySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     outgoing: OutgoingSettings = OutgoingSettings()
+    registration: RegistrationSettings = RegistrationSettings()
     folder: Path = Path()
 
     def __repr__(self) -> str:
@@ -314,6 +327,8 @@ def _bounds_problem(settings: Settings) -> SettingsProblem | None:
         "keys.key_set_seconds": (settings.keys.key_set_seconds, 1, 3600),
         "sso.idle_minutes": (settings.sso.idle_minutes, 1, 60 * 24 * 366),
         "sso.absolute_hours": (settings.sso.absolute_hours, 1, 24 * 366),
+        "registration.per_network": (settings.registration.per_network, 1, 100_000),
+        "registration.most_clients": (settings.registration.most_clients, 1, 100_000),
         "limits.failures_per_account": (settings.limits.failures_per_account, 1, 100),
         "limits.failures_per_network": (settings.limits.failures_per_network, 1, 100_000),
     }

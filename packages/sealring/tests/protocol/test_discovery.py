@@ -68,7 +68,7 @@ def test_loopback_is_this_machine_by_name_or_number() -> None:
 
 
 def test_the_metadata_name_only_what_exists() -> None:
-    metadata = authorization_server_metadata("https://id.example/auth")
+    metadata = authorization_server_metadata("https://id.example/auth", registration=False)
     assert metadata["issuer"] == "https://id.example/auth"
     assert metadata["jwks_uri"] == "https://id.example/auth/jwks"
     assert metadata["introspection_endpoint"] == "https://id.example/auth/introspect"
@@ -83,3 +83,9 @@ def test_the_metadata_name_only_what_exists() -> None:
         algorithms = metadata[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
         assert algorithms == ["ES256", "Ed25519", "EdDSA", "PS256", "RS256"]
     assert metadata["introspection_endpoint_auth_methods_supported"] == ["client_secret_basic"]
+
+
+def test_registration_is_named_only_where_it_is_on() -> None:
+    assert "registration_endpoint" not in authorization_server_metadata("https://id.example", registration=False)
+    named = authorization_server_metadata("https://id.example", registration=True)["registration_endpoint"]
+    assert named == "https://id.example/register"

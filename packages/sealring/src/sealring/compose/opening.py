@@ -17,6 +17,7 @@ from sealring.compose.problem import ComposeProblem
 from sealring.compose.unlocking import UnlockedStore, master_key_path, open_locked_store, unlock_store
 from sealring.config import Settings, hash_parameters, page_style, password_policy, reserved_places, sso_policy
 from sealring.hashing.password_hash import HashingThreads
+from sealring.limiting.registration import MemoryRegistrationLimit
 from sealring.limiting.sign_in import MemorySignInLimit
 from sealring.outgoing.fetcher import GuardedFetcher, OutgoingPolicy, TrustProblem, load_trust
 from sealring.ports import Clock, Store, StoreIdentity
@@ -34,6 +35,7 @@ from sealring.services.house import House
 from sealring.services.key_admin import KeyDesk
 from sealring.services.key_schedule import KeyTerms, complete_key_stock
 from sealring.services.readiness import Readiness, is_another_store
+from sealring.services.registration import RegistrationDesk
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import FeedPolicy, RevocationFeed
 from sealring.signing.incarnation_file import IncarnationFile, IncarnationFileProblem
@@ -103,9 +105,10 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             sso_policy=sso_policy(settings),
             page_style=_read_style(settings),
         )
+        desk = _desk_of(house, settings, unlocked=unlocked, terms=terms)
         opened = OpenHouse(
-            house=house,
-            desk=_desk_of(house, settings, unlocked=unlocked, terms=terms),
+            house=msgspec.structs.replace(house, registration=_registration_desk(house, desk, settings)),
+            desk=desk,
             service_clock=service_clock,
             incarnation_file=remembered,
         )
@@ -235,6 +238,21 @@ def _desk_of(house: House, settings: Settings, *, unlocked: UnlockedStore, terms
         ),
         readers=Readers(feed=house.feed, reports=house.reports),
         readiness=house.readiness,
+    )
+
+
+def _registration_desk(house: House, desk: Desk, settings: Settings) -> RegistrationDesk | None:
+    if settings.registration.mode == "off":
+        return None
+    return RegistrationDesk(
+        store=house.store,
+        keys=desk.keys,
+        outgoing=house.outgoing,
+        limit=MemoryRegistrationLimit(per_network=settings.registration.per_network),
+        clock=house.clock,
+        randomness=house.randomness,
+        require_pkce=settings.registration.require_pkce,
+        most_clients=settings.registration.most_clients,
     )
 
 

@@ -46,6 +46,7 @@ from sealring.ports.sign_in import (
     HashingBusy,
     Limited,
     PasswordHashing,
+    RegistrationLimit,
     SignInLimit,
 )
 from sealring.ports.signer import (
@@ -105,6 +106,7 @@ __all__ = [
     "OutgoingFailed",
     "PasswordHashing",
     "Randomness",
+    "RegistrationLimit",
     "RenewedSession",
     "RevocationStore",
     "ServiceClock",

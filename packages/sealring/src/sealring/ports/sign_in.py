@@ -55,3 +55,11 @@ class SignInLimit(Protocol):
     def count_failure(self, account: str, network: str, *, device: bytes | None = None) -> None:
         """Count a failed attempt."""
         ...
+
+
+class RegistrationLimit(Protocol):
+    """Counts clients that register themselves, per network (SECURITY E3)."""
+
+    def take(self, network: str) -> Limited | None:
+        """Count an attempt; Limited where the network has had its share."""
+        ...

@@ -67,6 +67,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "administrator_link_made": "A one-use link for an administrator was made.",
         "administrator_enrolled": "A one-use link was spent and made an administrator.",
         "client_added": "A client was registered.",
+        "client_registered": "A client registered itself.",
         "client_changed": "A client's registration was changed.",
         "client_disabled": "A client was disabled; its sessions ended.",
         "client_enabled": "A client was enabled.",

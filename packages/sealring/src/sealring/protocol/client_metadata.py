@@ -23,6 +23,7 @@ from sealring.protocol.code_flow_registration import (
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.https_target import parse_target
 from sealring.protocol.instant import Instant
+from sealring.protocol.scope import OPENID_SCOPES, scope_text
 
 GrantType = Literal["authorization_code", "refresh_token"]
 
@@ -121,6 +122,29 @@ def client_of_metadata(
     if isinstance(client, OAuthError):
         return refuse("invalid_client_metadata", description=_plain(client.description))
     return client
+
+
+def client_information(client: Client) -> dict[str, object]:
+    """Write down a client as it stands registered (RFC 7591 §3.2.1), without secrets; what it has not is absent."""
+    flow = client.code_flow
+    members: dict[str, object] = {
+        "client_id": client.client_id,
+        "client_id_issued_at": client.created_at // 1000,
+        "client_name": client.name,
+        "grant_types": ["authorization_code", *(["refresh_token"] if client.refresh else [])],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": client.token_endpoint_auth_method,
+        "token_endpoint_auth_signing_alg": client.assertion and client.assertion.token_endpoint_auth_signing_alg,
+        "jwks": None if client.jwks is None else msgspec.json.decode(client.jwks),
+        "jwks_uri": client.jwks_uri,
+        "scope": scope_text(OPENID_SCOPES if client.refresh else OPENID_SCOPES - {"offline_access"}),
+        **msgspec.structs.asdict(client.pages),
+        **msgspec.structs.asdict(client.logout),
+    }
+    if flow is not None:
+        members |= {name: getattr(flow, name) for name in ("redirect_uris", "application_type", *_FLOW)}
+        members["subject_type"] = "public" if flow.sector_identifier is None else "pairwise"
+    return {name: value for name, value in members.items() if value is not None and value != ()}
 
 
 def _grants_problem(metadata: ClientMetadata) -> str | None:

@@ -61,8 +61,11 @@ def is_loopback(issuer: str) -> bool:
     return urlsplit(issuer).hostname in _LOOPBACK_HOSTS
 
 
-def authorization_server_metadata(issuer: str) -> dict[str, object]:
-    """Return the metadata document (RFC 8414 §2, OpenID Connect Discovery 1.0 §3): the same at both addresses."""
+def authorization_server_metadata(issuer: str, *, registration: bool) -> dict[str, object]:
+    """Return the metadata document (RFC 8414 §2, OpenID Connect Discovery 1.0 §3): the same at both addresses.
+
+    `registration`: whether clients may register themselves.
+    """
     methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
     return {
         "issuer": issuer,
@@ -75,6 +78,7 @@ def authorization_server_metadata(issuer: str) -> dict[str, object]:
         "jwks_uri": f"{issuer}/jwks",
         "revocation_endpoint": f"{issuer}/revoke",
         "introspection_endpoint": f"{issuer}/introspect",
+        **({"registration_endpoint": f"{issuer}/register"} if registration else {}),
         "scopes_supported": sorted(OPENID_SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],

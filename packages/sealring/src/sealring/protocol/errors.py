@@ -166,6 +166,13 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
             "invalid_client_metadata", 400, "What the client says of itself does not hold together."
         ),
         "invalid_redirect_uri": _Meaning("invalid_redirect_uri", 400, "A redirect URI may not be registered so."),
+        "registration_limited": _Meaning(
+            "temporarily_unavailable", 429, "Too many clients were registered from here: wait."
+        ),
+        "registration_full": _Meaning("invalid_request", 403, "No more clients may register themselves here."),
+        "registration_managed_by_operator": _Meaning(
+            "invalid_request", 403, "The operator has taken this client over: only there it is changed."
+        ),
         "personal_claims_refused": _Meaning(
             "invalid_request", 400, "Personal data does not belong in a signed-only token."
         ),

@@ -132,7 +132,7 @@ async def add_client(
     if isinstance(client, OAuthError):
         return client
     has_secret = client.type == "confidential" and client.assertion is None
-    secret = _make_secret(randomness) if has_secret else None
+    secret = make_client_secret(randomness) if has_secret else None
     if secret is not None:
         client = msgspec.structs.replace(client, secret_digests=(_digest(secret),))
     await begin_client_lines(client, keys, now=now)
@@ -196,7 +196,7 @@ async def rotate_client_secret(
         return refuse("invalid_registration", description="A public client has no secret.")
     if client.assertion is not None:
         return refuse("invalid_registration", description="This client proves itself by its keys: register new ones.")
-    secret, now = _make_secret(randomness), clock()
+    secret, now = make_client_secret(randomness), clock()
     kept = () if request.compromised else client.secret_digests[:1]
     changed = msgspec.structs.replace(client, secret_digests=(_digest(secret), *kept))
     made = ClientSecretMade(client_id=client.client_id, client_secret=secret, secrets=len(changed.secret_digests))
@@ -245,7 +245,8 @@ def _refuse_origins(origins: Sequence[str]) -> OAuthError | None:
     return None
 
 
-def _make_secret(randomness: Randomness) -> Secret:
+def make_client_secret(randomness: Randomness) -> Secret:
+    """Make a client's secret of 256 bits, which scanners of secrets know by its prefix."""
     return Secret("slc_" + urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
 
 

@@ -22,6 +22,7 @@ from sealring.protocol.subject_identifier import PairwiseKey
 from sealring.services.client_keys import ClientKeys
 from sealring.services.client_logo import ClientLogos
 from sealring.services.readiness import Readiness
+from sealring.services.registration import RegistrationDesk
 from sealring.services.report import ReportBoard
 from sealring.services.revocation_feed import RevocationFeed
 from sealring_verify.verified_tokens import VerifiedTokens
@@ -32,8 +33,9 @@ __all__ = ["House", "StoreUnavailable"]
 class House(msgspec.Struct, frozen=True, kw_only=True):
     """The ports in their places. `activity`: None where ordinary acts are told to nobody.
 
-    `checked_tokens`: signatures that held, so that a token that is asked about again costs its rows alone.
-    `readiness`: whether this node may serve, which its upkeep keeps.
+    `registration`: None where clients do not register themselves. `checked_tokens`: signatures that held, so that a
+    token that is asked about again costs its rows alone. `readiness`: whether this node may serve, which its upkeep
+    keeps.
     """
 
     issuer: str
@@ -57,6 +59,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     sso_policy: SsoPolicy
     page_style: PageStyle
     activity: ActivityStream | None = None
+    registration: RegistrationDesk | None = None
 
     @property
     def halted(self) -> bool:

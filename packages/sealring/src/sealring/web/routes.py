@@ -12,6 +12,12 @@ from sealring.web.endpoints.discovery import (
 )
 from sealring.web.endpoints.introspect import post_introspect
 from sealring.web.endpoints.password import put_password
+from sealring.web.endpoints.register import (
+    delete_client_registration,
+    get_registration,
+    post_register,
+    put_registration,
+)
 from sealring.web.endpoints.revocations import get_revocations, get_snapshot, post_reports
 from sealring.web.endpoints.revoke import post_revoke
 from sealring.web.endpoints.session import delete_session, post_session, post_session_refresh
@@ -57,6 +63,12 @@ ROUTES: Mapping[str, Methods] = MappingProxyType(
         # OpenID Connect Discovery §4: behind the issuer's path.
         "/.well-known/openid-configuration": {"GET": get_authorization_server},
         "/userinfo": {"GET": get_userinfo, "POST": post_userinfo},
+        "/register": {"POST": post_register},
+        "/register/{client_id}": {
+            "GET": get_registration,
+            "PUT": put_registration,
+            "DELETE": delete_client_registration,
+        },
         "/jwks": {"GET": get_jwks},
         "/revocations": {"GET": get_revocations},
         "/revocations/snapshot": {"GET": get_snapshot},

@@ -24,7 +24,9 @@ async def get_feed_jwks(request: Request, house: House) -> Answer:
 
 async def get_authorization_server(request: Request, house: House) -> Answer:
     """Give the authorization server metadata (RFC 8414 §3)."""
-    document = msgspec.json.encode(authorization_server_metadata(house.issuer))
+    document = msgspec.json.encode(
+        authorization_server_metadata(house.issuer, registration=house.registration is not None)
+    )
     return _kept(request, document, media_type=b"application/json")
 
 
