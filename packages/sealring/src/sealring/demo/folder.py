@@ -31,15 +31,18 @@ class DemoProblem(Exception):  # noqa: N818 -- a sentence for the person at the 
 
 
 def make_settings_of_demo(folder: Path, *, port: int) -> Settings:
-    """Write the settings of a new demo, or read those it has. Raises DemoProblem where they are for another port."""
+    """Write the settings of a new demo, or read those it has. Raises DemoProblem where they are for another port.
+
+    A test bench may have written them before the first start: with TLS the issuer is https, still on this machine.
+    """
     folder = folder.absolute()
     file = folder / CONFIGURATION_FILE
-    issuer = f"http://localhost:{port}"
+    issuers = (f"http://localhost:{port}", f"https://localhost:{port}")
     if not file.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.write_text(_configuration(folder, issuer=issuer, port=port))
+        file.write_text(_configuration(folder, issuer=issuers[0], port=port))
     settings = read_settings_of_demo(folder)
-    if settings.issuer != issuer or settings.server.host != "127.0.0.1":
+    if settings.issuer not in issuers or settings.server.host != "127.0.0.1":
         raise DemoProblem(f"{folder} holds the demo of {settings.issuer}: name another folder, or remove this one.")
     return settings
 
