@@ -138,7 +138,7 @@ _CLIENTS: Final = {
     "clients.add": _act(
         ClientRegistration,
         lambda request, desk, actor: client.add_client(
-            request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
+            request, store=desk.store, issuer=desk.issuer, clock=desk.clock, randomness=desk.randomness, actor=actor
         ),
     ),
     "clients.list": _act(NoMembers, lambda _request, desk, _actor: client.list_clients(store=desk.store)),

@@ -26,7 +26,7 @@ from sealring.protocol.client_registration import ClientRegistration
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.secret import Secret
 from sealring.services.api import ApiNamed, add_api, rotate_api_secret
-from sealring.services.client import RotateClientSecret, add_client, rotate_client_secret
+from sealring.services.client import ClientAdded, RotateClientSecret, add_client, rotate_client_secret
 from sealring.services.desk import Desk
 from sealring.services.user import SetPassword, hash_new_password, new_user, parse_login_names, set_password
 
@@ -134,7 +134,7 @@ async def _settle_page_client(desk: Desk) -> None:
         origins=(desk.issuer,),
         allowed={AUDIENCE: ORDERS_SCOPES, desk.issuer: (SESSIONS_SCOPE,)},
     )
-    _done(await add_client(registration, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=_ACTOR))
+    _done(await _add_client(registration, desk))
 
 
 async def _settle_command_client(desk: Desk, file: Path) -> None:
@@ -155,11 +155,20 @@ async def _settle_command_client(desk: Desk, file: Path) -> None:
         first_party=True,
         allowed={AUDIENCE: ORDERS_SCOPES},
     )
-    added = _done(
-        await add_client(registration, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=_ACTOR)
-    )
+    added = _done(await _add_client(registration, desk))
     if added.client_secret is not None:
         write_secret(file, added.client_secret.reveal())
+
+
+async def _add_client(registration: ClientRegistration, desk: Desk) -> ClientAdded | OAuthError:
+    return await add_client(
+        registration,
+        store=desk.store,
+        issuer=desk.issuer,
+        clock=desk.clock,
+        randomness=desk.randomness,
+        actor=_ACTOR,
+    )
 
 
 def _done(outcome: _Outcome | OAuthError) -> _Outcome:

@@ -79,6 +79,7 @@ async def change_password(
             mac_key_id=mac_key.mac_key_id,
             auth_time=now,
             amr=("pwd",),
+            binding_digest=caller.binding_digest,
         ),
         now=now,
         events=[_event(bearer, caller, now=now)],
