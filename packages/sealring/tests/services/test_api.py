@@ -98,7 +98,7 @@ async def test_a_change_is_kept_and_recorded(desk: Desk) -> None:
 async def test_what_a_client_may_still_ask_for_stays(desk: Desk) -> None:
     await add(desk)
     registration = ClientRegistration(client_id="shop", type="public", allowed={"orders": ("orders:write",)})
-    await add_client(registration, randomness=desk.randomness, **acting(desk))
+    await add_client(registration, randomness=desk.randomness, issuer=desk.issuer, **acting(desk))
     assert code_of(await change(desk, scopes={"orders:read": "See"})) == "still_in_use"
     assert code_of(await delete_api(NAMED, keys=desk.keys, issuer=desk.issuer, **acting(desk))) == "still_in_use"
     assert isinstance(await change(desk, scopes={"orders:write": "Change"}), ApiSeen)

@@ -49,7 +49,7 @@ async def add(desk: Desk, **members: object) -> ClientAdded | OAuthError:
         **acting(desk),
     )
     registration = msgspec.structs.replace(SHOP, **members)
-    return await add_client(registration, randomness=desk.randomness, **acting(desk))
+    return await add_client(registration, randomness=desk.randomness, issuer=desk.issuer, **acting(desk))
 
 
 async def rotate(desk: Desk) -> ClientSecretMade | OAuthError:
@@ -92,6 +92,17 @@ async def test_a_public_client_gets_none(desk: Desk) -> None:
 async def test_an_id_is_given_once(desk: Desk) -> None:
     await add(desk)
     assert code_of(await add(desk)) == "already_registered"
+
+
+async def test_cookies_are_for_pages_of_the_issuers_own_site(desk: Desk) -> None:
+    page: dict[str, object] = {"type": "public", "token_delivery": "cookie"}
+    refused = await add(desk, **page, origins=("https://shop.example",))
+    assert isinstance(refused, OAuthError)
+    assert refused.code == "invalid_registration"
+    assert "https://shop.example/auth" in refused.description
+    assert isinstance(await add(desk, **page, origins=(desk.issuer,)), ClientAdded)
+    change = ClientChange(client_id="shop", origins=("https://shop.example",))
+    assert code_of(await update_client(change, issuer=desk.issuer, **acting(desk))) == "invalid_registration"
 
 
 @pytest.mark.parametrize("origin", ["https://shop.example/", "http://shop.example", "https://*.example", "null"])

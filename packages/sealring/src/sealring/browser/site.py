@@ -5,10 +5,11 @@ from urllib.parse import urlsplit
 
 
 def is_same_site(origin: str, issuer: str) -> bool:
-    """Say whether a page of `origin` and `issuer` are one site for certain: one scheme, and hosts that are equal or one below the other.
+    """Say whether a page of `origin` and `issuer` are one site for certain.
 
-    Ports and paths do not count. Which names strangers may register below (`co.uk`, `github.io`) stands in a list that
-    grows by the week; without it two hosts beside each other cannot be told from strangers, so they are not one site.
+    That is: one scheme, and hosts that are equal, or one of them below the other; ports and paths do not count. Which
+    names strangers may register below (`co.uk`, `github.io`) stands in a list that grows by the week; without it two
+    hosts beside each other cannot be told from strangers.
     """
     page, ours = urlsplit(origin), urlsplit(issuer)
     if page.scheme != ours.scheme or page.hostname is None or ours.hostname is None:
