@@ -27,7 +27,8 @@ FORGE: Final = """async ([issuer, body]) => {
     for (const [path, method] of [["/session", "POST"], ["/session/refresh", "POST"], ["/session", "DELETE"]]) {
         for (const headers of [{}, {"Content-Type": "application/json", "Sealring-Request": "1"}]) {
             const mode = method === "POST" && !headers["Sealring-Request"] ? "no-cors" : "cors";
-            const sent = {method, mode, credentials: "include", headers, body: JSON.stringify({client_id: "page", ...body})};
+            const text = JSON.stringify({client_id: "page", ...body});
+            const sent = {method, mode, credentials: "include", headers, body: text};
             try {
                 const answer = await fetch(issuer + path, sent);
                 if (answer.type !== "opaque") return "readable";
@@ -35,7 +36,8 @@ FORGE: Final = """async ([issuer, body]) => {
         }
         const form = Object.assign(document.createElement("form"), {method: "POST", action: issuer + path, target: "f"});
         form.enctype = "text/plain";
-        form.append(Object.assign(document.createElement("input"), {name: '{"client_id":"page","x":"', value: '"}'}));
+        const field = {name: '{"client_id":"page","x":"', value: '"}'};
+        form.append(Object.assign(document.createElement("input"), field));
         const frame = Object.assign(document.createElement("iframe"), {name: "f"});
         document.body.append(frame, form);
         const loaded = new Promise((done) => { frame.onload = done; setTimeout(done, 1000); });
@@ -54,7 +56,7 @@ async def serve_page(host: str) -> AsyncIterator[str]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 12\r\nConnection: close\r\n\r\n<title>Page\n"
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 11\r\nConnection: close\r\n\r\n<title>Tab\n"
         )
         await writer.drain()
         writer.close()
