@@ -1,8 +1,11 @@
 """A page signs people in by cookies in a real browser, beside pages of others that would like to."""
 
 import asyncio
+import re
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -34,7 +37,8 @@ FORGE: Final = """async ([issuer, body]) => {
                 if (answer.type !== "opaque") return "readable";
             } catch {}
         }
-        const form = Object.assign(document.createElement("form"), {method: "POST", action: issuer + path, target: "f"});
+        const sending = {method: "POST", action: issuer + path, target: "f"};
+        const form = Object.assign(document.createElement("form"), sending);
         form.enctype = "text/plain";
         const field = {name: '{"client_id":"page","x":"', value: '"}'};
         form.append(Object.assign(document.createElement("input"), field));
@@ -165,8 +169,33 @@ async def test_a_tossed_cookie_is_refused(browser: Browser, installation: "Insta
     context = await browser.new_context()
     tab = await sign_in(context, page_origin, installation)
     # What a neighbour on the same host can do where no TLS, and so no prefix, keeps it from it.
-    tossed = {"name": "sealring-refresh-page", "value": "slr_x", "domain": "127.0.0.1", "path": "/session"}
-    await context.add_cookies([tossed])  # type: ignore[list-item]
+    await context.add_cookies(
+        [{"name": "sealring-refresh-page", "value": "slr_x", "domain": "127.0.0.1", "path": "/session"}]
+    )
     status, text = await tab.ask("POST", "/session/refresh")
     assert status == 400
     assert "duplicate_cookie" in text
+
+
+async def test_a_page_signs_in_refreshes_and_signs_out_as_the_how_to_shows(
+    browser: Browser, installation: "Installation"
+) -> None:
+    async with serve_page("127.0.0.1") as origin:
+        text = (Path(__file__).parents[2] / "docs/how-to/sign-in-from-a-page.md").read_text()
+        text = text.replace("https://app.example.com/auth", installation.issuer).replace(
+            "https://app.example.com", origin
+        )
+        blocks = dict(re.findall(r"```(console|js)\n(.*?)```", text, re.DOTALL))
+        await installation.furnish()
+        await installation.start()
+        added = await installation.run(*shlex.split(blocks["console"])[2:])
+        assert added.status == 0, added.err
+        page = await (await browser.new_context()).new_page()
+        await page.goto(origin)
+        await page.add_script_tag(content=blocks["js"])
+        assert "access_token" in await page.evaluate("signIn('user-0', 'a passphrase of the tests')")
+        await page.reload()
+        await page.add_script_tag(content=blocks["js"])
+        assert "access_token" in await page.evaluate("refresh()")
+        assert await page.evaluate("signOut()") is None
+        assert (await page.evaluate("refresh()"))["code"] == "refresh_refused"

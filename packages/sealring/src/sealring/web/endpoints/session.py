@@ -22,7 +22,7 @@ from sealring.services.end_session import log_out
 from sealring.services.house import House
 from sealring.services.refresh_token import redeem_refresh_token, refuse_refresh_token
 from sealring.services.session import assert_session, sign_in
-from sealring.web.delivery import bind, deliver, forget_session, make_binding, read_session_cookies
+from sealring.web.delivery import SessionCookies, bind, deliver, forget_session, make_binding, read_session_cookies
 from sealring.web.exchange import Answer, Request, is_marked, mfa_answer, refusal_answer
 
 
@@ -33,12 +33,10 @@ async def post_session(request: Request, house: House) -> Answer:
     message = refusal or parse_session_request(request.body, now=now)
     if isinstance(message, OAuthError):
         return refusal_answer(message)
-    client = await find_sender(request, message.client_id, house, opens=True)
-    if isinstance(client, OAuthError):
-        return refusal_answer(client)
-    cookies = read_session_cookies(request, client, house)
-    if isinstance(cookies, OAuthError):
-        return refusal_answer(cookies)
+    sender = await _find_sender(request, message.client_id, house, opens=True)
+    if isinstance(sender, OAuthError):
+        return refusal_answer(sender)
+    client, cookies = sender
     binding = make_binding(client, randomness=house.randomness)
     caller = bind(request.caller, binding)
     outcome: TokenResponse | MfaRequired | OAuthError
@@ -83,12 +81,10 @@ async def post_session_refresh(request: Request, house: House) -> Answer:
     message = refusal or parse_refresh_request(request.body)
     if isinstance(message, OAuthError):
         return refusal_answer(message)
-    client = await find_sender(request, message.client_id, house)
-    if isinstance(client, OAuthError):
-        return refusal_answer(client)
-    cookies = read_session_cookies(request, client, house)
-    if isinstance(cookies, OAuthError):
-        return refusal_answer(cookies)
+    sender = await _find_sender(request, message.client_id, house)
+    if isinstance(sender, OAuthError):
+        return refusal_answer(sender)
+    client, cookies = sender
     presented = find_refresh_token(client, in_body=message.refresh_token, in_cookie=cookies.refresh_token)
     if presented is None:
         presented = refuse_refresh_token(house.randomness)
@@ -114,12 +110,10 @@ async def delete_session(request: Request, house: House) -> Answer:
     message = refusal or parse_end_session_request(request.body)
     if isinstance(message, OAuthError):
         return refusal_answer(message)
-    client = await find_sender(request, message.client_id, house)
-    if isinstance(client, OAuthError):
-        return refusal_answer(client)
-    cookies = read_session_cookies(request, client, house)
-    if isinstance(cookies, OAuthError):
-        return refusal_answer(cookies)
+    sender = await _find_sender(request, message.client_id, house)
+    if isinstance(sender, OAuthError):
+        return refusal_answer(sender)
+    client, cookies = sender
     presented = find_refresh_token(client, in_body=message.refresh_token, in_cookie=cookies.refresh_token)
     if isinstance(presented, OAuthError):
         return refusal_answer(presented)
@@ -145,10 +139,10 @@ def refuse_content(request: Request) -> OAuthError | None:
     return None if media_type == "application/json" else refuse("wrong_content_type")
 
 
-async def find_sender(
+async def _find_sender(
     request: Request, client_id: str | None, house: House, *, opens: bool = False
-) -> Client | OAuthError:
-    """Authenticate the client behind a request to `/session` and say whether it may send it.
+) -> tuple[Client, SessionCookies] | OAuthError:
+    """Authenticate the client behind a request to `/session`, say whether it may send it, and read its cookies.
 
     `opens`: the request signs somebody in.
     """
@@ -165,4 +159,7 @@ async def find_sender(
     origin = request.headers.get("origin")
     from_page = origin is not None or "sec-fetch-site" in request.headers
     refusal = refuse_sender(client, origin=origin, from_page=from_page, marked=is_marked(request), opens=opens)
-    return refusal or client
+    if refusal is not None:
+        return refusal
+    cookies = read_session_cookies(request, client, house)
+    return cookies if isinstance(cookies, OAuthError) else (client, cookies)
