@@ -80,9 +80,14 @@ def test_an_api_that_is_not_registered_is_named_in_the_refusal() -> None:
     assert "parcels" in refused.description
 
 
-def test_cookie_delivery_is_refused_with_a_sentence_until_it_is_served() -> None:
-    refused = parsed(token_delivery="cookie")
-    assert code_of(refused) == "cookie_delivery_not_available"
+def test_cookie_delivery_is_for_public_clients_with_pages() -> None:
+    page: dict[str, object] = {"type": "public", "permissions": (), "client_credentials": False}
+    origins = ("https://shop.example",)
+    kept = parsed(**page, origins=origins, token_delivery="cookie")
+    assert isinstance(kept, Client)
+    assert kept.token_delivery == "cookie"
+    assert code_of(parsed(**page, origins=(), token_delivery="cookie")) == "invalid_registration"
+    assert code_of(parsed(origins=origins, token_delivery="cookie")) == "invalid_registration"
 
 
 def test_a_change_leaves_what_it_does_not_name() -> None:

@@ -17,11 +17,13 @@ from sealring.protocol.session import (
     PasswordChangeRequest,
     PasswordSessionRequest,
     RefreshRequest,
+    find_refresh_token,
     is_subject,
     parse_end_session_request,
     parse_password_change_request,
     parse_refresh_request,
     parse_session_request,
+    refuse_page,
     refuse_sender,
 )
 
@@ -200,7 +202,7 @@ PARSERS = {
     [
         (b"", "malformed_json"),
         (b"[]", "malformed_json"),
-        (b"{}", "invalid_member"),
+        (b'{"scope":1}', "invalid_member"),
         (b'{"unknown":1}', "invalid_member"),
         (b'{"a":1,"a":1}', "malformed_json"),
         (b" " * 16_385, "body_too_large"),
@@ -262,7 +264,9 @@ OURS, STRANGE = "https://shop.example", "https://evil.example"
         (replace(BACK_END, origins=SHOP.origins), OURS, True, None),
         (replace(SHOP, first_party=False), OURS, True, "client_not_first_party"),
         (replace(BACK_END, first_party=False), None, False, "client_not_first_party"),
-        (replace(SHOP, token_delivery="cookie"), OURS, True, "cookie_delivery_not_available"),
+        (replace(SHOP, token_delivery="cookie"), OURS, True, None),
+        (replace(SHOP, token_delivery="cookie"), STRANGE, True, "origin_not_registered"),
+        (replace(SHOP, token_delivery="cookie"), None, False, "origin_required"),
         (replace(SHOP, first_party=False, token_delivery="cookie"), STRANGE, True, "client_not_first_party"),
     ],
 )
@@ -272,5 +276,47 @@ def test_only_first_party_clients_at_home_may_use_sessions(
     from_page: bool,  # noqa: FBT001 -- pytest names it
     code: str | None,
 ) -> None:
-    refusal = refuse_sender(client, origin=origin, from_page=from_page)
+    refusal = refuse_sender(client, origin=origin, from_page=from_page, marked=True, opens=True)
     assert (None if refusal is None else refusal.code) == code
+
+
+JAR = replace(SHOP, token_delivery="cookie")
+
+
+@pytest.mark.parametrize(
+    ("origin", "marked", "code"),
+    [
+        (OURS, True, None),
+        (OURS, False, "request_header_required"),
+        (None, True, "origin_required"),
+        ("null", True, "origin_not_registered"),
+        ("", True, "origin_not_registered"),
+        (STRANGE, True, "origin_not_registered"),
+        (f"{OURS}, {OURS}", True, "origin_not_registered"),
+        (f"{OURS}/", True, "origin_not_registered"),
+    ],
+)
+def test_cookies_are_for_pages_of_the_registered_origin_that_mark_their_requests(
+    origin: str | None,
+    marked: bool,  # noqa: FBT001 -- pytest names it
+    code: str | None,
+) -> None:
+    refusal = refuse_page(replace(JAR, origins=JAR.origins | {"null"}), origin=origin, marked=marked)
+    assert (None if refusal is None else refusal.code) == code
+
+
+def test_a_client_that_is_not_first_party_refreshes_and_logs_out_by_cookie_but_signs_nobody_in() -> None:
+    client = replace(JAR, first_party=False)
+    assert refuse_sender(client, origin=OURS, from_page=True, marked=True, opens=False) is None
+    refused = refuse_sender(client, origin=OURS, from_page=True, marked=True, opens=True)
+    assert refused is not None
+    assert refused.code == "client_not_first_party"
+
+
+def test_a_refresh_token_comes_by_the_registered_way_alone() -> None:
+    one, other = Secret("slr_1"), Secret("slr_2")
+    assert find_refresh_token(SHOP, in_body=one, in_cookie=other) == one
+    assert find_refresh_token(JAR, in_body=None, in_cookie=other) == other
+    assert find_refresh_token(JAR, in_body=None, in_cookie=None) is None
+    assert code_of(find_refresh_token(SHOP, in_body=None, in_cookie=other)) == "missing_parameter"
+    assert code_of(find_refresh_token(JAR, in_body=one, in_cookie=other)) == "invalid_parameter"

@@ -96,6 +96,20 @@ async def test_an_id_is_given_once(desk: Desk) -> None:
     assert code_of(await add(desk)) == "already_registered"
 
 
+async def test_cookies_are_for_pages_of_the_issuers_own_site(desk: Desk) -> None:
+    page: dict[str, object] = {"type": "public", "token_delivery": "cookie"}
+    refused = await add(desk, **page, origins=("https://shop.example",))
+    assert isinstance(refused, OAuthError)
+    assert refused.code == "invalid_registration"
+    assert "https://shop.example/auth" in refused.description
+    assert isinstance(await add(desk, **page, origins=(desk.issuer,)), ClientAdded)
+    change = ClientChange(client_id="shop", origins=("https://shop.example",))
+    assert (
+        code_of(await update_client(change, keys=desk.keys, issuer=desk.issuer, **acting(desk)))
+        == "invalid_registration"
+    )
+
+
 @pytest.mark.parametrize("origin", ["https://shop.example/", "http://shop.example", "https://*.example", "null"])
 async def test_what_no_browser_sends_is_no_origin(desk: Desk, origin: str) -> None:
     assert code_of(await add(desk, origins=(origin,))) == "invalid_registration"

@@ -18,7 +18,7 @@ from sealring.protocol.api import Api
 from sealring.protocol.audit_chain import ChainHead
 from sealring.protocol.audit_event import AuditEvent, RecordedEvent
 from sealring.protocol.audit_retention import AuditClosing, AuditPart
-from sealring.protocol.client import Client
+from sealring.protocol.client import Client, TokenDelivery
 from sealring.protocol.instant import Instant, Seconds
 
 
@@ -68,8 +68,8 @@ class ClientStore(Protocol):
         """Raise the epoch and end the sessions of a client, which stays as registered; None for an unknown client."""
         ...
 
-    async def origin_is_registered(self, origin: str) -> bool:
-        """Say whether any enabled client registered this Origin (for CORS preflights)."""
+    async def find_deliveries(self, origin: str) -> frozenset[TokenDelivery]:
+        """Say how tokens come to the enabled clients that registered this Origin (for CORS); empty where none did."""
         ...
 
 

@@ -11,13 +11,17 @@ from sealring.protocol.user import User, UserCredentials
 
 
 class RenewedSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that goes on under a new family, proven again: its expiries and grant stay as they were."""
+    """A session that goes on under a new family, proven again: its expiries and grant stay as they were.
+
+    `binding_digest`: SHA-256 of the new browser binding, None for a session without one.
+    """
 
     sid: str
     key: bytes
     mac_key_id: int
     auth_time: Instant
     amr: tuple[str, ...]
+    binding_digest: bytes | None = None
 
 
 class UserStore(Protocol):

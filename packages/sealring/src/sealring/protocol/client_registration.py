@@ -161,13 +161,12 @@ def _judged(registered: Client, chosen: MethodChosen, *, known: Mapping[str, fro
         or _permission_problem(client)
         or _authentication_problem(client)
         or key_problem(client)
+        or _delivery_problem(client)
         or _lifetime_problem(client)
         or code_flow_problem(client)
     )
     if sentence is not None:
         return refuse("invalid_registration", description=sentence)
-    if client.token_delivery == "cookie":
-        return refuse("cookie_delivery_not_available")
     return _refuse_targets(client.allowed, known=known) or client
 
 
@@ -197,6 +196,16 @@ def _authentication_problem(client: Client) -> str | None:
     if in_form and (client.first_party or client.permissions):
         # There the body is JSON, and has no place for a secret or an assertion.
         return "What a first-party client and one with permissions may use takes client_secret_basic only."
+    return None
+
+
+def _delivery_problem(client: Client) -> str | None:
+    if client.token_delivery == "body":
+        return None
+    if client.type == "confidential":
+        return "Cookie delivery is for pages, which keep no secret: register a public client for it."
+    if not client.origins:
+        return "Cookie delivery is for pages: name the origin that they come from (--origin)."
     return None
 
 

@@ -62,12 +62,12 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "confidential_client_required": _Meaning(
             "unauthorized_client", 403, "Without a registered Origin this endpoint takes confidential clients only."
         ),
-        "cookie_delivery_not_available": _Meaning(
-            "unauthorized_client", 403, "Cookie delivery is not served yet: register the client for body delivery."
-        ),
         "permission_required": _Meaning("unauthorized_client", 403, "This client lacks the permission for that."),
         "origin_required": _Meaning("invalid_request", 403, "A request from a page must carry its Origin."),
         "origin_not_registered": _Meaning("invalid_request", 403, "This Origin is not registered for the client."),
+        "request_header_required": _Meaning(
+            "invalid_request", 403, "Send the header Sealring-Request: 1 where tokens come by cookie."
+        ),
         # scope and audience
         "invalid_scope": _Meaning("invalid_scope", 400, "Ask for at least one scope that this client may have."),
         "scope_exceeds_grant": _Meaning("invalid_scope", 400, "The session was not granted that scope."),

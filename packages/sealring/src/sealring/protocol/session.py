@@ -43,19 +43,19 @@ class AssertedSessionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefreshRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Redeem a refresh token; `scope` and `resource` may narrow."""
+    """Redeem a refresh token; `scope` and `resource` may narrow. `refresh_token`: None where it comes by cookie."""
 
     client_id: str | None
-    refresh_token: Secret
+    refresh_token: Secret | None
     scope: frozenset[str] | None
     resource: str | None
 
 
 class EndSessionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Log out: the session of this refresh token."""
+    """Log out: the session of this refresh token, None where it comes by cookie."""
 
     client_id: str | None
-    refresh_token: Secret
+    refresh_token: Secret | None
 
 
 class PasswordChangeRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,14 +94,14 @@ class _SessionMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 class _RefreshMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     client_id: str | None = None
-    refresh_token: str
+    refresh_token: Secret | None = None
     scope: str | None = None
     resource: str | None = None
 
 
 class _EndMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     client_id: str | None = None
-    refresh_token: str
+    refresh_token: Secret | None = None
 
 
 class _PasswordMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,7 +176,7 @@ def parse_refresh_request(body: bytes) -> RefreshRequest | OAuthError:
         return scope
     return RefreshRequest(
         client_id=members.client_id,
-        refresh_token=Secret(members.refresh_token),
+        refresh_token=members.refresh_token,
         scope=scope,
         resource=members.resource,
     )
@@ -187,7 +187,7 @@ def parse_end_session_request(body: bytes) -> EndSessionRequest | OAuthError:
     members = parse_json_object(body, _EndMembers)
     if isinstance(members, OAuthError):
         return members
-    return EndSessionRequest(client_id=members.client_id, refresh_token=Secret(members.refresh_token))
+    return EndSessionRequest(client_id=members.client_id, refresh_token=members.refresh_token)
 
 
 def parse_password_change_request(body: bytes) -> PasswordChangeRequest | OAuthError:
@@ -200,18 +200,54 @@ def parse_password_change_request(body: bytes) -> PasswordChangeRequest | OAuthE
     )
 
 
-def refuse_sender(client: Client, *, origin: str | None, from_page: bool) -> OAuthError | None:
+def refuse_sender(
+    client: Client, *, origin: str | None, from_page: bool, marked: bool, opens: bool
+) -> OAuthError | None:
     """Say why this client may not use `/session`, or None (SECURITY D4).
 
-    `origin`: the request's Origin; `from_page`: it carries Origin or Sec-Fetch-Site, so a browser sent it. Only
-    first-party clients; a browser needs a registered Origin, everything else a confidential client.
+    `origin`: the request's Origin; `from_page`: it carries Origin or Sec-Fetch-Site, so a browser sent it; `marked`: it
+    carries `Sealring-Request: 1`; `opens`: it signs somebody in, as first-party clients alone may. A browser needs a
+    registered Origin, everything else a confidential client. Where tokens come by cookie, `refuse_page` judges.
     """
-    if not client.first_party:
+    by_cookie = client.token_delivery == "cookie"
+    if not client.first_party and (opens or not by_cookie):
         return refuse("client_not_first_party")
-    if client.token_delivery == "cookie":
-        return refuse("cookie_delivery_not_available")
+    if by_cookie:
+        return refuse_page(client, origin=origin, marked=marked)
     if origin is not None and origin in client.origins:
         return None
     if from_page:
         return refuse("origin_required" if origin is None else "origin_not_registered")
     return None if client.type == "confidential" else refuse("confidential_client_required")
+
+
+def refuse_page(client: Client, *, origin: str | None, marked: bool) -> OAuthError | None:
+    """Say why no cookie of this client may be read or written for a request, or None (SECURITY D2).
+
+    Only a page of a registered Origin, compared exactly, can be meant; so Sec-Fetch-Site has nothing to add. `marked`:
+    the request carries `Sealring-Request: 1`, which no page of another origin can send without a preflight.
+    """
+    if origin is None:
+        return refuse("origin_required")
+    # A sandboxed frame, a data: or file: page, a redirect across origins: anybody can be null.
+    if origin == "null" or origin not in client.origins:
+        return refuse("origin_not_registered")
+    return None if marked else refuse("request_header_required")
+
+
+def find_refresh_token(
+    client: Client, *, in_body: Secret | None, in_cookie: Secret | None
+) -> Secret | OAuthError | None:
+    """Say which refresh token a request to `/session` presents: that of the place registered for the client.
+
+    None: the browser has no cookie of this client, so nobody is signed in.
+    """
+    if client.token_delivery == "cookie":
+        if in_body is not None:
+            return refuse("invalid_parameter", description="This client's refresh token comes by cookie alone.")
+        return in_cookie
+    return (
+        refuse("missing_parameter", description="Send the refresh token as `refresh_token`.")
+        if in_body is None
+        else in_body
+    )

@@ -7,6 +7,7 @@ from hashlib import sha256
 import msgspec
 
 from sealring.browser.origin import OriginMalformed, parse_origin
+from sealring.browser.site import is_same_site
 from sealring.ports import Clock, Randomness, Store
 from sealring.protocol.access_taken_away import AccessTakenAway, find_access_taken_away
 from sealring.protocol.audit_event import AuditEvent
@@ -131,6 +132,9 @@ async def add_client(
     client = parse_client_registration(request, known=await _scopes_by_api(store), now=now)
     if isinstance(client, OAuthError):
         return client
+    foreign = _refuse_foreign_pages(client, issuer=keys.signer.realm.issuer)
+    if foreign is not None:
+        return foreign
     has_secret = client.type == "confidential" and client.assertion is None
     secret = make_client_secret(randomness) if has_secret else None
     if secret is not None:
@@ -169,6 +173,9 @@ async def update_client(
     changed = parse_client_change(client, request, known=await _scopes_by_api(store))
     if isinstance(changed, OAuthError):
         return changed
+    foreign = _refuse_foreign_pages(changed, issuer=issuer)
+    if foreign is not None:
+        return foreign
     if changed.client_credentials and await store.users.find(client.client_id) is not None:
         # From then on its tokens would be the person's. No person comes to be called so once the client is there.
         return refuse("already_registered", description="A person has that id for a sub: register another client.")
@@ -242,6 +249,19 @@ def _refuse_origins(origins: Sequence[str]) -> OAuthError | None:
         parsed = parse_origin(text)
         if isinstance(parsed, OriginMalformed):
             return refuse("invalid_registration", description=f"{text!r} is no origin. {parsed.sentence}")
+    return None
+
+
+def _refuse_foreign_pages(client: Client, *, issuer: str) -> OAuthError | None:
+    """Refuse cookie delivery to pages of another site: browsers would send them no cookie of ours (SECURITY D1)."""
+    if client.token_delivery == "cookie":
+        for origin in sorted(client.origins):
+            if not is_same_site(origin, issuer):
+                sentence = (
+                    f"{origin} and {issuer} are not one site, as far as can be told, so a browser would send no "
+                    f"cookies: serve the issuer under a path of the page's host, as {origin}/auth, through a proxy."
+                )
+                return refuse("invalid_registration", description=sentence)
     return None
 
 

@@ -94,7 +94,7 @@ def new_session(
         claims=msgspec.json.encode(terms.claims) if terms.claims else None,
         idle_expires_at=later(now, min(idle, absolute)),
         absolute_expires_at=later(now, absolute),
-        binding_digest=None,
+        binding_digest=caller.binding_digest,
         network=caller.network,
         user_agent=caller.user_agent,
         sso_id=terms.sso_id,

@@ -7,12 +7,12 @@ from sealring.protocol.client import Client
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
 from sealring.protocol.refresh_token_format import family_key
-from sealring.protocol.session import EndSessionRequest
+from sealring.protocol.secret import Secret
 from sealring.services.refresh_token import find_authentic_token, refuse_refresh_token
 
 
 async def log_out(
-    request: EndSessionRequest,
+    refresh_token: Secret,
     client: Client,
     caller: Caller,
     *,
@@ -23,15 +23,15 @@ async def log_out(
 ) -> OAuthError | None:
     """End the session of a refresh token of any generation. None: it is over, also where it had been before.
 
-    A token that we never made is refused; another client's looks the same.
+    A token that we never made is refused; another client's looks the same, and another browser's.
     """
-    token = find_authentic_token(request.refresh_token.reveal(), signer=signer)
+    token = find_authentic_token(refresh_token.reveal(), signer=signer)
     if token is None:
         return refuse_refresh_token(randomness)
     family = await store.sessions.find_family(family_key(born=token.born, secret=token.secret))
     if family is None:
         return None
-    if family.client_id != client.client_id:
+    if family.client_id != client.client_id or family.binding_digest != caller.binding_digest:
         return refuse_refresh_token(randomness)
     event = _ended(family.sid, family.sub, family.client_id, caller, actor=f"user:{family.sub}", now=now)
     await store.sessions.end(family.sid, reason="logged_out", now=now, events=[event])

@@ -73,13 +73,7 @@ async def change_password(
         proven.user.sub,
         password_hash=fresh,
         proven_epoch=proven.user.epoch,
-        keep=RenewedSession(
-            sid=bearer.session.sid,
-            key=family_key(born=family.born, secret=family.secret),
-            mac_key_id=mac_key.mac_key_id,
-            auth_time=now,
-            amr=("pwd",),
-        ),
+        keep=_renewed(bearer, caller, family, mac_key=mac_key, now=now),
         now=now,
         events=[_event(bearer, caller, now=now)],
     )
@@ -95,6 +89,17 @@ async def change_password(
             )
         )
     return answered
+
+
+def _renewed(bearer: Bearer, caller: Caller, family: OpenedFamily, *, mac_key: MacKey, now: Instant) -> RenewedSession:
+    return RenewedSession(
+        sid=bearer.session.sid,
+        key=family_key(born=family.born, secret=family.secret),
+        mac_key_id=mac_key.mac_key_id,
+        auth_time=now,
+        amr=("pwd",),
+        binding_digest=caller.binding_digest,
+    )
 
 
 async def _prove_old_password(

@@ -86,7 +86,8 @@ async def redeem_refresh_token(
     The same token presented again in good faith gets the same successor; anything later ends the session. Clients
     are told `refresh_refused` with an `error_id` for all but scope; the code behind it stands in the audit.
     """
-    token = find_authentic_token(request.refresh_token.reveal(), signer=signer)
+    presented = request.refresh_token
+    token = None if presented is None else find_authentic_token(presented.reveal(), signer=signer)
     if token is None or not client.refresh:
         refusal = refuse_refresh_token(randomness)
         if activity is not None:
@@ -147,6 +148,7 @@ def _attempt(
         key=family_key(born=token.born, secret=token.secret),
         generation=token.generation,
         client_id=client.client_id,
+        binding_digest=caller.binding_digest,
         scope=request.scope,
         resource=resource,
         network=caller.network,

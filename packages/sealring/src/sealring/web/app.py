@@ -214,19 +214,30 @@ class WebApp:
             return answer
         origin = headers.get("origin")
         shared: tuple[tuple[bytes, bytes], ...] = (VARY_ORIGIN,)
-        if origin is not None and await self._house.store.clients.origin_is_registered(origin):
-            shared = cors_headers(Origin(origin), credentials=False)
+        deliveries = await self._deliveries(origin)
+        if origin is not None and deliveries:
+            shared = cors_headers(Origin(origin), credentials="cookie" in deliveries)
         return msgspec.structs.replace(answer, headers=(*answer.headers, *shared))
 
     async def _preflight(self, found: _Found, headers: Mapping[str, str]) -> Answer:
         origin = headers.get("origin")
-        if origin is None or not await self._house.store.clients.origin_is_registered(origin):
+        deliveries = await self._deliveries(origin)
+        if origin is None or not deliveries:
             refused = refusal_answer(refuse("origin_not_registered"))
             return msgspec.structs.replace(refused, headers=(*refused.headers, VARY_ORIGIN))
         allowed = preflight_headers(
-            Origin(origin), methods=sorted(found.methods), request_headers=_PREFLIGHT_HEADERS, credentials=False
+            Origin(origin),
+            methods=sorted(found.methods),
+            request_headers=_PREFLIGHT_HEADERS,
+            credentials="cookie" in deliveries,
         )
         return Answer(status=204, headers=allowed, body=b"")
+
+    async def _deliveries(self, origin: str | None) -> frozenset[str]:
+        # Anybody may be null; no page is let in by that name.
+        if origin in {None, "null"}:
+            return frozenset()
+        return await self._house.store.clients.find_deliveries(origin)
 
 
 # A caller asks more than once, and parsing its address costs more than all else that is learnt of it.

@@ -70,6 +70,11 @@ def json_answer(value: object, *, status: int = 200, headers: Headers = ()) -> A
     return Answer(status=status, headers=(_JSON, *JSON_HEADERS, *headers), body=msgspec.json.encode(value))
 
 
+def is_marked(request: Request) -> bool:
+    """Say whether a page marked its request as its own: no form can, and no other origin without a preflight."""
+    return request.headers.get("sealring-request") == "1"
+
+
 def no_content() -> Answer:
     """Answer that it is done."""
     return Answer(status=204, headers=JSON_HEADERS, body=b"")

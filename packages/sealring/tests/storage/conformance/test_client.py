@@ -144,16 +144,24 @@ async def test_every_act_on_an_unknown_client_says_so_and_records_nothing(store:
 
 
 async def test_an_origin_is_registered_while_a_client_that_has_it_is_enabled(store: Store) -> None:
-    await store.clients.add(TILL, events=[])
-    assert await store.clients.origin_is_registered("https://till.example")
-    assert not await store.clients.origin_is_registered("https://till.example:444")
-    assert not await store.clients.origin_is_registered("till.example")
+    till = msgspec.structs.replace(TILL, token_delivery="body")
+    await store.clients.add(till, events=[])
+    assert await store.clients.find_deliveries("https://till.example") == {"body"}
+    assert not await store.clients.find_deliveries("https://till.example:444")
+    assert not await store.clients.find_deliveries("till.example")
     await store.clients.set_disabled("till", disabled=True, now=Instant(1), events=[])
-    assert not await store.clients.origin_is_registered("https://till.example")
+    assert not await store.clients.find_deliveries("https://till.example")
     await store.clients.set_disabled("till", disabled=False, now=Instant(1), events=[])
-    assert await store.clients.origin_is_registered("https://till.example")
+    assert await store.clients.find_deliveries("https://till.example") == {"body"}
     await store.clients.delete("till", now=Instant(1), events=[])
-    assert not await store.clients.origin_is_registered("https://till.example")
+    assert not await store.clients.find_deliveries("https://till.example")
+
+
+async def test_an_origin_has_the_deliveries_of_all_its_clients(store: Store) -> None:
+    for name, delivery in (("till", "cookie"), ("desk", "body"), ("stall", "cookie")):
+        client = msgspec.structs.replace(TILL, client_id=name, token_delivery=delivery)
+        assert await store.clients.add(client, events=[])
+    assert await store.clients.find_deliveries("https://till.example") == {"body", "cookie"}
 
 
 async def test_no_client_has_the_sub_of_a_person_not_even_of_a_deleted_one(shop: Store, recorded: Recorded) -> None:

@@ -45,10 +45,6 @@ async def test_a_client_that_is_not_first_party_signs_nobody_in(site: SimpleName
     assert code_of(answer) == (403, "client_not_first_party")
 
 
-async def test_cookie_delivery_is_refused_by_name(site: SimpleNamespace) -> None:
-    assert code_of(await post(site, "jar", origin=PAGE)) == (403, "cookie_delivery_not_available")
-
-
 async def test_a_client_uses_one_authentication_method(site: SimpleNamespace) -> None:
     both = await site.http.post("/session", json=SIGN_IN | {"client_id": "other"})
     assert code_of(both) == (400, "several_authentication_methods")

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sealring.protocol.audit_event import AuditEvent
-from sealring.protocol.client import Client
+from sealring.protocol.client import Client, TokenDelivery
 from sealring.protocol.instant import Instant
 from sealring.storage.journal import Journal
 from sealring.storage.postgresql.database import PostgresqlDatabase
@@ -81,9 +81,10 @@ class PostgresqlClients:
             sql.RAISE_CLIENT_EPOCH, client_id, reason="client_compromised", now=now, events=events
         )
 
-    async def origin_is_registered(self, origin: str) -> bool:
-        """Say whether any enabled client registered this Origin."""
-        return await self._database.read(sql.FIND_ORIGIN_IN_JSON, {"origin": origin}) is not None
+    async def find_deliveries(self, origin: str) -> frozenset[TokenDelivery]:
+        """Say how tokens come to the enabled clients that registered this Origin; empty where none did."""
+        rows = await self._database.read_all(sql.FIND_DELIVERIES_IN_JSON, {"origin": origin})
+        return frozenset(row[0] for row in rows)
 
     async def _change(
         self, statement: str, values: dict[str, Any], *, events: Sequence[AuditEvent], lock: str | None = None

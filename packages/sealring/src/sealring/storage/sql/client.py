@@ -29,15 +29,17 @@ DISABLE_CLIENT = "UPDATE clients SET disabled_at = :now," + _RAISED_EPOCH + _IF_
 ENABLE_CLIENT = "UPDATE clients SET disabled_at = NULL" + _IF_KNOWN
 DELETE_CLIENT = "UPDATE clients SET deleted_at = :now, disabled_at = :now," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
 RAISE_ALL_CLIENT_EPOCHS = "UPDATE clients SET" + _RAISED_EPOCH + " RETURNING client_id, epoch"
-FIND_ORIGIN = """
-SELECT 1 FROM clients, json_each(clients.registration, '$.origins') AS origin
-WHERE origin.value = :origin AND clients.disabled_at IS NULL AND clients.deleted_at IS NULL LIMIT 1
+FIND_DELIVERIES = """
+SELECT DISTINCT COALESCE(json_extract(clients.registration, '$.token_delivery'), 'body')
+FROM clients, json_each(clients.registration, '$.origins') AS origin
+WHERE origin.value = :origin AND clients.disabled_at IS NULL AND clients.deleted_at IS NULL
 """
 
 # PostgreSQL:
 LOCK_CLIENT = "SELECT client_id FROM clients WHERE client_id = :client_id FOR UPDATE"
-FIND_ORIGIN_IN_JSON = """
-SELECT 1 FROM clients WHERE disabled_at IS NULL AND deleted_at IS NULL AND EXISTS (
+FIND_DELIVERIES_IN_JSON = """
+SELECT DISTINCT COALESCE(CAST(registration AS JSON) ->> 'token_delivery', 'body')
+FROM clients WHERE disabled_at IS NULL AND deleted_at IS NULL AND EXISTS (
   SELECT 1 FROM json_array_elements_text(CAST(registration AS JSON) -> 'origins') AS origin (value)
-  WHERE origin.value = :origin) LIMIT 1
+  WHERE origin.value = :origin)
 """

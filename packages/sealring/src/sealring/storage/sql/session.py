@@ -160,7 +160,8 @@ END_ALL_SESSIONS = _END + _LIVES + " RETURNING sid"
 # the old refresh token holds nothing.
 REPLACE_FAMILY = """
 UPDATE sessions SET key = :key, subject_epoch = :subject_epoch, generation = 0, mac_key_id = :mac_key_id, repeats = 0,
-  shared_generation = NULL, last_used_at = :now, auth_time = :auth_time, amr = :amr
+  shared_generation = NULL, last_used_at = :now, auth_time = :auth_time, amr = :amr,
+  binding_digest = :binding_digest
 WHERE sid = :sid AND sub = :sub RETURNING sid
 """
 

@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 
 from sealring.protocol.audit_event import AuditEvent
-from sealring.protocol.client import Client
+from sealring.protocol.client import Client, TokenDelivery
 from sealring.protocol.instant import Instant
 from sealring.storage.journal import Journal
 from sealring.storage.rows.client import client_of, client_row
@@ -81,9 +81,9 @@ class SqliteClients:
             sql.RAISE_CLIENT_EPOCH, client_id, reason="client_compromised", now=now, events=events
         )
 
-    async def origin_is_registered(self, origin: str) -> bool:
-        """Say whether any enabled client registered this Origin."""
-        return self._database.read(sql.FIND_ORIGIN, {"origin": origin}) is not None
+    async def find_deliveries(self, origin: str) -> frozenset[TokenDelivery]:
+        """Say how tokens come to the enabled clients that registered this Origin; empty where none did."""
+        return frozenset(row[0] for row in self._database.read_all(sql.FIND_DELIVERIES, {"origin": origin}))
 
     async def _change(self, statement: str, values: dict[str, Any], *, events: Sequence[AuditEvent]) -> bool:
         def act(connection: apsw.Connection, journal: Journal) -> bool:

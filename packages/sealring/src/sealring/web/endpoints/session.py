@@ -2,12 +2,15 @@
 
 from typing import assert_never
 
+import msgspec
+
 from sealring.protocol.client import Client
 from sealring.protocol.client_authentication import parse_client_credentials
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.session import (
     MfaRequired,
     PasswordSessionRequest,
+    find_refresh_token,
     parse_end_session_request,
     parse_refresh_request,
     parse_session_request,
@@ -17,9 +20,10 @@ from sealring.protocol.token_response import TokenResponse
 from sealring.services.client_authentication import authenticate_client
 from sealring.services.end_session import log_out
 from sealring.services.house import House
-from sealring.services.refresh_token import redeem_refresh_token
+from sealring.services.refresh_token import redeem_refresh_token, refuse_refresh_token
 from sealring.services.session import assert_session, sign_in
-from sealring.web.exchange import Answer, Request, json_answer, mfa_answer, no_content, refusal_answer
+from sealring.web.delivery import SessionCookies, bind, deliver, forget_session, make_binding, read_session_cookies
+from sealring.web.exchange import Answer, Request, is_marked, mfa_answer, refusal_answer
 
 
 async def post_session(request: Request, house: House) -> Answer:
@@ -29,15 +33,18 @@ async def post_session(request: Request, house: House) -> Answer:
     message = refusal or parse_session_request(request.body, now=now)
     if isinstance(message, OAuthError):
         return refusal_answer(message)
-    client = await find_sender(request, message.client_id, house)
-    if isinstance(client, OAuthError):
-        return refusal_answer(client)
+    sender = await _find_sender(request, message.client_id, house, opens=True)
+    if isinstance(sender, OAuthError):
+        return refusal_answer(sender)
+    client, cookies = sender
+    binding = make_binding(client, randomness=house.randomness)
+    caller = bind(request.caller, binding)
     outcome: TokenResponse | MfaRequired | OAuthError
     if isinstance(message, PasswordSessionRequest):
         outcome = await sign_in(
-            message,
+            msgspec.structs.replace(message, device_token=message.device_token or cookies.device_token),
             client,
-            request.caller,
+            caller,
             store=house.store,
             signer=house.signer,
             hashing=house.hashing,
@@ -50,7 +57,7 @@ async def post_session(request: Request, house: House) -> Answer:
         outcome = await assert_session(
             message,
             client,
-            request.caller,
+            caller,
             store=house.store,
             signer=house.signer,
             now=now,
@@ -63,7 +70,7 @@ async def post_session(request: Request, house: House) -> Answer:
         case MfaRequired():
             return mfa_answer(outcome)
         case TokenResponse():
-            return json_answer(outcome)
+            return deliver(outcome, client, house, binding=binding)
         case _:
             assert_never(outcome)
 
@@ -74,13 +81,19 @@ async def post_session_refresh(request: Request, house: House) -> Answer:
     message = refusal or parse_refresh_request(request.body)
     if isinstance(message, OAuthError):
         return refusal_answer(message)
-    client = await find_sender(request, message.client_id, house)
-    if isinstance(client, OAuthError):
-        return refusal_answer(client)
+    sender = await _find_sender(request, message.client_id, house)
+    if isinstance(sender, OAuthError):
+        return refusal_answer(sender)
+    client, cookies = sender
+    presented = find_refresh_token(client, in_body=message.refresh_token, in_cookie=cookies.refresh_token)
+    if presented is None:
+        presented = refuse_refresh_token(house.randomness)
+    if isinstance(presented, OAuthError):
+        return refusal_answer(presented)
     outcome = await redeem_refresh_token(
-        message,
+        msgspec.structs.replace(message, refresh_token=presented),
         client,
-        request.caller,
+        bind(request.caller, cookies.binding),
         store=house.store,
         signer=house.signer,
         now=house.clock(),
@@ -88,28 +101,36 @@ async def post_session_refresh(request: Request, house: House) -> Answer:
         randomness=house.randomness,
         activity=house.activity,
     )
-    return refusal_answer(outcome) if isinstance(outcome, OAuthError) else json_answer(outcome)
+    return refusal_answer(outcome) if isinstance(outcome, OAuthError) else deliver(outcome, client, house)
 
 
 async def delete_session(request: Request, house: House) -> Answer:
-    """Log out."""
+    """Log out; a browser's cookies are taken away whatever they were worth."""
     refusal = refuse_content(request)
     message = refusal or parse_end_session_request(request.body)
     if isinstance(message, OAuthError):
         return refusal_answer(message)
-    client = await find_sender(request, message.client_id, house)
-    if isinstance(client, OAuthError):
-        return refusal_answer(client)
+    sender = await _find_sender(request, message.client_id, house)
+    if isinstance(sender, OAuthError):
+        return refusal_answer(sender)
+    client, cookies = sender
+    presented = find_refresh_token(client, in_body=message.refresh_token, in_cookie=cookies.refresh_token)
+    if isinstance(presented, OAuthError):
+        return refusal_answer(presented)
+    if presented is None:
+        return forget_session(client, house)
     outcome = await log_out(
-        message,
+        presented,
         client,
-        request.caller,
+        bind(request.caller, cookies.binding),
         store=house.store,
         signer=house.signer,
         now=house.clock(),
         randomness=house.randomness,
     )
-    return no_content() if outcome is None else refusal_answer(outcome)
+    if outcome is not None and client.token_delivery == "body":
+        return refusal_answer(outcome)
+    return forget_session(client, house)
 
 
 def refuse_content(request: Request) -> OAuthError | None:
@@ -118,8 +139,13 @@ def refuse_content(request: Request) -> OAuthError | None:
     return None if media_type == "application/json" else refuse("wrong_content_type")
 
 
-async def find_sender(request: Request, client_id: str | None, house: House) -> Client | OAuthError:
-    """Authenticate the client behind a request to `/session` and say whether it may send it."""
+async def _find_sender(
+    request: Request, client_id: str | None, house: House, *, opens: bool = False
+) -> tuple[Client, SessionCookies] | OAuthError:
+    """Authenticate the client behind a request to `/session`, say whether it may send it, and read its cookies.
+
+    `opens`: the request signs somebody in.
+    """
     if house.halted:
         return refuse("store_rolled_back", retry_after=60)
     credentials = parse_client_credentials(request.headers.get("authorization"), client_id=client_id)
@@ -132,4 +158,8 @@ async def find_sender(request: Request, client_id: str | None, house: House) -> 
         return client
     origin = request.headers.get("origin")
     from_page = origin is not None or "sec-fetch-site" in request.headers
-    return refuse_sender(client, origin=origin, from_page=from_page) or client
+    refusal = refuse_sender(client, origin=origin, from_page=from_page, marked=is_marked(request), opens=opens)
+    if refusal is not None:
+        return refusal
+    cookies = read_session_cookies(request, client, house)
+    return cookies if isinstance(cookies, OAuthError) else (client, cookies)

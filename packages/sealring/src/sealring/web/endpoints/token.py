@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from sealring.protocol.caller import Caller
 from sealring.protocol.client import Client
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.token_request import (
@@ -18,7 +19,8 @@ from sealring.services.client_authentication import authenticate_client
 from sealring.services.client_credentials import grant_client_credentials
 from sealring.services.house import House
 from sealring.services.refresh_token import redeem_refresh_token
-from sealring.web.exchange import Answer, Request, json_answer, refusal_answer
+from sealring.web.delivery import bind, deliver, make_binding, refuse_delivery
+from sealring.web.exchange import Answer, Request, refusal_answer
 from sealring.web.form import read_form
 
 
@@ -36,17 +38,24 @@ async def post_token(request: Request, house: House) -> Answer:
     )
     if isinstance(client, OAuthError):
         return refusal_answer(client)
-    outcome = refuse_grant(message, client) or await _grant(message, client, request, house)
-    return refusal_answer(outcome) if isinstance(outcome, OAuthError) else json_answer(outcome)
+    # Else any page could sign its visitors in to an account of its own, by a code of its own.
+    refusal = refuse_grant(message, client) or refuse_delivery(request, client)
+    if refusal is not None:
+        return refusal_answer(refusal)
+    binding = make_binding(client, randomness=house.randomness)
+    outcome = await _grant(message, client, bind(request.caller, binding), house)
+    if isinstance(outcome, OAuthError):
+        return refusal_answer(outcome)
+    return deliver(outcome, client, house, binding=binding)
 
 
-async def _grant(message: TokenRequest, client: Client, request: Request, house: House) -> TokenResponse | OAuthError:
+async def _grant(message: TokenRequest, client: Client, caller: Caller, house: House) -> TokenResponse | OAuthError:
     match message:
         case AuthorizationCodeRequest():
             return await redeem_authorization_code(
                 message,
                 client,
-                request.caller,
+                caller,
                 store=house.store,
                 signer=house.signer,
                 pairwise_key=house.pairwise_key,
@@ -58,7 +67,7 @@ async def _grant(message: TokenRequest, client: Client, request: Request, house:
             return await redeem_refresh_token(
                 message,
                 client,
-                request.caller,
+                caller,
                 store=house.store,
                 signer=house.signer,
                 now=house.clock(),
@@ -70,7 +79,7 @@ async def _grant(message: TokenRequest, client: Client, request: Request, house:
             return await grant_client_credentials(
                 message,
                 client,
-                request.caller,
+                caller,
                 store=house.store,
                 signer=house.signer,
                 now=house.clock(),
