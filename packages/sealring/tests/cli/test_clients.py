@@ -45,10 +45,10 @@ def test_an_update_of_nothing_is_misuse(installed: Run) -> None:
     assert installed("clients", "update", "site").exit_status == 2
 
 
-def test_cookie_delivery_is_refused_with_a_sentence(installed: Run) -> None:
+def test_cookie_delivery_of_a_client_with_a_secret_is_refused_with_a_sentence(installed: Run) -> None:
     ran = installed("clients", "update", "site", "--delivery", "cookie")
     assert ran.exit_status == 1
-    assert "not served yet" in ran.err
+    assert "register a public client" in ran.err
 
 
 def test_a_secret_is_rotated_beside_the_one_before(installed: Run) -> None:

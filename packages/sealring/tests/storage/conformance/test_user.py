@@ -23,7 +23,9 @@ BOB = User(
     epoch=9,
     created_at=1234,
 )
-RENEWED = RenewedSession(sid="sid-1", key=b"n" * 20, mac_key_id=0, auth_time=Instant(3000), amr=("pwd",))
+RENEWED = RenewedSession(
+    sid="sid-1", key=b"n" * 20, mac_key_id=0, auth_time=Instant(3000), amr=("pwd",), binding_digest=b"b" * 32
+)
 
 
 async def add_bob(store: Store, **members: object) -> bool:
@@ -161,6 +163,7 @@ async def test_a_password_change_keeps_exactly_the_session_that_made_it(shop: St
     assert await shop.sessions.find_family(first.key) is None
     family = await shop.sessions.find_family(RENEWED.key)
     assert family is not None
+    assert family.binding_digest == b"b" * 32
     assert (family.subject_epoch, family.user_epoch) == (epoch, epoch)
     assert (family.idle_expires_at, family.absolute_expires_at) == (900_000, first.absolute_expires_at)
     assert (family.scope, family.client_id, family.created_at) == (first.scope, "shop", 2000)
