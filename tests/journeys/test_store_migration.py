@@ -16,6 +16,10 @@ import pytest
 
 from sealring.compose import open_house
 from sealring.protocol.audit_event import AuditEvent
+from sealring.protocol.authorization_code import AuthorizationCode
+from sealring.protocol.client_assertion import AcceptedAssertion
+from sealring.protocol.consent import Consent
+from sealring.protocol.sso_session import SsoSession
 from sealring.services.audit_retention import AuditRetention
 from sealring.storage.postgresql.database import DatabasePool, open_pool
 from sealring.storage.sql.table import IS_BEGUN, TABLES
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from conftest import Installation, PostgresqlServer, Reply
 
 LONG_AGO = 1_600_000_000_000
+FAR = 10**14
 WAIT_SECONDS = 20
 SEALRING = Path(sys.executable).with_name("sealring")
 
@@ -105,6 +110,55 @@ def digest_of(installation: "Installation") -> str:
     return sha256(database_of(installation).read_bytes()).hexdigest()
 
 
+async def remember_browsers(installation: "Installation") -> None:
+    """Leave behind what people who sign in through the pages do: a browser session, a code, a consent, an assertion."""
+    sso = SsoSession(
+        id="sso-1",
+        sub="sub-0",
+        subject_epoch=1,
+        auth_time=LONG_AGO,
+        amr=("pwd",),
+        created_at=LONG_AGO,
+        last_used_at=LONG_AGO,
+        idle_expires_at=FAR,
+        absolute_expires_at=FAR,
+    )
+    code = AuthorizationCode(
+        digest=bytes(32),
+        client_id="shop",
+        redirect_uri="https://shop.example/callback",
+        code_challenge=None,
+        sub="sub-0",
+        subject_epoch=1,
+        client_epoch=1,
+        sso_id="sso-1",
+        scope=frozenset({"openid"}),
+        resource="orders",
+        nonce=None,
+        requested_claims=None,
+        auth_time=LONG_AGO,
+        amr=("pwd",),
+        acr=None,
+        created_at=LONG_AGO,
+        expires_at=FAR,
+    )
+    consent = Consent(
+        sub="sub-0",
+        client_id="shop",
+        redirect_uri="https://shop.example/callback",
+        scope=frozenset({"openid"}),
+        resources=frozenset({"orders"}),
+        metadata_digest=bytes(32),
+        granted_at=LONG_AGO,
+    )
+    async with open_house(installation.settings()) as opened:
+        store = opened.house.store
+        assert await store.sso_sessions.create(sso, digest=bytes(32), now=LONG_AGO, events=[])
+        assert await store.authorization_codes.add(code, now=LONG_AGO, events=[])
+        await store.consents.keep(consent, events=[])
+        assert await store.client_assertions.spend(AcceptedAssertion(digest=bytes(32), expires_at=FAR))
+
+
 async def test_sessions_keys_feed_and_audit_go_on_over_postgresql(installation: "Installation", target: str) -> None:
     await installation.furnish(users=2)
     await remember_much(installation)
@@ -119,8 +173,9 @@ async def test_sessions_keys_feed_and_audit_go_on_over_postgresql(installation: 
         "/session",
         {"username": "user-1", "password": "a passphrase of the tests", "scope": "parcels:read", "resource": "parcels"},
     )
-    before = await command(installation, "status")
     assert await installation.stop() == 0
+    await remember_browsers(installation)
+    before = await command(installation, "status")
     file = digest_of(installation)
 
     moved = await command(installation, "migrate-store", "sqlite:", target)

@@ -71,7 +71,7 @@ async def test_published_keys_are_kept_for_a_while() -> None:
     keys = publisher.keys()
     for _ in range(3):
         assert await keys.find(SHOP) == EMPTY
-    publisher.seconds += 299
+    publisher.seconds += 239
     await keys.find(SHOP)
     assert publisher.asked == [URI]
     publisher.seconds += 2
@@ -83,7 +83,7 @@ async def test_the_publisher_says_for_how_long_within_bounds() -> None:
     publisher = Publisher(published(cache_control="max-age=1"))
     keys = publisher.keys()
     await keys.find(SHOP)
-    publisher.seconds += 29
+    publisher.seconds += 23
     await keys.find(SHOP)
     assert len(publisher.asked) == 1
     publisher.says = published(cache_control="max-age=999999999")

@@ -78,7 +78,7 @@ def decide_client_assertion(
     refusal, as for a wrong secret. ValueError where the document is no JWK set.
     """
     registered = terms.token_endpoint_auth_signing_alg
-    keys = read_client_keys(document, registered, as_eddsa=assertion.alg == "EdDSA")
+    keys = read_client_keys(document, registered)
     try:
         verified = verify_compact(assertion.text.reveal(), keys=keys, algorithms=_algorithms(registered))
     except InvalidToken as refused:
@@ -102,28 +102,21 @@ def decide_client_assertion(
 
 # Reading a key costs more than checking a signature by it, and the same document comes again with each request.
 @lru_cache(maxsize=256)
-def read_client_keys(document: bytes, alg: str | None, *, as_eddsa: bool = False) -> KeySet:
+def read_client_keys(document: bytes, alg: str | None) -> KeySet:
     """Read a client's JWK set for the algorithm that it registered. ValueError where it is none.
 
     An RSA key that names no algorithm is one for the registered algorithm (RFC 7517 §4.4), else for RS256 alone.
-    `as_eddsa`: keys of Ed25519 go by the name that the header of an assertion gives to their algorithm.
     """
     entries = parse_json_object(document).get("keys")
     if not isinstance(entries, list) or len(entries) > _MOST_KEYS:
         raise ValueError(f"a JWK set needs a list named keys, of {_MOST_KEYS} at most")
-    keys = parse_jwks(msgspec.json.encode({"keys": [_with_algorithm(entry, alg) for entry in entries]}))
-    if not as_eddsa:
-        return keys
-    return KeySet(msgspec.structs.replace(key, alg="EdDSA") for key in keys.keys if key.alg == "Ed25519")
+    return parse_jwks(msgspec.json.encode({"keys": [_with_algorithm(entry, alg) for entry in entries]}))
 
 
 def _with_algorithm(entry: object, registered: str | None) -> object:
     if not isinstance(entry, dict):
         return entry
-    alg = entry.get("alg")
-    if entry.get("kty") == "OKP" and alg == "EdDSA":
-        return {**entry, "alg": "Ed25519"}
-    if entry.get("kty") == "RSA" and alg is None and registered is not None:
+    if entry.get("kty") == "RSA" and entry.get("alg") is None and registered is not None:
         return {**entry, "alg": registered}
     return entry
 
