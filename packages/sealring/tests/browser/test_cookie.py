@@ -8,30 +8,33 @@ SSO = "__Host-sealring-sso"
 
 
 def test_cookies_of_ours_are_read_beside_those_of_others() -> None:
-    assert parse_cookies(f"theme=dark; {SSO}=abc; sealring-device=d.e~f; x=1; x=2") == {
-        SSO: "abc",
-        "sealring-device": "d.e~f",
-    }
-    assert parse_cookies(None) == {}
+    header = f"theme=dark; {SSO}=abc; sealring-device=d.e~f; x=1; x=2"
+    assert parse_cookies(header, secure=True) == {SSO: "abc"}
+    assert parse_cookies(header, secure=False) == {"sealring-device": "d.e~f"}
+    assert parse_cookies(None, secure=True) == {}
+
+
+def test_a_neighbour_that_plants_names_without_the_prefix_blocks_nobody_over_tls() -> None:
+    assert parse_cookies(f"sealring-sso=a; {SSO}=own; sealring-sso=b", secure=True) == {SSO: "own"}
 
 
 @pytest.mark.parametrize("between", ["; ", ";", ", "])
 def test_two_cookies_of_one_name_are_refused_since_somebody_tossed_one(between: str) -> None:
-    assert parse_cookies(f"{SSO}=planted{between}{SSO}=own") == CookiesRefused(SSO)
-    assert parse_cookies(f"{SSO}=same{between}{SSO}=same") == CookiesRefused(SSO)
+    assert parse_cookies(f"{SSO}=planted{between}{SSO}=own", secure=True) == CookiesRefused(SSO)
+    assert parse_cookies(f"{SSO}=same{between}{SSO}=same", secure=True) == CookiesRefused(SSO)
     # Also one whose value we would not have read.
-    assert parse_cookies(f'{SSO}="x y"{between}{SSO}=own') == CookiesRefused(SSO)
+    assert parse_cookies(f'{SSO}="x y"{between}{SSO}=own', secure=True) == CookiesRefused(SSO)
 
 
 @pytest.mark.parametrize("value", ["", '"quoted"', "a b", "a=b", "é", "\x00", "x" * 4097])
 def test_a_value_that_we_never_write_is_no_cookie_of_ours(value: str) -> None:
-    assert parse_cookies(f"{SSO}={value}") == {}
+    assert parse_cookies(f"{SSO}={value}", secure=True) == {}
 
 
 @given(header=st.text(st.characters(max_codepoint=255), max_size=200))
 def test_any_header_is_read_or_refused(header: str) -> None:
-    cookies = parse_cookies(header)
-    assert isinstance(cookies, CookiesRefused) or all(name.startswith(("__Host-", "sealring-")) for name in cookies)
+    cookies = parse_cookies(header, secure=False)
+    assert isinstance(cookies, CookiesRefused) or all(name.startswith("sealring-") for name in cookies)
 
 
 def test_a_cookie_is_for_this_host_alone_and_out_of_reach_of_scripts() -> None:

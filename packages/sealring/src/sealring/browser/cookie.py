@@ -22,12 +22,17 @@ def cookie_name(noun: str, *, secure: bool) -> str:
     return f"__Host-sealring-{noun}" if secure else f"sealring-{noun}"
 
 
-def parse_cookies(header: str | None) -> Mapping[str, str] | CookiesRefused:
-    """Read a Cookie header: name → value, of those whose names begin as ours do; values of other forms are left out."""
+def parse_cookies(header: str | None, *, secure: bool) -> Mapping[str, str] | CookiesRefused:
+    """Read a Cookie header: name → value, of those whose names begin as ours do; values of other forms are left out.
+
+    `secure`: as in `cookie_name`. Over TLS a neighbour can plant names without the prefix, so these count for nothing:
+    not even two of them block anybody.
+    """
+    ours = cookie_name("", secure=secure)
     cookies: dict[str, str | None] = {}
     for pair in (header or "")[:_LONGEST].replace(", ", "; ").split(";"):
         name, _, value = pair.strip().partition("=")
-        if not name.startswith(("__Host-sealring-", "sealring-")):
+        if not name.startswith(ours):
             continue
         if name in cookies:
             return CookiesRefused(name)

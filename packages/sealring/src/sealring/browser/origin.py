@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Final, Literal, NewType
+from typing import Final, NewType
 
 from msgspec import Struct
 
@@ -21,42 +21,10 @@ _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
-class OriginAllowed(Struct, frozen=True):
-    """The request comes from a page of this registered origin."""
-
-    origin: Origin
-
-
-class OriginRefused(Struct, frozen=True):
-    """The request comes from no registered page; `code` says why, for log and answer."""
-
-    code: Literal["origin_missing", "origin_null", "origin_cross_site", "origin_unregistered"]
-
-
 class OriginMalformed(Struct, frozen=True):
     """A text cannot be registered as an origin; the sentence says what to write instead."""
 
     sentence: str
-
-
-def decide_origin(
-    origin: str | None, sec_fetch_site: str | None, *, registered: frozenset[str]
-) -> OriginAllowed | OriginRefused:
-    """Say whether a cookie endpoint serves this request: `Origin` must be one that is registered for the client.
-
-    The comparison is exact; two headers joined by a comma equal no origin. `Sec-Fetch-Site` refuses cross-site and
-    same-site requests of an origin that is not registered, so all that it adds is the better reason.
-    """
-    if origin is None:
-        return OriginRefused("origin_missing")
-    if origin == "null":
-        # A sandboxed frame, a data: or file: page, a redirect across origins: anybody can be null.
-        return OriginRefused("origin_null")
-    if origin in registered:
-        return OriginAllowed(Origin(origin))
-    if sec_fetch_site in {"cross-site", "same-site"}:
-        return OriginRefused("origin_cross_site")
-    return OriginRefused("origin_unregistered")
 
 
 def parse_origin(text: str) -> Origin | OriginMalformed:

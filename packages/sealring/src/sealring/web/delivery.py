@@ -34,7 +34,7 @@ def read_session_cookies(request: Request, client: Client, house: House) -> Sess
     """Read the cookies of `client`; two of one name are refused, since somebody may have planted one."""
     if client.token_delivery == "body":
         return SessionCookies()
-    cookies = parse_cookies(request.headers.get("cookie"))
+    cookies = parse_cookies(request.headers.get("cookie"), secure=house.issuer.startswith("https://"))
     if isinstance(cookies, CookiesRefused):
         return refuse("duplicate_cookie")
     names = {"refresh_token": "refresh", "binding": "binding", "device_token": "device"}

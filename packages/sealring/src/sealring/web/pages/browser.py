@@ -35,10 +35,10 @@ class Browser(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_browser(request: Request, house: House) -> Browser | OAuthError:
     """Read the cookies of a request; two of one name are refused, since somebody may have planted one."""
-    cookies = parse_cookies(request.headers.get("cookie"))
+    secure = house.issuer.startswith("https://")
+    cookies = parse_cookies(request.headers.get("cookie"), secure=secure)
     if isinstance(cookies, CookiesRefused):
         return refuse("duplicate_cookie")
-    secure = house.issuer.startswith("https://")
     found = {noun: cookies.get(cookie_name(noun, secure=secure)) for noun in ("sso", "interaction", "device")}
     return Browser(secure=secure, **found)
 
