@@ -7,6 +7,7 @@ from sealring.browser.origin import (
     Origin,
     OriginMalformed,
     cors_headers,
+    may_be_own_form,
     parse_origin,
     preflight_headers,
 )
@@ -111,3 +112,36 @@ def test_a_preflight_names_methods_and_headers_of_the_endpoint() -> None:
         b"access-control-max-age": b"600",
         b"vary": b"Origin",
     }
+
+
+@pytest.mark.parametrize(
+    ("origin", "sec_fetch_site"),
+    [
+        ("https://login.example:8443", "same-origin"),
+        ("https://login.example:8443", None),
+        (None, "same-origin"),
+        (None, "none"),
+        (None, None),
+    ],
+)
+def test_a_form_of_our_own_page_may_be_ours(origin: str | None, sec_fetch_site: str | None) -> None:
+    assert may_be_own_form(origin, sec_fetch_site, issuer="https://login.example:8443/tenant")
+
+
+@pytest.mark.parametrize(
+    ("origin", "sec_fetch_site"),
+    [
+        ("https://app.example", None),
+        ("https://login.example", None),
+        ("http://login.example:8443", None),
+        ("https://login.example:8443.evil.example", None),
+        ("null", None),
+        ("", None),
+        ("https://login.example:8443", "same-site"),
+        ("https://login.example:8443", "cross-site"),
+        (None, "cross-site"),
+        (None, "same-site"),
+    ],
+)
+def test_a_form_of_another_page_is_not_ours(origin: str | None, sec_fetch_site: str | None) -> None:
+    assert not may_be_own_form(origin, sec_fetch_site, issuer="https://login.example:8443/tenant")

@@ -1,9 +1,10 @@
 import traceback
+from base64 import urlsafe_b64decode
 
 import msgspec
 import pytest
 
-from sealring.protocol.secret import Secret
+from sealring.protocol.secret import Secret, make_secret
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -31,3 +32,11 @@ def test_secrets_compare_by_what_they_hold_and_never_equal_a_text() -> None:
     assert Secret("a") != Secret("b")
     assert Secret("a") != "a"
     assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
+
+
+def test_a_secret_is_made_of_256_bits_of_the_dice_behind_its_prefix() -> None:
+    made = make_secret("srcs_", randomness=lambda octets: b"\xfb" * octets).reveal()
+    prefix, text = made[:5], made[5:]
+    assert prefix == "srcs_"
+    assert urlsafe_b64decode(text + "=") == b"\xfb" * 32
+    assert set(text) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")

@@ -124,7 +124,7 @@ async def test_a_refused_password_is_not_in_the_refusal(desk: Desk) -> None:
 
 async def test_a_full_hashing_queue_asks_to_wait(desk: Desk) -> None:
     class Busy:
-        async def hash(self, _prepared: bytes) -> HashingBusy:
+        async def hash(self, _prepared: bytes, **_: bool) -> HashingBusy:
             return HashingBusy()
 
         async def verify(self, _password_hash: str | None, _prepared: bytes, **_: bool) -> HashingBusy:

@@ -378,7 +378,7 @@ class _SlowHashing:
         self.waiting = asyncio.Event()
         self.given_up = False
 
-    async def hash(self, prepared: bytes) -> str:
+    async def hash(self, prepared: bytes, **_: bool) -> str:
         raise NotImplementedError
 
     async def verify(self, _password_hash: str | None, _prepared: bytes, **_: bool) -> NoMatch:

@@ -27,6 +27,12 @@ class OriginMalformed(Struct, frozen=True):
     sentence: str
 
 
+def may_be_own_form(origin: str | None, sec_fetch_site: str | None, *, issuer: str) -> bool:
+    """Say whether a form may have come from a page of ours; browsers that say nothing are held by the form's secret."""
+    scheme, _, host, *_path = issuer.split("/")
+    return sec_fetch_site in {None, "same-origin", "none"} and origin in {None, f"{scheme}//{host}"}
+
+
 def parse_origin(text: str) -> Origin | OriginMalformed:
     """Read an origin for registration, in exactly the form that browsers send; nothing is mended in silence.
 

@@ -1,9 +1,13 @@
 """A wrapper that keeps passwords, tokens and client secrets out of every repr, log and message."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from typing import Final
 
 Randomness = Callable[[int], bytes]
 """Give that many random octets; always an argument, so that a test can hold the dice."""
+
+_SECRET_OCTETS: Final = 32
 
 
 class Secret:
@@ -26,3 +30,8 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(("Secret", self._text))
+
+
+def make_secret(prefix: str = "", *, randomness: Randomness) -> Secret:
+    """Throw the dice for a secret of 256 bits, base64url behind a prefix by which scanners of secrets know its kind."""
+    return Secret(prefix + urlsafe_b64encode(randomness(_SECRET_OCTETS)).rstrip(b"=").decode())

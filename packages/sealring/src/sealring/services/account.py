@@ -6,17 +6,18 @@ from typing import Final
 
 import msgspec
 
-from sealring.credentials.password_policy import PasswordPolicy, PasswordRefused, judge_password
-from sealring.ports import HashingBusy, PasswordHashing, Randomness, Session, SignInLimit, Store
+from sealring.credentials.password_policy import PasswordPolicy
+from sealring.ports import PasswordHashing, Randomness, Session, SignInLimit, Store
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.caller import Caller
 from sealring.protocol.consent import Consent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, later
-from sealring.protocol.secret import Secret
+from sealring.protocol.secret import Secret, make_secret
 from sealring.protocol.sso_session import PASSWORD_ACR, SsoPolicy, SsoProof, SsoSession
 from sealring.protocol.user import User
 from sealring.services.session import WEIGHED, prove_password
+from sealring.services.user import hash_new_password
 
 _MOST: Final = 100
 
@@ -113,18 +114,17 @@ async def change_own_password(
         if proven.code in WEIGHED:
             await store.audit.record([msgspec.structs.replace(event, outcome="refused", code=proven.code)])
         return proven
-    judged = judge_password(change.new_password.reveal(), policy=policy, second_factor=False, login_names=names)
-    if isinstance(judged, PasswordRefused):
-        return refuse("password_refused", description=judged.sentence)
-    fresh = await hashing.hash(judged.prepared, known_device=True)
-    if isinstance(fresh, HashingBusy):
-        return refuse("sign_in_busy", retry_after=1)
+    fresh = await hash_new_password(
+        change.new_password, tuple(names), hashing=hashing, policy=policy, known_device=True
+    )
+    if isinstance(fresh, OAuthError):
+        return fresh
     epoch = await store.users.set_password(
         session.sub, password_hash=fresh, proven_epoch=proven.user.epoch, keep=None, now=now, events=[event]
     )
     if epoch is None:
         return refuse("wrong_credentials")
-    cookie = Secret(urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
+    cookie = make_secret(randomness=randomness)
     # Where this browser was signed out meanwhile the new cookie is nobody's, and the person signs in anew.
     proof = _proof(cookie, epoch=epoch, idle_expires_at=later(now, sso_policy.idle), now=now)
     await store.sso_sessions.prove(session.id, proof, now=now, events=[])

@@ -1,6 +1,5 @@
 """The operator's acts on APIs: register, change, secrets, delete."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 
@@ -13,7 +12,7 @@ from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.key_schedule import access_token_schedule
-from sealring.protocol.secret import Secret
+from sealring.protocol.secret import Secret, make_secret
 from sealring.protocol.symmetric_secret import SymmetricSecret
 from sealring.services.acknowledgement import Readers
 from sealring.services.key_admin import KeyDesk
@@ -207,7 +206,7 @@ def _refuse_while_used(clients: list[str]) -> OAuthError:
 
 
 def _make_secret(randomness: Randomness) -> Secret:
-    return Secret("sla_" + urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
+    return make_secret("sla_", randomness=randomness)
 
 
 def _digest(secret: Secret) -> bytes:

@@ -1,6 +1,5 @@
 """Answering authorization requests: what is asked, what is still needed, and the code in the end (RFC 6749 §4.1)."""
 
-from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import Final, Literal, assert_never
 
@@ -34,7 +33,7 @@ from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds, later
 from sealring.protocol.redirect_uri import find_redirect_uri
 from sealring.protocol.scope import OPENID_SCOPES, scope_text
-from sealring.protocol.secret import Secret
+from sealring.protocol.secret import make_secret
 from sealring.protocol.sso_session import SsoSession
 from sealring.protocol.subject_identifier import PairwiseKey, subject_identifier
 from sealring.services.id_token import read_id_token_hint
@@ -206,7 +205,7 @@ async def _issue(
     randomness: Randomness,
 ) -> Returned | Waiting:
     request, client = asked.request, asked.client
-    code = Secret(urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
+    code = make_secret(randomness=randomness)
     reach = client_reach(client, issuer=issuer)
     within = OPENID_SCOPES.union(*(reach[resource] for resource in request.resources))
     kept = await store.authorization_codes.add(

@@ -1,6 +1,5 @@
 """The operator's acts on clients: register, change, secrets, disable, delete."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -30,7 +29,7 @@ from sealring.protocol.client_registration import (
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.key_schedule import client_schedules
-from sealring.protocol.secret import Secret
+from sealring.protocol.secret import Secret, make_secret
 from sealring.services.acknowledgement import ApiKnowledge
 from sealring.services.key_admin import KeyDesk
 from sealring.services.key_schedule import begin_line
@@ -267,7 +266,7 @@ def _refuse_foreign_pages(client: Client, *, issuer: str) -> OAuthError | None:
 
 def make_client_secret(randomness: Randomness) -> Secret:
     """Make a client's secret of 256 bits, which scanners of secrets know by its prefix."""
-    return Secret("slc_" + urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
+    return make_secret("slc_", randomness=randomness)
 
 
 def _digest(secret: Secret) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -48,8 +49,9 @@ class ClientLogos:
 
     async def _fetch(self, uri: str) -> RasterImage | None:
         answer = await self._outgoing.fetch(uri)
-        good = isinstance(answer, OutgoingAnswer) and answer.status == 200
-        image = parse_raster_image(answer.body) if good and isinstance(answer, OutgoingAnswer) else None
+        image = None
+        if isinstance(answer, OutgoingAnswer) and answer.status == HTTPStatus.OK:
+            image = parse_raster_image(answer.body)
         if len(self._kept) >= _MOST:
             self._kept.clear()
         life = _MISSING_SECONDS if image is None else _KEPT_SECONDS

@@ -4,10 +4,9 @@ from functools import partial
 
 import msgspec
 
-from sealring.credentials.password_policy import PasswordPolicy, PasswordRefused, judge_password
+from sealring.credentials.password_policy import PasswordPolicy
 from sealring.ports import (
     ActivityStream,
-    HashingBusy,
     MacKey,
     PasswordHashing,
     Randomness,
@@ -30,6 +29,7 @@ from sealring.services.access_token import Bearer, make_access_token
 from sealring.services.activity import access_token_issued
 from sealring.services.client_session import OpenedFamily, open_family, with_refresh_token
 from sealring.services.session import WEIGHED, prove_password
+from sealring.services.user import hash_new_password
 
 
 async def change_password(
@@ -56,13 +56,11 @@ async def change_password(
         return proven
     if client is None:
         return refuse("wrong_credentials")
-    login_names = _login_names(proven.user)
-    judged = judge_password(request.new_password.reveal(), policy=policy, second_factor=False, login_names=login_names)
-    if isinstance(judged, PasswordRefused):
-        return refuse("password_refused", description=judged.sentence)
-    fresh = await hashing.hash(judged.prepared, known_device=True)
-    if isinstance(fresh, HashingBusy):
-        return refuse("sign_in_busy", retry_after=1)
+    fresh = await hash_new_password(
+        request.new_password, tuple(_login_names(proven.user)), hashing=hashing, policy=policy, known_device=True
+    )
+    if isinstance(fresh, OAuthError):
+        return fresh
     family, mac_key = open_family(now=now, randomness=randomness), signer.current_mac_key()
     # Tried before anything changes: where no access token can be made, the old tokens must go on.
     answer = partial(_answer, mac_key=mac_key, store=store, signer=signer, now=now, randomness=randomness)

@@ -1,7 +1,6 @@
 """Clients register themselves and manage what they registered (RFC 7591, RFC 7592, SECURITY E3)."""
 
 import hmac
-from base64 import urlsafe_b64encode
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Final
@@ -16,7 +15,7 @@ from sealring.protocol.client_metadata import ClientMetadata, client_of_metadata
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
 from sealring.protocol.opaque_id import make_opaque_id
-from sealring.protocol.secret import Secret
+from sealring.protocol.secret import Secret, make_secret
 from sealring.services.client import begin_client_lines, make_client_secret
 from sealring.services.key_admin import KeyDesk
 
@@ -172,7 +171,7 @@ async def _sector_refusal(flow: CodeFlow, *, outgoing: Outgoing) -> OAuthError |
 
 def _equip(client: Client, randomness: Randomness) -> RegisteredClient:
     """Give a client a new registration access token, and a secret where it needs one and has none."""
-    token = Secret("slt_" + urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
+    token = make_secret("slt_", randomness=randomness)
     needs_secret = client.type == "confidential" and client.assertion is None and not client.secret_digests
     secret = make_client_secret(randomness) if needs_secret else None
     digests = client.secret_digests if secret is None else (_digest(secret.reveal()),)

@@ -1,6 +1,5 @@
 """Signing a person in in a browser: a session that many clients share, under a cookie that nobody could plant."""
 
-from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import Final
 
@@ -12,7 +11,7 @@ from sealring.protocol.caller import Caller
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, later
 from sealring.protocol.opaque_id import make_opaque_id
-from sealring.protocol.secret import Secret
+from sealring.protocol.secret import Secret, make_secret
 from sealring.protocol.sso_session import PASSWORD_ACR, SsoPolicy, SsoProof, SsoSession
 from sealring.protocol.user import User
 from sealring.services.session import WEIGHED, DevicePresented, prove_password, renew_device_token
@@ -80,7 +79,7 @@ async def sign_in_browser(
             await store.audit.record([refused])
         return proven
     user = proven.user
-    cookie = Secret(urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
+    cookie = make_secret(randomness=randomness)
     event = _event(form, caller, now=now, sub=user.sub)
     opened = await _open(
         user, cookie, caller, current=current, event=event, store=store, policy=policy, now=now, randomness=randomness

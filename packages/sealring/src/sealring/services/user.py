@@ -260,13 +260,18 @@ def new_user(names: LoginNames, *, now: Instant, randomness: Randomness, adminis
 
 
 async def hash_new_password(
-    password: Secret, login_names: tuple[str, ...], *, hashing: PasswordHashing, policy: PasswordPolicy
+    password: Secret,
+    login_names: tuple[str, ...],
+    *,
+    hashing: PasswordHashing,
+    policy: PasswordPolicy,
+    known_device: bool = False,
 ) -> str | OAuthError:
-    """Judge a password that is to be set, and hash it (a PHC string)."""
+    """Judge a password that is to be set, and hash it (a PHC string). `known_device`: keeps its place in the queue."""
     judged = judge_password(password.reveal(), policy=policy, second_factor=False, login_names=login_names)
     if isinstance(judged, PasswordRefused):
         return refuse("password_refused", description=judged.sentence)
-    hashed = await hashing.hash(judged.prepared)
+    hashed = await hashing.hash(judged.prepared, known_device=known_device)
     return refuse("sign_in_busy", retry_after=1) if isinstance(hashed, HashingBusy) else hashed
 
 

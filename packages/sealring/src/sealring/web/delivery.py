@@ -1,6 +1,5 @@
 """How tokens reach a client: in the body, or its refresh token by cookies that no script sees (SECURITY A5, D1)."""
 
-from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import Final
 
@@ -10,7 +9,7 @@ from sealring.browser.cookie import CookiesRefused, clear_cookie, cookie_name, p
 from sealring.protocol.caller import Caller
 from sealring.protocol.client import Client
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.secret import Randomness, Secret
+from sealring.protocol.secret import Randomness, Secret, make_secret
 from sealring.protocol.session import refuse_page
 from sealring.protocol.token_response import TokenResponse
 from sealring.services.house import House
@@ -53,7 +52,7 @@ def make_binding(client: Client, *, randomness: Randomness) -> Secret | None:
     """Throw the dice for the browser binding of a new session: 256 bits, None where tokens come in the body."""
     if client.token_delivery == "body":
         return None
-    return Secret(urlsafe_b64encode(randomness(32)).rstrip(b"=").decode())
+    return make_secret(randomness=randomness)
 
 
 def bind(caller: Caller, binding: Secret | None) -> Caller:

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 from sealring.browser.cookie import clear_cookie, cookie_name
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.interaction import Interaction, browser_digest, read_interaction, write_interaction
 from sealring.protocol.secret import Secret
 from sealring.protocol.sso_session import SsoSession
 from sealring.services.account import (
@@ -18,11 +17,11 @@ from sealring.services.account import (
 )
 from sealring.services.end_session import end_own_session, end_own_sessions
 from sealring.services.house import House
-from sealring.services.sso_session import find_sso_session
 from sealring.web.exchange import Answer, Request
 from sealring.web.form import read_form
 from sealring.web.pages.authorization import redirect
-from sealring.web.pages.browser import Browser, make_cookie, read_browser, refuse_foreign_form
+from sealring.web.pages.browser import Browser, find_session, read_browser, refuse_foreign_form
+from sealring.web.pages.interaction import begin_interaction, take_interaction
 from sealring.web.pages.oauth_error import error_page
 from sealring.web.pages.render import PAGES, page_values, render_page
 
@@ -32,11 +31,10 @@ async def get_account(request: Request, house: House) -> Answer:
     browser = read_browser(request, house)
     if isinstance(browser, OAuthError):
         return error_page(browser, house)
-    session = await _session(browser, house)
+    session = await find_session(browser, house)
     if session is None:
-        cookie = browser.interaction or make_cookie(randomness=house.randomness)
-        kept = () if browser.interaction is not None else browser.keep("interaction", cookie)
-        return redirect(f"{house.issuer}/login?interaction={_write(cookie, house)}", headers=kept)
+        text, kept = begin_interaction("", browser, house)
+        return redirect(f"{house.issuer}/login?interaction={text}", headers=kept)
     return await _page(session, browser, house)
 
 
@@ -48,13 +46,12 @@ async def post_account(request: Request, house: House) -> Answer:
     form = refuse_foreign_form(request, house) or read_form(request)
     if isinstance(form, OAuthError):
         return error_page(form, house)
-    session = await _session(browser, house)
+    session = await find_session(browser, house)
     if session is None:
         return redirect(f"{house.issuer}/account")
-    keys, now = house.signer.interaction_keys(), house.clock()
-    interaction = read_interaction(form.get("interaction"), cookie=browser.interaction, keys=keys, now=now)
-    if interaction is None:
-        return await _page(session, browser, house, refusal=refuse("interaction_expired"))
+    interaction = take_interaction(form.get("interaction"), browser, house)
+    if isinstance(interaction, OAuthError):
+        return await _page(session, browser, house, refusal=interaction)
     if form.get("act") == "password":
         change = PasswordChange(
             current_password=Secret(form.get("current_password", "")), new_password=Secret(form.get("new_password", ""))
@@ -103,17 +100,12 @@ async def _change_password(
     return redirect(f"{house.issuer}/account", headers=browser.keep("sso", cookie.reveal()))
 
 
-async def _session(browser: Browser, house: House) -> SsoSession | None:
-    return await find_sso_session(browser.sso, store=house.store, policy=house.sso_policy, now=house.clock())
-
-
 async def _page(session: SsoSession, browser: Browser, house: House, *, refusal: OAuthError | None = None) -> Answer:
     account = await see_account(session, store=house.store, now=house.clock())
     if account is None:
         return error_page(refuse("unknown_user"), house)
-    cookie = browser.interaction or make_cookie(randomness=house.randomness)
-    kept = () if browser.interaction is not None else browser.keep("interaction", cookie)
-    values = {**_shown(account, session), "interaction": _write(cookie, house), "refusal": refusal}
+    text, kept = begin_interaction("", browser, house)
+    values = {**_shown(account, session), "interaction": text, "refusal": refusal}
     status = 200 if refusal is None else refusal.status
     return render_page(PAGES, "account.html", page_values(house, values), status=status, headers=kept)
 
@@ -159,8 +151,3 @@ def _where(user_agent: str | None, network: str | None) -> str:
 
 def _date(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _write(cookie: str, house: House) -> str:
-    interaction = Interaction(query="", began_at=house.clock(), browser=browser_digest(cookie))
-    return write_interaction(interaction, key=house.signer.interaction_keys()[0])

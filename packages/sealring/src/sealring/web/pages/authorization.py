@@ -9,7 +9,6 @@ from sealring.protocol.authorization_request import parse_parameters
 from sealring.protocol.authorization_response import response_location
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
-from sealring.protocol.interaction import Interaction, browser_digest, read_interaction, write_interaction
 from sealring.protocol.redirect_uri import redirect_source
 from sealring.services.authorization import (
     Asked,
@@ -21,10 +20,10 @@ from sealring.services.authorization import (
     find_authorization_request,
 )
 from sealring.services.house import House
-from sealring.services.sso_session import find_sso_session
 from sealring.web.exchange import Answer, Headers, Request
 from sealring.web.form import is_form
-from sealring.web.pages.browser import Browser, make_cookie, read_browser
+from sealring.web.pages.browser import Browser, find_session, read_browser
+from sealring.web.pages.interaction import begin_interaction, find_interaction
 from sealring.web.pages.oauth_error import error_page
 from sealring.web.pages.render import PAGES, page_values, render_page
 
@@ -44,7 +43,7 @@ async def get_authorize(request: Request, house: House) -> Answer:
     if not isinstance(asked, Asked):
         return show(asked, house)
     now = house.clock()
-    session = await find_sso_session(browser.sso, store=house.store, policy=house.sso_policy, now=now)
+    session = await find_session(browser, house)
     began_at = None if interaction is None else interaction.began_at
     standing = Standing(session=session, began_at=began_at)
     answer = await answer_authorization(
@@ -74,17 +73,6 @@ async def post_authorize(request: Request, house: House) -> Answer:
     return redirect(f"{house.issuer}/authorize?{urlencode(parameters, doseq=True)}")
 
 
-def find_interaction(query: bytes, browser: Browser, house: House) -> Interaction | OAuthError | None:
-    """Return the interaction that an address carries; None where it carries something else."""
-    if not query.startswith(b"interaction="):
-        return None
-    text = query.removeprefix(b"interaction=").decode("latin-1")
-    interaction = read_interaction(
-        text, cookie=browser.interaction, keys=house.signer.interaction_keys(), now=house.clock()
-    )
-    return refuse("interaction_expired") if interaction is None else interaction
-
-
 def show(answer: Shown | Returned, house: House) -> Answer:
     """Say a refusal ourselves, or send the browser back to the client with what it is told."""
     if isinstance(answer, Shown):
@@ -103,13 +91,5 @@ def redirect(location: str, *, headers: Headers = ()) -> Answer:
 
 
 def _wait(waiting: Waiting, encoded: bytes, browser: Browser, house: House, *, began_at: Instant | None) -> Answer:
-    cookie = browser.interaction or make_cookie(randomness=house.randomness)
-    kept = () if browser.interaction is not None else browser.keep("interaction", cookie)
-    interaction = Interaction(
-        query=encoded.decode("latin-1"),
-        # One that goes on keeps the instant at which it began, or no log-in would ever be new enough.
-        began_at=house.clock() if began_at is None else began_at,
-        browser=browser_digest(cookie),
-    )
-    text = write_interaction(interaction, key=house.signer.interaction_keys()[0])
+    text, kept = begin_interaction(encoded.decode("latin-1"), browser, house, began_at=began_at)
     return redirect(f"{house.issuer}/{waiting.step}?interaction={text}", headers=kept)

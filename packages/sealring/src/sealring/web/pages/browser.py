@@ -1,13 +1,13 @@
 """What a browser brings to our pages: its cookies, and where its form came from (SECURITY D1, D3)."""
 
-from base64 import urlsafe_b64encode
-
 import msgspec
 
 from sealring.browser.cookie import CookiesRefused, SameSite, cookie_name, parse_cookies, set_cookie
+from sealring.browser.origin import may_be_own_form
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.secret import Randomness
+from sealring.protocol.sso_session import SsoSession
 from sealring.services.house import House
+from sealring.services.sso_session import find_sso_session
 from sealring.web.exchange import Headers, Request
 
 _DEVICE_SECONDS = 90 * 24 * 3600
@@ -45,14 +45,10 @@ def read_browser(request: Request, house: House) -> Browser | OAuthError:
 
 def refuse_foreign_form(request: Request, house: House) -> OAuthError | None:
     """Refuse a form that another site sent; browsers that say nothing are held by the form's own secret."""
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    own = house.issuer.removesuffix("/")
-    own_origin = "/".join(own.split("/")[:3])
-    if site not in {None, "same-origin", "none"} or origin not in {None, own_origin}:
-        return refuse("cross_site_form")
-    return None
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    return None if may_be_own_form(origin, site, issuer=house.issuer) else refuse("cross_site_form")
 
 
-def make_cookie(*, randomness: Randomness) -> str:
-    """Throw the dice for a cookie: 256 bits."""
-    return urlsafe_b64encode(randomness(32)).rstrip(b"=").decode()
+async def find_session(browser: Browser, house: House) -> SsoSession | None:
+    """Return the live session of a browser, which counts as used."""
+    return await find_sso_session(browser.sso, store=house.store, policy=house.sso_policy, now=house.clock())

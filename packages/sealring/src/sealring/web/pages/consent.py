@@ -8,7 +8,7 @@ import msgspec
 
 from sealring.protocol.authorization import metadata_digest
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.interaction import Interaction, read_interaction, write_interaction
+from sealring.protocol.interaction import Interaction
 from sealring.protocol.redirect_uri import redirect_source
 from sealring.protocol.sso_session import SsoSession
 from sealring.services.authorization import (
@@ -22,12 +22,12 @@ from sealring.services.authorization import (
     find_authorization_request,
 )
 from sealring.services.house import House
-from sealring.services.sso_session import find_sso_session
 from sealring.web.exchange import Answer, Request
 from sealring.web.form import read_form
-from sealring.web.pages.authorization import find_interaction, redirect, show
-from sealring.web.pages.browser import Browser, read_browser, refuse_foreign_form
+from sealring.web.pages.authorization import redirect, show
+from sealring.web.pages.browser import Browser, find_session, read_browser, refuse_foreign_form
 from sealring.web.pages.client_card import client_card
+from sealring.web.pages.interaction import carry, find_interaction, take_interaction
 from sealring.web.pages.oauth_error import error_page
 from sealring.web.pages.render import PAGES, page_values, render_page
 
@@ -66,11 +66,9 @@ async def post_consent(request: Request, house: House) -> Answer:
     form = refuse_foreign_form(request, house) or read_form(request)
     if isinstance(form, OAuthError):
         return error_page(form, house)
-    interaction = read_interaction(
-        form.get("interaction"), cookie=browser.interaction, keys=house.signer.interaction_keys(), now=house.clock()
-    )
-    if interaction is None:
-        return error_page(refuse("interaction_expired"), house)
+    interaction = take_interaction(form.get("interaction"), browser, house)
+    if isinstance(interaction, OAuthError):
+        return error_page(interaction, house)
     question = await _find_question(interaction, browser, house)
     if isinstance(question, Answer):
         return question
@@ -106,15 +104,14 @@ async def _find_question(interaction: Interaction, browser: Browser, house: Hous
     asked = await find_authorization_request(interaction.query.encode(), store=house.store, issuer=house.issuer)
     if not isinstance(asked, Asked):
         return show(asked, house)
-    session = await find_sso_session(browser.sso, store=house.store, policy=house.sso_policy, now=house.clock())
+    session = await find_session(browser, house)
     if session is None:
         return _back(interaction, house)
     return _Question(interaction=interaction, asked=asked, session=session)
 
 
 def _back(interaction: Interaction, house: House) -> Answer:
-    text = write_interaction(interaction, key=house.signer.interaction_keys()[0])
-    return redirect(f"{house.issuer}/authorize?interaction={text}")
+    return redirect(f"{house.issuer}/authorize?interaction={carry(interaction, house)}")
 
 
 async def _page(question: _Question, house: House) -> Answer:
@@ -122,7 +119,7 @@ async def _page(question: _Question, house: House) -> Answer:
     user = await house.store.users.find(question.session.sub)
     interaction = msgspec.structs.replace(question.interaction, question=question.digest)
     values: dict[str, object] = {
-        "interaction": write_interaction(interaction, key=house.signer.interaction_keys()[0]),
+        "interaction": carry(interaction, house),
         "client": client_card(question.asked.client, redirect_uri=redirect_uri),
         "scopes": await _describe(question.asked, house),
         "person": "" if user is None else user.username or user.email or user.sub,

@@ -1,20 +1,20 @@
 """`/login`: a person signs in in this browser, for the client that sent them or to see their own account."""
 
-from urllib.parse import parse_qs
-
+from sealring.protocol.authorization_request import find_client_id, parse_parameters
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.interaction import Interaction, read_interaction, write_interaction
+from sealring.protocol.interaction import Interaction
 from sealring.protocol.redirect_uri import redirect_source
 from sealring.protocol.secret import Secret
 from sealring.services.authorization import Asked, find_authorization_request
 from sealring.services.house import House
 from sealring.services.session import DevicePresented
-from sealring.services.sso_session import PasswordForm, find_sso_session, sign_in_browser
+from sealring.services.sso_session import PasswordForm, sign_in_browser
 from sealring.web.exchange import Answer, Request
 from sealring.web.form import read_form
-from sealring.web.pages.authorization import find_interaction, redirect, show
-from sealring.web.pages.browser import Browser, read_browser, refuse_foreign_form
+from sealring.web.pages.authorization import redirect, show
+from sealring.web.pages.browser import Browser, find_session, read_browser, refuse_foreign_form
 from sealring.web.pages.client_card import client_card
+from sealring.web.pages.interaction import carry, find_interaction, take_interaction
 from sealring.web.pages.oauth_error import error_page
 from sealring.web.pages.render import PAGES, page_values, render_page
 
@@ -40,11 +40,9 @@ async def post_login(request: Request, house: House) -> Answer:
         return error_page(form, house)
     if house.halted:
         return error_page(refuse("store_rolled_back", retry_after=60), house)
-    text, now = form.get("interaction"), house.clock()
-    keys = house.signer.interaction_keys()
-    interaction = read_interaction(text, cookie=browser.interaction, keys=keys, now=now)
-    if interaction is None:
-        return error_page(refuse("interaction_expired"), house)
+    interaction = take_interaction(form.get("interaction"), browser, house)
+    if isinstance(interaction, OAuthError):
+        return error_page(interaction, house)
     name, password = form.get("username", ""), form.get("password", "")
     if not name or not password:
         return await _form(interaction, house, refusal=refuse("wrong_credentials"), name=name)
@@ -55,8 +53,7 @@ async def post_login(request: Request, house: House) -> Answer:
 async def _sign_in(
     typed: PasswordForm, interaction: Interaction, request: Request, *, browser: Browser, house: House
 ) -> Answer:
-    now = house.clock()
-    current = await find_sso_session(browser.sso, store=house.store, policy=house.sso_policy, now=now)
+    current = await find_session(browser, house)
     device = None if browser.device is None else DevicePresented(token=Secret(browser.device), signer=house.signer)
     signed_in = await sign_in_browser(
         typed,
@@ -68,14 +65,13 @@ async def _sign_in(
         hashing=house.hashing,
         limit=house.limit,
         policy=house.sso_policy,
-        now=now,
+        now=house.clock(),
         randomness=house.randomness,
     )
     if isinstance(signed_in, OAuthError):
         return await _form(interaction, house, refusal=signed_in, name=typed.login_name)
     kept = (*browser.keep("sso", signed_in.cookie.reveal()), *browser.keep_device(signed_in.device_token.reveal()))
-    text = write_interaction(interaction, key=house.signer.interaction_keys()[0])
-    onward = f"authorize?interaction={text}" if interaction.query else "account"
+    onward = f"authorize?interaction={carry(interaction, house)}" if interaction.query else "account"
     return redirect(f"{house.issuer}/{onward}", headers=kept)
 
 
@@ -90,7 +86,7 @@ async def _form(
         asked = found
     hint = "" if asked is None else asked.request.login_hint or ""
     values: dict[str, object] = {
-        "interaction": write_interaction(interaction, key=house.signer.interaction_keys()[0]),
+        "interaction": carry(interaction, house),
         "name": hint if name is None else name,
         "refusal": refusal,
         "client": None if asked is None else client_card(asked.client, redirect_uri=asked.request.address.redirect_uri),
@@ -102,4 +98,6 @@ async def _form(
 
 
 def _client_id(interaction: Interaction) -> str | None:
-    return parse_qs(interaction.query).get("client_id", [None])[0]
+    parameters = parse_parameters(interaction.query.encode())
+    client_id = parameters if isinstance(parameters, OAuthError) else find_client_id(parameters)
+    return None if isinstance(client_id, OAuthError) else client_id

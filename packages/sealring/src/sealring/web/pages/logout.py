@@ -5,16 +5,15 @@ from urllib.parse import urlencode
 from sealring.browser.cookie import clear_cookie, cookie_name
 from sealring.protocol.authorization_request import parse_parameters
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.interaction import Interaction, browser_digest, read_interaction, write_interaction
 from sealring.protocol.redirect_uri import redirect_source
 from sealring.protocol.sso_session import SsoSession
 from sealring.services.browser_logout import LogoutAsked, find_logout_request, log_out_browser, needs_confirmation
 from sealring.services.house import House
-from sealring.services.sso_session import find_sso_session
 from sealring.web.exchange import Answer, Request
 from sealring.web.form import is_form
 from sealring.web.pages.authorization import redirect
-from sealring.web.pages.browser import Browser, make_cookie, read_browser, refuse_foreign_form
+from sealring.web.pages.browser import Browser, find_session, read_browser, refuse_foreign_form
+from sealring.web.pages.interaction import begin_interaction, take_interaction
 from sealring.web.pages.oauth_error import error_page
 from sealring.web.pages.render import PAGES, page_values, render_page
 
@@ -27,7 +26,7 @@ async def get_logout(request: Request, house: House) -> Answer:
     asked = await _find(request.query, house)
     if isinstance(asked, OAuthError):
         return error_page(asked, house)
-    session = await _session(browser, house)
+    session = await find_session(browser, house)
     if needs_confirmation(asked, session, pairwise_key=house.pairwise_key):
         return _confirm(asked, request.query, browser, house)
     return await _log_out(asked, session, browser, request, house=house)
@@ -45,18 +44,13 @@ async def post_logout(request: Request, house: House) -> Answer:
     browser = refuse_foreign_form(request, house) or read_browser(request, house)
     if isinstance(browser, OAuthError):
         return error_page(browser, house)
-    interaction = read_interaction(
-        parameters["interaction"][0],
-        cookie=browser.interaction,
-        keys=house.signer.interaction_keys(),
-        now=house.clock(),
-    )
-    if interaction is None:
-        return error_page(refuse("interaction_expired"), house)
+    interaction = take_interaction(parameters["interaction"][0], browser, house)
+    if isinstance(interaction, OAuthError):
+        return error_page(interaction, house)
     asked = await _find(interaction.query.encode(), house)
     if isinstance(asked, OAuthError):
         return error_page(asked, house)
-    return await _log_out(asked, await _session(browser, house), browser, request, house=house)
+    return await _log_out(asked, await find_session(browser, house), browser, request, house=house)
 
 
 async def get_logged_out(_request: Request, house: House) -> Answer:
@@ -71,10 +65,6 @@ async def _find(encoded: bytes, house: House) -> LogoutAsked | OAuthError:
     return await find_logout_request(parameters, store=house.store, signer=house.signer)
 
 
-async def _session(browser: Browser, house: House) -> SsoSession | None:
-    return await find_sso_session(browser.sso, store=house.store, policy=house.sso_policy, now=house.clock())
-
-
 async def _log_out(
     asked: LogoutAsked, session: SsoSession | None, browser: Browser, request: Request, *, house: House
 ) -> Answer:
@@ -84,10 +74,7 @@ async def _log_out(
 
 
 def _confirm(asked: LogoutAsked, query: bytes, browser: Browser, house: House) -> Answer:
-    cookie = browser.interaction or make_cookie(randomness=house.randomness)
-    kept = () if browser.interaction is not None else browser.keep("interaction", cookie)
-    interaction = Interaction(query=query.decode("latin-1"), began_at=house.clock(), browser=browser_digest(cookie))
-    text = write_interaction(interaction, key=house.signer.interaction_keys()[0])
+    text, kept = begin_interaction(query.decode("latin-1"), browser, house)
     sources = () if asked.location is None else (redirect_source(asked.location),)
     values = page_values(house, {"interaction": text, "client": asked.client})
     return render_page(PAGES, "logout.html", values, form_action=sources, headers=kept)
