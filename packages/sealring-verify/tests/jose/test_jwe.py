@@ -1,5 +1,6 @@
 """Written by us and read by joserfc, written by joserfc and read by us; and everything else refused."""
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -116,6 +117,7 @@ def test_a_private_key_is_refused_without_being_repeated(key: Any) -> None:  # n
         jwks(member(EC), member(OKP)),
         jwks(*[member(OKP, kid=str(number)) for number in range(17)]),
     ],
+    ids=itertools.count(),
 )
 def test_a_set_of_no_use_is_a_sentence(document: bytes) -> None:
     for parse in (parse_encryption_jwks, parse_decryption_jwks):

@@ -89,7 +89,7 @@ def test_an_address_of_a_thousand_parameters_is_not_taken_apart() -> None:
 @given(
     st.lists(
         st.sampled_from(
-            ["a", "token", "=", "&", "&&", "x=1", ";", "~", " ", "/", "+", "%", "%3D", "%26", "%2B", "%C3%A9"]
+            ["y", "token", "=", "&", "&&", "x=1", ";", "~", " ", "/", "+", "%", "%3D", "%26", "%2B", "%C3%A9"]
         ),
         max_size=12,
     )

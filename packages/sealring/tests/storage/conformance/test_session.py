@@ -136,7 +136,7 @@ SINGLE_FAULTS = [
     Situation(presented_binding=BINDING),
     Situation(binding=BINDING, presented_binding=b"x" * 32),
     Situation(presented_client="other"),
-    Situation(scope=frozenset({"orders:read", "orders:delete"})),
+    Situation(scope=frozenset({"orders:delete"})),
     Situation(resource="stock"),
 ]
 numbers = itertools.count(1)
