@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import pytest
+from playwright.async_api import Browser
 
 from sealring_verify import GateVerifier, InvalidToken, Verifier
 
@@ -176,15 +177,7 @@ async def gated(
     proxies: "Proxies",
 ) -> AsyncIterator[Gated]:
     port = free_port()
-    installation.configure(server='trusted_proxies = ["127.0.0.1/32"]')
-    await installation.furnish()
-    await installation.start()
-    keys = {}
-    for host in ("app.example.com", "other.example.com"):
-        added = await installation.run("gates", "add", host, "--api", "orders", "--scope", "orders:read", "--json")
-        assert added.status == 0, added.err
-        made: Any = added.value()
-        keys[host] = made["gate_key"]
+    keys = await open_gates(installation, "app.example.com", "other.example.com")
     async with serve_site() as site:
         ports = {"sealring": installation.port, "site": site, "proxy": port}
         texts = [
@@ -291,8 +284,63 @@ async def test_an_upgraded_connection_passes_and_a_cookie_of_one_host_opens_no_o
         # Envoy makes it `/` itself, for the question and for the site alike.
         dots = () if gated.proxy == "envoy" else ("/orders/%2e%2e/",)
         for target in (*dots, "/x/..%2forders/1", "/a%5cb"):
-            raw = await gated.speak(target, {"Cookie": jar(browser)})
-            assert raw == b"", target
+            assert await gated.speak(target, {"Cookie": jar(browser)}) == b"", target
+        twice = {"authorization": "Bearer x", "Authorization": "Bearer y", "Cookie": jar(browser)}
+        assert await gated.speak("/", twice) == b""
+        large = await browser.get("/", headers={"cookie": f"{jar(browser)}; a={'x' * 7000}", "x-large": "x" * 7000})
+        assert heard(large)["cookie"] == [f"a={'x' * 7000}"]
+        await gated.installation.kill()
+        assert (await browser.get("/")).status_code == (502 if gated.proxy == "caddy" else 503)
+
+
+async def test_a_person_signs_in_and_out_in_a_real_browser(
+    browser: Browser, installation: "Installation", authority: "CertificateAuthority", proxies: "Proxies"
+) -> None:
+    port = free_port()
+    host = f"localhost:{port}"
+    key = await open_gates(installation, host)
+    async with serve_site() as site:
+        ports = {"sealring": installation.port, "site": site, "proxy": port}
+        text = sample("nginx", host=host, key=key[host], ports=ports, tls=authority.issue("localhost"))
+        await proxies.start_nginx(text.replace(f"server_name {host}", "server_name localhost"), port=port)
+        page = await (await browser.new_context(ignore_https_errors=True)).new_page()
+        await page.goto(f"https://{host}/orders/1?a=b#part")
+        await page.fill("input[name=username]", "user-0")
+        await page.fill("input[name=password]", "a passphrase of the tests")
+        await page.press("input[name=password]", "Enter")
+        await page.wait_for_url(f"https://{host}/orders/1?a=b*")
+        assert "x-sealring-subject" in (await page.content()).lower()
+        assert await page.evaluate("document.cookie") == ""
+        assert await page.evaluate("fetch('/api').then((answer) => answer.status)") == 200
+        # A link of the site's own.
+        await page.evaluate("location.href = '/.sealring/logout'")
+        await page.wait_for_url(f"{installation.issuer}/logout*")
+        await page.goto(f"https://{host}/api")
+        assert page.url == f"https://{host}/api"  # Sealring still knows who it is
+        await page.evaluate("location.href = '/.sealring/logout'")
+        await page.wait_for_url(f"{installation.issuer}/logout*")
+        await page.click("button")
+        await page.wait_for_url(f"{installation.issuer}/logged-out*")
+        await page.goto(f"https://{host}/api")
+        assert page.url.startswith(f"{installation.issuer}/login")
+        # Whoever comes with a log-in of nobody sees a page of ours, in its own style.
+        await page.goto(f"https://{host}/.sealring/callback?code=x&state=y")
+        assert "interaction_expired" in await page.content()
+        assert await page.evaluate("getComputedStyle(document.querySelector('.card')).borderTopStyle") == "solid"
+
+
+async def open_gates(installation: "Installation", *hosts: str) -> dict[str, str]:
+    """Start an installation with these gates; host → the key of its proxy."""
+    installation.configure(server='trusted_proxies = ["127.0.0.1/32"]')
+    await installation.furnish()
+    await installation.start()
+    keys = {}
+    for host in hosts:
+        added = await installation.run("gates", "add", host, "--api", "orders", "--scope", "orders:read", "--json")
+        assert added.status == 0, added.err
+        made: Any = added.value()
+        keys[host] = made["gate_key"]
+    return keys
 
 
 def free_port() -> int:

@@ -28,7 +28,7 @@ from sealring.web.exchange import (
     error_id,
     refusal_answer,
 )
-from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, DIRECT, GATED, HASHING, ROUTES, WELL_KNOWN, Methods
+from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, DIRECT, GATED, HASHING, OF_PROXIES, ROUTES, WELL_KNOWN, Methods
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -125,7 +125,9 @@ class WebApp:
         found = self._find(scope["path"], scope["raw_path"])
         headers = _headers(scope["headers"])
         if isinstance(headers, OAuthError):
-            return refusal_answer(headers)
+            answer: Answer | StreamAnswer = refusal_answer(headers)
+            of_proxies = found is not None and found.path in OF_PROXIES
+            return msgspec.structs.replace(answer, status=403) if of_proxies else answer
         if found is None:
             return refusal_answer(refuse("not_found"))
         refusal = self._refuse_host(found, headers)

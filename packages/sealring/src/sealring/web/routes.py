@@ -111,7 +111,10 @@ CROSS_ORIGIN = frozenset(
 )
 """Paths that pages of registered origins may call."""
 
-ANY_HOST = frozenset({"/healthz", "/readyz", "/gate", "/gate/{host}/{scope}/{target*}", *GATED})
+OF_PROXIES = frozenset({"/gate", "/gate/{host}/{scope}/{target*}"})
+"""Paths that proxies ask for, which know a refusal by 401 or 403 alone."""
+
+ANY_HOST = frozenset({"/healthz", "/readyz", *OF_PROXIES, *GATED})
 """Paths that probes ask for by address, and those of gated hosts, which are looked up among the registered ones."""
 
 HASHING = frozenset({"/session", "/password", "/login", "/account", "/admin/enroll"})

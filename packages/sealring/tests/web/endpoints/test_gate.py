@@ -144,6 +144,13 @@ async def test_what_does_not_fit_is_a_403_with_its_code(
     assert (answer.status_code, answer.json()["code"], answer.headers["x-sealring-code"]) == (403, code, code)
 
 
+async def test_a_header_that_means_two_things_is_a_403_too(proxy: Proxy) -> None:
+    headers = [*proxy.headers.items(), ("authorization", f"Bearer {proxy.token}"), ("authorization", "Bearer x")]
+    async with proxy.site.client() as http:
+        answer = await http.get("/gate?host=app.example", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "duplicate_parameter")
+
+
 async def test_another_method_than_get_asks_nothing(proxy: Proxy) -> None:
     assert (await proxy.ask(method="POST")).status_code == 405
 
