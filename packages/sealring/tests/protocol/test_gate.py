@@ -98,6 +98,7 @@ def test_a_return_that_is_too_long_or_leads_round_in_circles_is_the_front_page()
     assert parse_return_to("/" + "a" * 511) != "/"
     assert parse_return_to("/" + "a" * 512) == "/"
     assert parse_return_to("/.sealring/logout") == "/"
+    assert parse_return_to("/a?b=\\") == "/"
     assert parse_return_to(None) == "/"
 
 

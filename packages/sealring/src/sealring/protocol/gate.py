@@ -16,7 +16,7 @@ GATE_ASSERTION_LIFETIME: Final = 60  # seconds
 
 _METHOD: Final = re.compile(r"[A-Z][A-Z0-9-]{0,31}")
 # What two programs could read differently: encoded slashes, dots, backslashes and controls, escapes that are none.
-_TARGET: Final = re.compile(r"/[\x21\x24-\x5b\x5d-\x7e]*(?:\?[\x21-\x7e]*)?")
+_TARGET: Final = re.compile(r"/[\x21\x24-\x5b\x5d-\x7e]*(?:\?[\x21\x24-\x7e]*)?")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%(?:2[ef]|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
 _LONGEST_TARGET: Final = 8192
 _LONGEST_RETURN: Final = 512  # characters: it travels in `state`
@@ -114,9 +114,10 @@ def refuse_passage(outcome: Literal["log_in", "insufficient_scope"], required: f
 
 def parse_return_to(text: str | None) -> str:
     """Return the target that a person came for, or the front page for whatever is none: never another host."""
-    if text is None or len(text) > _LONGEST_RETURN or not is_plain_target(text) or text.startswith("/.sealring/"):
+    if text is None or len(text) > _LONGEST_RETURN or not is_plain_target(text):
         return "/"
-    return text
+    # A log-out would undo the log-in; a backslash, which a query may have, takes twice its room in `state`.
+    return "/" if text.startswith("/.sealring/") or "\\" in text else text
 
 
 def gate_assertion_payload(passage: GatePassage, question: GateQuestion, *, issuer: str, now: Instant) -> bytes:

@@ -189,11 +189,11 @@ class WebApp:
             return exact
         # Split before it is decoded: a `sub` may hold a slash, which comes as %2F and divides nothing.
         raw = raw_path.decode("latin-1").split("/")
+        split = [unquote(part) for part in raw]
         for pattern, name, methods in self._patterns:
             # A name with a star stands for all that follows, as it came.
-            whole = pattern[-1].endswith("*}") and len(raw) >= len(pattern)
-            head = raw[: len(pattern) - 1] if whole else raw
-            parts = [unquote(part) for part in head] + (["/".join(raw[len(pattern) - 1 :])] if whole else [])
+            whole, last = pattern[-1].endswith("*}"), len(pattern) - 1
+            parts = [*split[:last], "/".join(raw[last:])] if whole and len(raw) > last else split
             if len(pattern) == len(parts):
                 pairs = list(zip(pattern, parts, strict=True))
                 if all(want == got or (want.startswith("{") and (got or whole)) for want, got in pairs):

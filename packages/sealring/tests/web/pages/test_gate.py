@@ -122,6 +122,11 @@ async def test_a_person_comes_back_to_where_they_wanted_to_go(gates: Gates) -> N
     assert (await person.ask("other.example")).status_code == 200
 
 
+async def test_the_longest_return_still_fits_the_state(gates: Gates) -> None:
+    target = "/?" + "'" * 510
+    assert (await gates.visitor().sign_in(target)).headers["location"] == f"https://app.example{target}"
+
+
 @pytest.mark.parametrize(
     "target", ["//evil.example", "/\\evil.example", "https://evil.example/", "/.sealring/logout", "@evil"]
 )
