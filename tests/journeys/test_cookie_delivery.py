@@ -3,7 +3,6 @@
 import asyncio
 import re
 import shlex
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +17,7 @@ from sealring.compose import open_house
 from sealring.protocol.client import Client
 
 if TYPE_CHECKING:
-    from conftest import Installation
+    from conftest import CertificateAuthority, Installation, Proxies
 
 SIGN_IN: Final = {"username": "user-0", "password": "a passphrase of the tests", "scope": "orders:read"}
 ASK: Final = """async ([issuer, method, path, body]) => {
@@ -204,50 +203,33 @@ async def test_a_page_signs_in_refreshes_and_signs_out_as_the_how_to_shows(
         assert (await page.evaluate("refresh()"))["code"] == "refresh_refused"
 
 
-NGINX: Final = shutil.which("nginx")
-
-
-@pytest.mark.skipif(NGINX is None, reason="the page shows nginx, and there is none here")
-async def test_the_issuer_stands_under_a_path_of_the_pages_host_behind_nginx_as_the_how_to_shows(
-    installation: "Installation", tmp_path: Path
+@pytest.mark.parametrize("proxy", ["nginx", "caddy"])
+async def test_the_issuer_stands_under_a_path_of_the_pages_host_behind_a_proxy_as_the_how_to_shows(
+    installation: "Installation", authority: "CertificateAuthority", proxies: "Proxies", proxy: str
 ) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{probe.getsockname()[1]}"
-    installation.issuer = f"http://{host}/auth"
+        port = probe.getsockname()[1]
+    host = f"localhost:{port}"
+    installation.issuer = f"https://{host}/auth"
     installation.configure()
     await installation.furnish()
     await installation.start(ready=404)  # it answers under the issuer's path alone
     text = (Path(__file__).parents[2] / "docs/how-to/sign-in-from-a-page.md").read_text()
-    found = re.search(r"```nginx\n(.*?)```", text, re.DOTALL)
+    found = re.search(rf"```{proxy}\n(.*?)```", text, re.DOTALL)
     assert found is not None
-    locations = found[1].replace("127.0.0.1:8080", f"127.0.0.1:{installation.port}")
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    folders = "".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in kinds)
-    configuration = tmp_path / "nginx.conf"
-    configuration.write_text(
-        f"daemon off; pid {tmp_path}/nginx.pid; error_log stderr; events {{}}\n"
-        f"http {{ access_log off; {folders} server {{ listen {host};\n{locations}}} }}\n"
-    )
-    assert NGINX is not None
-    proxy = await asyncio.create_subprocess_exec(NGINX, "-c", configuration)
-    try:
-        async with httpx.AsyncClient(base_url=f"http://{host}") as caller:
-            answer = await find_when_up(caller, "/auth/.well-known/openid-configuration")
-            assert answer.json()["issuer"] == installation.issuer
-            metadata = await caller.get("/.well-known/oauth-authorization-server/auth")
-            assert metadata.json()["issuer"] == installation.issuer
-            signed_in = await caller.post("/auth/session", json=SIGN_IN, auth=("shop", "slc_of_the_tests"))
-            assert signed_in.status_code == 200, signed_in.text
-    finally:
-        proxy.terminate()
-        await proxy.wait()
-
-
-async def find_when_up(caller: httpx.AsyncClient, path: str) -> httpx.Response:
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                return await caller.get(path)
-            except httpx.ConnectError:
-                await asyncio.sleep(0.05)
+    block = found[1].replace("127.0.0.1:8080", f"127.0.0.1:{installation.port}")
+    certificate_file, key_file = authority.issue("localhost")
+    if proxy == "nginx":
+        tls = f"listen {port} ssl; ssl_certificate {certificate_file}; ssl_certificate_key {key_file};"
+        await proxies.start_nginx(f"server {{ {tls}\n{block}}}", port=port)
+    else:
+        tls = f"{host} {{\n    tls {certificate_file} {key_file}"
+        await proxies.start_caddy(block.replace("app.example.com {", tls), port=port)
+    async with httpx.AsyncClient(base_url=f"https://{host}", verify=authority.client_context()) as caller:
+        answer = await caller.get("/auth/.well-known/openid-configuration")
+        assert answer.json()["issuer"] == installation.issuer
+        metadata = await caller.get("/.well-known/oauth-authorization-server/auth")
+        assert metadata.json()["issuer"] == installation.issuer
+        signed_in = await caller.post("/auth/session", json=SIGN_IN, auth=("shop", "slc_of_the_tests"))
+        assert signed_in.status_code == 200, signed_in.text

@@ -28,6 +28,8 @@ from sealring_verify.errors import (
     TokenRefused,
     TokenUnavailable,
 )
+from sealring_verify.gate_assertion import GateAssertion
+from sealring_verify.gate_verifier import GateVerifier
 from sealring_verify.introspection import IntrospectionClient
 from sealring_verify.step_up import StepUp
 from sealring_verify.verifier import Verifier
@@ -40,6 +42,8 @@ __all__ = [
     "CODES",
     "UNAVAILABLE_CODES",
     "AccessToken",
+    "GateAssertion",
+    "GateVerifier",
     "InsufficientAuthentication",
     "InsufficientScope",
     "IntrospectionClient",

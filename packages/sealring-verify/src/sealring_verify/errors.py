@@ -55,6 +55,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "session_ended": "The session of this token has ended, or all of its subject's tokens of that time.",
         "client_revoked": "All tokens of that time of the client that this one was issued to were revoked.",
         "key_withdrawn": "The key that signed the token was withdrawn.",
+        "assertion_missing": "The request carries no X-Sealring-Assertion: it did not pass the gate.",
+        "wrong_request": "The gate's assertion is about another request: its method or its path is another one.",
         "token_lifetime_exceeded": "The token lives longer than the issuer says that any token for this API does.",
         "insufficient_scope": "The token lacks a scope that this operation needs.",
         "insufficient_user_authentication": "This operation needs a person who signed in more recently, or in a "

@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealring.browser.cookie import CookiesRefused, clear_cookie, cookie_name, parse_cookies, set_cookie
+from sealring.browser.cookie import (
+    CookiesRefused,
+    clear_cookie,
+    cookie_name,
+    parse_cookies,
+    set_cookie,
+    without_own_cookies,
+)
 
 SSO = "__Host-sealring-sso"
 
@@ -51,3 +58,18 @@ def test_without_tls_a_cookie_has_a_name_without_prefix() -> None:
 
 def test_a_cookie_is_taken_away() -> None:
     assert b"Max-Age=0" in clear_cookie(SSO, same_site="Lax")[1]
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=60))
+def test_no_cookie_of_ours_goes_on_to_a_service(text: str) -> None:
+    header = f"a=1; __Host-sealring-gate=x; {text}; __Host-sealring-sso=y"
+    kept = without_own_cookies(header, secure=True)
+    assert not any(pair.strip().startswith("__Host-sealring-") for pair in kept.split(";"))
+    assert kept.startswith("a=1")
+    assert without_own_cookies(kept, secure=True) == kept
+
+
+def test_cookies_of_others_go_on_as_they_were() -> None:
+    assert without_own_cookies('a="b c"; d; e=f=g', secure=True) == 'a="b c"; d; e=f=g'
+    assert without_own_cookies(None, secure=True) == ""
+    assert without_own_cookies("sealring-gate=x; a=1", secure=False) == "a=1"

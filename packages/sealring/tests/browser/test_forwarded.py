@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealring.browser.forwarded import NO_ADDRESS, client_address, network_of
+from sealring.browser.forwarded import NO_ADDRESS, client_address, is_trusted_proxy, network_of
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48"))
 addresses = st.ip_addresses()
@@ -102,3 +102,12 @@ def test_an_address_lies_in_its_network(address: IPv4Address | IPv6Address) -> N
     if not (isinstance(address, IPv6Address) and address.ipv4_mapped):
         assert address in ip_network(network_of(address))
     assert network_of(NO_ADDRESS) == "::/48"
+
+
+def test_a_proxy_is_trusted_by_the_address_of_its_connection() -> None:
+    proxies = (ip_network("10.0.0.0/8"), ip_network("::/128"))
+    assert is_trusted_proxy("10.1.2.3", proxies)
+    assert is_trusted_proxy("::ffff:10.1.2.3", proxies)
+    assert is_trusted_proxy(None, proxies)  # a Unix socket, which is named so
+    assert not is_trusted_proxy("192.0.2.1", proxies)
+    assert not is_trusted_proxy("10.1.2.3", ())

@@ -75,12 +75,14 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "introspection_answer": "a signed introspection answer",
         "authorization_request": "a signed authorization request",
         "revocation_feed": "a message of Sealring's revocation feed",
+        "gate_assertion": "what a gate of Sealring says of one request",
         "signed_token": "a signed token of no kind that it names",
         "encrypted_token": "an encrypted token (JWE)",
         "slr_": "a refresh token of Sealring. It is opaque: only its issuer knows what it is worth",
         "slo_": "an opaque access token of Sealring: an API asks its issuer about it (introspection)",
         "sla_": "the secret of an API of Sealring",
         "slc_": "the secret of a client of Sealring",
+        "slg_": "the key of a gate's proxy",
         "slh_": "the symmetric secret (HS256) of an API of Sealring",
         "slk_": "the secret of a one-use link of Sealring",
         "sld_": "the name of a known device of Sealring",
@@ -90,7 +92,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Kind → what it is. What Sealring makes of random characters is known by its first four."""
 
-EXPOSED: Final = ("slr_", "sla_", "slc_", "slh_", "slk_", "slm_")
+EXPOSED: Final = ("slr_", "sla_", "slc_", "slg_", "slh_", "slk_", "slm_")
 """Kinds that are worth something to whoever saw them, and are no access tokens."""
 
 TYPES: Final[Mapping[str, str]] = MappingProxyType(
@@ -104,6 +106,7 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
         "token-introspection+jwt": "introspection_answer",
         "oauth-authz-req+jwt": "authorization_request",
         "sealring-revocations+jwt": "revocation_feed",
+        "sealring-gate+jwt": "gate_assertion",
     }
 )
 """`typ`, in small letters and without `application/` → kind."""

@@ -3,20 +3,19 @@
 The command line, and whoever else may open the control socket, know an act by its name here.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping
+from typing import Final
 
-import msgspec
-
+from sealring.admin.act import Act, Done, NoMembers, ending_act, plain_act
 from sealring.protocol.api_registration import ApiChange, ApiRegistration
 from sealring.protocol.client_registration import ClientChange, ClientRegistration
-from sealring.protocol.errors import OAuthError
-from sealring.protocol.json_object import MAXIMUM_BODY_BYTES
+from sealring.protocol.gate_registration import GateChange, GateRegistration
 from sealring.services import (
     administrator,
     api,
     audit,
     client,
+    gate_registration,
     key_admin,
     master_key,
     revocation,
@@ -26,46 +25,10 @@ from sealring.services import (
     token_admin,
     user,
 )
-from sealring.services.acknowledgement import perform_and_wait
 from sealring.services.desk import Desk
 
-_Request = TypeVar("_Request", bound=msgspec.Struct)
-_Done = Awaitable[msgspec.Struct | OAuthError]
 
-
-class NoMembers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The request of an act that needs to be told nothing: `{}`."""
-
-
-class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """`request`: the shape of its JSON. `perform`: request, desk and actor in, a Struct or a refusal out."""
-
-    request: type[msgspec.Struct]
-    perform: Callable[[Any, Desk, str], _Done]
-    maximum_bytes: int = MAXIMUM_BODY_BYTES
-
-
-def _act(request: type[_Request], perform: Callable[[_Request, Desk, str], _Done]) -> Act:
-    return Act(request=request, perform=perform)
-
-
-def _ending(request: type[_Request], perform: Callable[[_Request, Desk, str], _Done]) -> Act:
-    """An act that ends something: it also says which APIs know of that, and waits briefly for their word."""
-
-    async def perform_and_tell(request: _Request, desk: Desk, actor: str) -> msgspec.Struct | OAuthError:
-        outcome, known = await perform_and_wait(
-            lambda: perform(request, desk, actor),
-            store=desk.store,
-            readers=desk.readers,
-            issuer=desk.issuer,
-            now=desk.clock(),
-        )
-        return outcome if isinstance(outcome, OAuthError) else msgspec.structs.replace(outcome, known=known)
-
-    return Act(request=request, perform=perform_and_tell)
-
-
-def _add_user(request: user.AddUser, desk: Desk, actor: str) -> _Done:
+def _add_user(request: user.AddUser, desk: Desk, actor: str) -> Done:
     return user.add_user(
         request,
         store=desk.store,
@@ -77,7 +40,7 @@ def _add_user(request: user.AddUser, desk: Desk, actor: str) -> _Done:
     )
 
 
-def _set_password(request: user.SetPassword, desk: Desk, actor: str) -> _Done:
+def _set_password(request: user.SetPassword, desk: Desk, actor: str) -> Done:
     return user.set_password(
         request,
         store=desk.store,
@@ -89,7 +52,7 @@ def _set_password(request: user.SetPassword, desk: Desk, actor: str) -> _Done:
 
 
 def _set_user_disabled(*, disabled: bool) -> Act:
-    return _ending(
+    return ending_act(
         user.UserNamed,
         lambda request, desk, actor: user.set_user_disabled(
             request, disabled=disabled, store=desk.store, clock=desk.clock, actor=actor
@@ -98,7 +61,7 @@ def _set_user_disabled(*, disabled: bool) -> Act:
 
 
 def _set_client_disabled(*, disabled: bool) -> Act:
-    return _ending(
+    return ending_act(
         client.ClientNamed,
         lambda request, desk, actor: client.set_client_disabled(
             request, disabled=disabled, store=desk.store, clock=desk.clock, actor=actor
@@ -106,50 +69,52 @@ def _set_client_disabled(*, disabled: bool) -> Act:
     )
 
 
-def _make_link(_request: NoMembers, desk: Desk, actor: str) -> _Done:
+def _make_link(_request: NoMembers, desk: Desk, actor: str) -> Done:
     return administrator.make_administrator_link(
         store=desk.store, issuer=desk.issuer, clock=desk.clock, randomness=desk.randomness, actor=actor
     )
 
 
 _USERS: Final = {
-    "users.add": _act(user.AddUser, _add_user),
-    "users.list": _act(user.ListUsers, lambda request, desk, _: user.list_users(request, store=desk.store)),
-    "users.show": _act(user.UserNamed, lambda request, desk, _: user.find_user(request.user, store=desk.store)),
+    "users.add": plain_act(user.AddUser, _add_user),
+    "users.list": plain_act(user.ListUsers, lambda request, desk, _: user.list_users(request, store=desk.store)),
+    "users.show": plain_act(user.UserNamed, lambda request, desk, _: user.find_user(request.user, store=desk.store)),
     "users.disable": _set_user_disabled(disabled=True),
     "users.enable": _set_user_disabled(disabled=False),
-    "users.delete": _ending(
+    "users.delete": ending_act(
         user.UserNamed,
         lambda request, desk, actor: user.delete_user(request, store=desk.store, clock=desk.clock, actor=actor),
     ),
-    "users.set_password": _ending(user.SetPassword, _set_password),
-    "users.set_roles": _act(
+    "users.set_password": ending_act(user.SetPassword, _set_password),
+    "users.set_roles": plain_act(
         user.SetRoles,
         lambda request, desk, actor: user.set_roles(request, store=desk.store, clock=desk.clock, actor=actor),
     ),
-    "users.set_claims": _act(
+    "users.set_claims": plain_act(
         user.SetClaims,
         lambda request, desk, actor: user.set_claims(request, store=desk.store, clock=desk.clock, actor=actor),
     ),
-    "users.link": _act(NoMembers, _make_link),
+    "users.link": plain_act(NoMembers, _make_link),
 }
 
 _CLIENTS: Final = {
-    "clients.add": _act(
+    "clients.add": plain_act(
         ClientRegistration,
         lambda request, desk, actor: client.add_client(
             request, store=desk.store, keys=desk.keys, clock=desk.clock, randomness=desk.randomness, actor=actor
         ),
     ),
-    "clients.list": _act(NoMembers, lambda _request, desk, _actor: client.list_clients(store=desk.store)),
-    "clients.show": _act(client.ClientNamed, lambda request, desk, _: client.show_client(request, store=desk.store)),
-    "clients.update": _act(
+    "clients.list": plain_act(NoMembers, lambda _request, desk, _actor: client.list_clients(store=desk.store)),
+    "clients.show": plain_act(
+        client.ClientNamed, lambda request, desk, _: client.show_client(request, store=desk.store)
+    ),
+    "clients.update": plain_act(
         ClientChange,
         lambda request, desk, actor: client.update_client(
             request, store=desk.store, keys=desk.keys, issuer=desk.issuer, clock=desk.clock, actor=actor
         ),
     ),
-    "clients.rotate_secret": _ending(
+    "clients.rotate_secret": ending_act(
         client.RotateClientSecret,
         lambda request, desk, actor: client.rotate_client_secret(
             request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
@@ -157,40 +122,40 @@ _CLIENTS: Final = {
     ),
     "clients.disable": _set_client_disabled(disabled=True),
     "clients.enable": _set_client_disabled(disabled=False),
-    "clients.delete": _ending(
+    "clients.delete": ending_act(
         client.ClientNamed,
         lambda request, desk, actor: client.delete_client(request, store=desk.store, clock=desk.clock, actor=actor),
     ),
 }
 
 _APIS: Final = {
-    "apis.add": _act(
+    "apis.add": plain_act(
         ApiRegistration,
         lambda request, desk, actor: api.add_api(
             request, store=desk.store, keys=desk.keys, clock=desk.clock, randomness=desk.randomness, actor=actor
         ),
     ),
-    "apis.list": _act(
+    "apis.list": plain_act(
         NoMembers,
         lambda _request, desk, _actor: api.list_apis(store=desk.store, readers=desk.readers, clock=desk.clock),
     ),
-    "apis.show": _act(
+    "apis.show": plain_act(
         api.ApiNamed,
         lambda request, desk, _: api.show_api(request, store=desk.store, readers=desk.readers, clock=desk.clock),
     ),
-    "apis.update": _act(
+    "apis.update": plain_act(
         ApiChange,
         lambda request, desk, actor: api.update_api(
             request, store=desk.store, keys=desk.keys, issuer=desk.issuer, clock=desk.clock, actor=actor
         ),
     ),
-    "apis.rotate_secret": _act(
+    "apis.rotate_secret": plain_act(
         api.ApiNamed,
         lambda request, desk, actor: api.rotate_api_secret(
             request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
         ),
     ),
-    "apis.delete": _act(
+    "apis.delete": plain_act(
         api.ApiNamed,
         lambda request, desk, actor: api.delete_api(
             request, store=desk.store, keys=desk.keys, issuer=desk.issuer, clock=desk.clock, actor=actor
@@ -198,12 +163,40 @@ _APIS: Final = {
     ),
 }
 
+_GATES: Final = {
+    "gates.add": plain_act(
+        GateRegistration,
+        lambda request, desk, actor: gate_registration.add_gate(
+            request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
+        ),
+    ),
+    "gates.list": plain_act(NoMembers, lambda _request, desk, _actor: gate_registration.list_gates(store=desk.store)),
+    "gates.update": plain_act(
+        GateChange,
+        lambda request, desk, actor: gate_registration.update_gate(
+            request, store=desk.store, clock=desk.clock, actor=actor
+        ),
+    ),
+    "gates.rotate_key": plain_act(
+        gate_registration.GateNamed,
+        lambda request, desk, actor: gate_registration.rotate_gate_key(
+            request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
+        ),
+    ),
+    "gates.remove": ending_act(
+        gate_registration.GateNamed,
+        lambda request, desk, actor: gate_registration.remove_gate(
+            request, store=desk.store, clock=desk.clock, actor=actor
+        ),
+    ),
+}
+
 _SESSIONS: Final = {
-    "sessions.list": _act(
+    "sessions.list": plain_act(
         session_admin.ListSessions,
         lambda request, desk, _: session_admin.list_sessions(request, store=desk.store, clock=desk.clock),
     ),
-    "sessions.end": _ending(
+    "sessions.end": ending_act(
         session_admin.EndSessions,
         lambda request, desk, actor: session_admin.end_sessions(
             request, store=desk.store, clock=desk.clock, actor=actor
@@ -212,7 +205,7 @@ _SESSIONS: Final = {
 }
 
 _TOKENS: Final = {
-    "tokens.issue": _act(
+    "tokens.issue": plain_act(
         token_admin.IssueToken,
         lambda request, desk, actor: token_admin.issue_token(
             request,
@@ -224,7 +217,7 @@ _TOKENS: Final = {
             halted=desk.halted,
         ),
     ),
-    "tokens.revoke": _ending(
+    "tokens.revoke": ending_act(
         revocation.RevokeToken,
         lambda request, desk, actor: revocation.revoke_token(
             request, store=desk.store, signer=desk.signer, clock=desk.clock, actor=actor
@@ -233,7 +226,7 @@ _TOKENS: Final = {
 }
 
 _AUDIT: Final = {
-    "audit.tail": _act(audit.TailAudit, lambda request, desk, _: audit.tail_audit(request, store=desk.store)),
+    "audit.tail": plain_act(audit.TailAudit, lambda request, desk, _: audit.tail_audit(request, store=desk.store)),
     "audit.verify": Act(
         request=audit.VerifyAudit,
         perform=lambda request, desk, _: audit.verify_audit(
@@ -241,7 +234,7 @@ _AUDIT: Final = {
         ),
         maximum_bytes=audit.MAXIMUM_ANCHORS_BYTES,
     ),
-    "audit.anchor": _act(
+    "audit.anchor": plain_act(
         NoMembers,
         lambda _request, desk, _actor: audit.anchor_audit(
             store=desk.store, issuer=desk.issuer, audit_key=desk.audit_key, clock=desk.clock
@@ -250,41 +243,41 @@ _AUDIT: Final = {
 }
 
 _KEYS: Final = {
-    "keys.list": _act(
+    "keys.list": plain_act(
         NoMembers, lambda _request, desk, _actor: key_admin.list_keys(desk=desk.keys, readers=desk.readers)
     ),
-    "keys.rotate": _act(
+    "keys.rotate": plain_act(
         key_admin.RotateKeys,
         lambda request, desk, actor: key_admin.rotate_keys(request, desk=desk.keys, actor=actor),
     ),
-    "keys.rotate_symmetric_secret": _act(
+    "keys.rotate_symmetric_secret": plain_act(
         symmetric_secret.RotateSymmetricSecret,
         lambda request, desk, actor: symmetric_secret.rotate_symmetric_secret(
             request, desk=desk.keys, readers=desk.readers, actor=actor
         ),
     ),
-    "keys.rewrap": _act(
+    "keys.rewrap": plain_act(
         master_key.RewrapKeys,
         lambda request, desk, actor: master_key.rewrap_keys(request, desk=desk.keys, actor=actor),
     ),
-    "keys.revoke": _ending(
+    "keys.revoke": ending_act(
         key_admin.RevokeKey,
         lambda request, desk, actor: key_admin.revoke_key(request, desk=desk.keys, actor=actor),
     ),
 }
 
 _STORE: Final = {
-    "status": _act(
+    "status": plain_act(
         NoMembers,
         lambda _request, desk, _actor: store_state.read_status(store=desk.store, issuer=desk.issuer, clock=desk.clock),
     ),
-    "backup": _act(
+    "backup": plain_act(
         store_state.BackUpStore,
         lambda request, desk, actor: store_state.back_up_store(
             request, store=desk.store, key_folders=desk.key_folders, clock=desk.clock, actor=actor
         ),
     ),
-    "recover": _act(
+    "recover": plain_act(
         NoMembers,
         lambda _request, desk, actor: store_state.recover_store(
             store=desk.store,
@@ -296,5 +289,15 @@ _STORE: Final = {
     ),
 }
 
-ACTS: Final[Mapping[str, Act]] = {**_USERS, **_CLIENTS, **_APIS, **_SESSIONS, **_TOKENS, **_AUDIT, **_KEYS, **_STORE}
+ACTS: Final[Mapping[str, Act]] = {
+    **_USERS,
+    **_CLIENTS,
+    **_APIS,
+    **_GATES,
+    **_SESSIONS,
+    **_TOKENS,
+    **_AUDIT,
+    **_KEYS,
+    **_STORE,
+}
 """Every act that the operator has."""

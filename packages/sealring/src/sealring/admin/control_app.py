@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from sealring.admin.acts import ACTS, Act
+from sealring.admin.act import Act
+from sealring.admin.acts import ACTS
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.json_object import MAXIMUM_BODY_BYTES, parse_json_object
 from sealring.protocol.secret import Secret

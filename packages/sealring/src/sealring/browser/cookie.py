@@ -40,6 +40,13 @@ def parse_cookies(header: str | None, *, secure: bool) -> Mapping[str, str] | Co
     return {name: value for name, value in cookies.items() if value is not None}
 
 
+def without_own_cookies(header: str | None, *, secure: bool) -> str:
+    """Write a Cookie header again without any cookie of ours, whatever its value: none is for a service behind us."""
+    ours = cookie_name("", secure=secure)
+    pairs = [pair.strip() for pair in (header or "").replace(", ", "; ").split(";")]
+    return "; ".join(pair for pair in pairs if pair and not pair.startswith(ours))
+
+
 def set_cookie(name: str, value: str, *, same_site: SameSite, max_age: int | None = None) -> tuple[bytes, bytes]:
     """Write a Set-Cookie header: host only, whole site, out of reach of scripts. `max_age`: seconds, None: the session.
 

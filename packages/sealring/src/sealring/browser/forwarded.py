@@ -42,6 +42,11 @@ def client_address(peer: str | None, forwarded_for: str | None, *, trusted_proxi
     return client
 
 
+def is_trusted_proxy(peer: str | None, trusted_proxies: Sequence[Network]) -> bool:
+    """Say whether whoever opened the connection is a proxy of ours."""
+    return _is_trusted(_parse_peer(peer), trusted_proxies)
+
+
 @lru_cache(maxsize=1024)
 def network_of(address: Address) -> str:
     """Give the network that an address counts as for limits and for repeats: its /24, or its /48 for IPv6, as text."""

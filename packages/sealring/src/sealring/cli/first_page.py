@@ -18,6 +18,7 @@ LATER: Final = {
     "backup": "copy the database, also while the server runs",
     "restore": "put a backup in its place: everybody signs in again",
     "migrate-store": "move the whole store from SQLite to PostgreSQL; nobody is signed out",
+    "gates": "add, list, update, rotate-key, remove",
     "tokens": "issue, revoke",
     "inspect": "look into a token, offline: what it says, a reviewer's remarks, whether it is good",
     "keys": "list, rotate, rewrap, revoke",

@@ -1,6 +1,6 @@
 """The one place that knows every room: opens the house from its settings, serves it, moves its store."""
 
-from sealring.admin.acts import Act
+from sealring.admin.act import Act
 from sealring.compose.migrating import migrate_house
 from sealring.compose.opening import (
     DemoTerms,

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from sealring.admin.acts import Act
+from sealring.admin.act import Act
 from sealring.admin.control_app import ControlApp, build_control_app
 from sealring.browser.page_style import LOGO_TYPES, Logo, PageStyle
 from sealring.clocks import OffsetClock, ServiceClockReading, wall_clock

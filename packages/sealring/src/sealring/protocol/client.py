@@ -73,6 +73,16 @@ class AssertionTerms(msgspec.Struct, frozen=True, kw_only=True):
     token_endpoint_audience: bool = False
 
 
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """A host that a proxy guards by asking us. `host`: as browsers name it, with its port where that is not 443.
+
+    `api`: whose access tokens pass there as bearer tokens; None where none do.
+    """
+
+    host: str
+    api: str | None = None
+
+
 class Client(msgspec.Struct, frozen=True, kw_only=True):
     """A registered client.
 
@@ -82,6 +92,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     None where people do not sign in to it by /authorize. `jwks`: public keys as JSON. `registration_token_digest`: of
     the access token with which a client that registered itself manages its registration (RFC 7592). Lifetimes and
     `grace_window` (0–60) are seconds. `assertion`: of a client that proves itself by its keys and has no secret.
+    `gate`: of a gated host, whose code flow is our own and whose secret is the key of its proxy.
     """
 
     client_id: str
@@ -103,6 +114,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     logout: ClientLogout = ClientLogout()
     pages: ClientPages = ClientPages()
     assertion: AssertionTerms | None = None
+    gate: Gate | None = None
     jwks: str | None = None
     jwks_uri: str | None = None
     self_registered: bool = False

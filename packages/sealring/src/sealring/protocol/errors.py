@@ -13,6 +13,7 @@ class OAuthError(msgspec.Struct, frozen=True, kw_only=True):
     """What a client is told (RFC 6749 §5.2) and, in `code`, what happened, in a word that stays the same.
 
     `status`: HTTP. `retry_after`: seconds or None. `error_id`: a random name under which the operator finds the event.
+    `scope`: what the access token would need.
     """
 
     error: str
@@ -21,6 +22,7 @@ class OAuthError(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 400
     retry_after: int | None = None
     error_id: str | None = None
+    scope: str | None = None
 
 
 class _Meaning(msgspec.Struct, frozen=True):
@@ -141,6 +143,16 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "session_ended": _Meaning("invalid_token", 401, "The session of this access token has ended."),
         "insufficient_scope": _Meaning("insufficient_scope", 403, "The access token lacks the scope for that."),
         "session_not_found": _Meaning("invalid_request", 404, "There is no such session of yours."),
+        # gated hosts
+        "gate_proxy_not_trusted": _Meaning(
+            "invalid_request", 403, "Only a proxy that is named in server.trusted_proxies may ask that."
+        ),
+        "gate_key_refused": _Meaning("invalid_request", 403, "The key in Sealring-Gate-Key is not this host's."),
+        "gate_session_missing": _Meaning("invalid_token", 401, "Nobody is signed in here: sign in."),
+        "ambiguous_target": _Meaning(
+            "invalid_request", 403, "The address could be read in two ways: write it without dot segments and the like."
+        ),
+        "unknown_gate": _Meaning("invalid_request", 404, "There is no such gate."),
         # the revocation feed
         "feed_gap": _Meaning("invalid_request", 410, "The feed cannot go on from there: take a snapshot."),
         "feed_busy": _Meaning("temporarily_unavailable", 429, "Too many readers of this API: wait, or poll."),
@@ -201,7 +213,12 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
 
 
 def refuse(
-    code: str, *, description: str | None = None, error_id: str | None = None, retry_after: int | None = None
+    code: str,
+    *,
+    description: str | None = None,
+    error_id: str | None = None,
+    retry_after: int | None = None,
+    scope: str | None = None,
 ) -> OAuthError:
     """Make the refusal of `code` (a member of CODES); `description` replaces its sentence and never holds a secret."""
     meaning = CODES[code]
@@ -212,4 +229,5 @@ def refuse(
         status=meaning.status,
         error_id=error_id,
         retry_after=retry_after,
+        scope=scope,
     )

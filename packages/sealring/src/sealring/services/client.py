@@ -166,6 +166,8 @@ async def update_client(
     client = await store.clients.find(request.client_id)
     if client is None:
         return refuse("unknown_client")
+    if client.gate is not None:
+        return _refuse_gate()
     refusal = _refuse_origins(request.origins or ())
     if refusal is not None:
         return refusal
@@ -198,6 +200,8 @@ async def rotate_client_secret(
     client = await store.clients.find(request.client_id)
     if client is None:
         return refuse("unknown_client")
+    if client.gate is not None:
+        return _refuse_gate()
     if client.type == "public":
         return refuse("invalid_registration", description="A public client has no secret.")
     if client.assertion is not None:
@@ -249,6 +253,10 @@ def _refuse_origins(origins: Sequence[str]) -> OAuthError | None:
         if isinstance(parsed, OriginMalformed):
             return refuse("invalid_registration", description=f"{text!r} is no origin. {parsed.sentence}")
     return None
+
+
+def _refuse_gate() -> OAuthError:
+    return refuse("invalid_registration", description="This is a gate: `sealring gates` changes it.")
 
 
 def _refuse_foreign_pages(client: Client, *, issuer: str) -> OAuthError | None:

@@ -39,7 +39,8 @@ async def authenticate_client(
     one brings none.
     """
     client = await store.clients.find(credentials.client_id)
-    if client is None or client.disabled_at is not None:
+    # The secret of a gate is its proxy's, for /gate alone.
+    if client is None or client.disabled_at is not None or client.gate is not None:
         return refuse("client_authentication_failed")
     registered = credentials.method == client.token_endpoint_auth_method
     match credentials:

@@ -29,7 +29,7 @@ async def introspect_token(
 ) -> Mapping[str, object]:
     """Say what a token is worth now; anything but a live token of this API is exactly `{"active": false}`."""
     claims = recall_token_of(api, token, checked=checked, signer=signer, now=now)
-    active = claims is not None and await _lives(claims, api, store=store, now=now)
+    active = claims is not None and await token_lives(claims, api, store=store, now=now)
     if activity is not None:
         activity.tell(_answered(claims, api, caller, active=active, now=now))
     if claims is None or not active:
@@ -59,7 +59,8 @@ def _told_in_full(token: str, *, signer: Signer) -> Mapping[str, object]:
     return {**msgspec.json.decode(payload, type=dict[str, object]), "active": True, "token_type": "Bearer"}
 
 
-async def _lives(claims: AccessToken, api: Api, *, store: Store, now: Instant) -> bool:
+async def token_lives(claims: AccessToken, api: Api, *, store: Store, now: Instant) -> bool:
+    """Say by its rows whether a checked token of an API lives: its session, or the client that has it itself."""
     if is_client_token(claims):
         return await find_client_behind(claims, api, store=store, now=now) is not None
     if claims.sid is None or claims.sub_epoch is None:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 import structlog
 
-from sealring.browser.forwarded import Network, client_address, network_of
+from sealring.browser.forwarded import Network, client_address, is_trusted_proxy, network_of
 from sealring.browser.origin import VARY_ORIGIN, Origin, cors_headers, preflight_headers
 from sealring.browser.user_agent import user_agent_family
 from sealring.protocol.caller import Caller
@@ -28,7 +28,7 @@ from sealring.web.exchange import (
     error_id,
     refusal_answer,
 )
-from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, DIRECT, HASHING, ROUTES, WELL_KNOWN, Methods
+from sealring.web.routes import ANY_HOST, CROSS_ORIGIN, DIRECT, GATED, HASHING, OF_PROXIES, ROUTES, WELL_KNOWN, Methods
 
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -78,6 +78,7 @@ class WebApp:
         prefix = issuer.path
         table = {prefix + path: (path, methods) for path, methods in {**ROUTES, **policy.extra_routes}.items()}
         table |= {path + prefix: (path, methods) for path, methods in WELL_KNOWN.items()}
+        table |= {path: (path, methods) for path, methods in GATED.items()}
         self._exact = {full: _Found(path, methods, {}) for full, (path, methods) in table.items() if "{" not in full}
         self._patterns = [(full.split("/"), path, methods) for full, (path, methods) in table.items() if "{" in full]
 
@@ -124,7 +125,9 @@ class WebApp:
         found = self._find(scope["path"], scope["raw_path"])
         headers = _headers(scope["headers"])
         if isinstance(headers, OAuthError):
-            return refusal_answer(headers)
+            answer: Answer | StreamAnswer = refusal_answer(headers)
+            of_proxies = found is not None and found.path in OF_PROXIES
+            return msgspec.structs.replace(answer, status=403) if of_proxies else answer
         if found is None:
             return refusal_answer(refuse("not_found"))
         refusal = self._refuse_host(found, headers)
@@ -164,6 +167,7 @@ class WebApp:
             headers=asked.headers,
             body=body,
             caller=self._caller(peer, asked.headers),
+            from_proxy=is_trusted_proxy(None if peer is None else peer[0], self._policy.trusted_proxies),
             parameters=found.parameters,
         )
         return await self._guard(asked.endpoint(request, self._house), path=found.path)
@@ -184,11 +188,15 @@ class WebApp:
         if exact is not None:
             return exact
         # Split before it is decoded: a `sub` may hold a slash, which comes as %2F and divides nothing.
-        parts = [unquote(part) for part in raw_path.decode("latin-1").split("/")]
+        raw = raw_path.decode("latin-1").split("/")
+        split = [unquote(part) for part in raw]
         for pattern, name, methods in self._patterns:
+            # A name with a star stands for all that follows, as it came.
+            whole, last = pattern[-1].endswith("*}"), len(pattern) - 1
+            parts = [*split[:last], "/".join(raw[last:])] if whole and len(raw) > last else split
             if len(pattern) == len(parts):
                 pairs = list(zip(pattern, parts, strict=True))
-                if all(want == got or (want.startswith("{") and got) for want, got in pairs):
+                if all(want == got or (want.startswith("{") and (got or whole)) for want, got in pairs):
                     return _Found(name, methods, {want[1:-1]: got for want, got in pairs if want.startswith("{")})
         return None
 

@@ -19,7 +19,7 @@ _JSON: Final = (b"content-type", b"application/json")
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request whose body has been read whole. `headers`: lower-case names; `parameters`: from the path.
 
-    `query`: as it came, still encoded.
+    `query`: as it came, still encoded. `from_proxy`: it came through a proxy that is named in server.trusted_proxies.
     """
 
     method: str
@@ -28,6 +28,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     body: bytes
     caller: Caller
+    from_proxy: bool = False
     parameters: Mapping[str, str] = {}
 
 
@@ -87,6 +88,8 @@ def refusal_answer(refusal: OAuthError) -> Answer:
         "error_description": refusal.description,
         "code": refusal.code,
     }
+    if refusal.scope is not None:
+        members["scope"] = refusal.scope
     if refusal.error_id is not None:
         members["error_id"] = refusal.error_id
     headers: list[tuple[bytes, bytes]] = []
@@ -113,9 +116,14 @@ def mfa_answer(step: MfaRequired) -> Answer:
 def _challenge(refusal: OAuthError) -> bytes:
     if refusal.error == "invalid_client":
         return b'Basic realm="sealring"'
-    if refusal.code == "token_missing":  # RFC 6750 §3.1: no error code where no credentials came
+    if refusal.code in {
+        "token_missing",
+        "gate_session_missing",
+    }:  # RFC 6750 §3.1: no error code where no credentials came
         return b"Bearer"
-    return f'Bearer error="{refusal.error}", error_description="{refusal.description}"'.encode("ascii", "replace")
+    scope = "" if refusal.scope is None else f', scope="{refusal.scope}"'
+    told = f'Bearer error="{refusal.error}", error_description="{refusal.description}"{scope}'
+    return told.encode("ascii", "replace")
 
 
 def error_id(house: House) -> str:

@@ -10,6 +10,7 @@ from sealring.web.endpoints.discovery import (
     get_jwks,
     get_readyz,
 )
+from sealring.web.endpoints.gate import any_gate, get_gate
 from sealring.web.endpoints.introspect import post_introspect
 from sealring.web.endpoints.password import put_password
 from sealring.web.endpoints.register import (
@@ -35,6 +36,7 @@ from sealring.web.pages.admin_enroll import get_admin_enroll, post_admin_enroll
 from sealring.web.pages.authorization import get_authorize, post_authorize
 from sealring.web.pages.client_logo import get_client_logo
 from sealring.web.pages.consent import get_consent, post_consent
+from sealring.web.pages.gate import get_gate_callback, get_gate_login, get_gate_logout
 from sealring.web.pages.inspect import get_inspect
 from sealring.web.pages.login import get_login, post_login
 from sealring.web.pages.logout import get_logged_out, get_logout, post_logout
@@ -76,6 +78,8 @@ ROUTES: Mapping[str, Methods] = MappingProxyType(
         "/reports": {"POST": post_reports},
         "/healthz": {"GET": get_healthz},
         "/readyz": {"GET": get_readyz},
+        "/gate": {"GET": get_gate},
+        "/gate/{host}/{scope}/{target*}": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), any_gate),
         "/admin/enroll": {"GET": get_admin_enroll, "POST": post_admin_enroll},
         "/inspect": {"GET": get_inspect},
         "/static/style.css": {"GET": get_style},
@@ -90,13 +94,28 @@ WELL_KNOWN: Mapping[str, Methods] = MappingProxyType(
     {"/.well-known/oauth-authorization-server": {"GET": get_authorization_server}}
 )
 
+GATED: Mapping[str, Methods] = MappingProxyType(
+    {
+        "/.sealring/login": {"GET": get_gate_login},
+        "/.sealring/callback": {"GET": get_gate_callback},
+        "/.sealring/logout": {"GET": get_gate_logout},
+        "/.sealring/static/style.css": {"GET": get_style},
+        "/.sealring/static/logo": {"GET": get_logo},
+        "/.sealring/static/{name}": {"GET": get_static},
+    }
+)
+"""Paths at the root of gated hosts."""
+
 CROSS_ORIGIN = frozenset(
     {"/token", "/revoke", "/userinfo", "/session", "/session/refresh", "/sessions", "/sessions/{sid}", "/password"}
 )
 """Paths that pages of registered origins may call."""
 
-ANY_HOST = frozenset({"/healthz", "/readyz"})
-"""Paths that probes ask for by address."""
+OF_PROXIES = frozenset({"/gate", "/gate/{host}/{scope}/{target*}"})
+"""Paths that proxies ask for, which know a refusal by 401 or 403 alone."""
+
+ANY_HOST = frozenset({"/healthz", "/readyz", *OF_PROXIES, *GATED})
+"""Paths that probes ask for by address, and those of gated hosts, which are looked up among the registered ones."""
 
 HASHING = frozenset({"/session", "/password", "/login", "/account", "/admin/enroll"})
 """Paths whose work waits for the hashing threads, and is given up when the caller goes away."""

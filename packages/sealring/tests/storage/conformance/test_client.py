@@ -5,7 +5,7 @@ import msgspec
 
 from sealring.ports import NewSession, Store
 from sealring.protocol.audit_event import AuditEvent
-from sealring.protocol.client import Client
+from sealring.protocol.client import Client, Gate
 from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.user import User
 
@@ -35,6 +35,14 @@ async def test_a_client_is_read_back_as_registered(shop: Store) -> None:
     assert await shop.clients.find("till") == TILL
     assert [client.client_id for client in await shop.clients.list_all()] == ["shop", "till"]
     assert await shop.clients.find("nobody") is None
+
+
+async def test_the_client_behind_a_gated_host_is_read_back(store: Store) -> None:
+    gate = msgspec.structs.replace(
+        TILL, client_id="gate~app.example~8443", gate=Gate(host="app.example:8443", api="orders")
+    )
+    assert await store.clients.add(gate, events=[])
+    assert await store.clients.find("gate~app.example~8443") == gate
 
 
 async def test_a_taken_client_id_registers_nothing(store: Store, recorded: Recorded) -> None:
