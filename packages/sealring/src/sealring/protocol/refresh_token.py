@@ -140,6 +140,20 @@ def decide_refresh(
     return Rotate() if is_current else _repeat(family, presented)
 
 
+def is_current(family: RefreshFamily, *, generation: int, client_id: str, now: Instant) -> bool:
+    """Say whether a token of this generation is the one that its client would present next, and the session lives.
+
+    A question, not a use: an older token is not current and ends nothing. `generation`: of a token whose MAC held.
+    """
+    return (
+        client_id == family.client_id
+        and generation == family.generation
+        and _stands(family)
+        and now < family.idle_expires_at
+        and now < family.absolute_expires_at
+    )
+
+
 def _stands(family: RefreshFamily) -> bool:
     return (
         family.ended_at is None

@@ -5,13 +5,14 @@ fill 56 base64url characters exactly, so no spare bits exist in which a second s
 """
 
 import hmac
+from typing import Final
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 
 import msgspec
 
-_PREFIX = "slr_"
+PREFIX: Final = "slr_"
 _SHAPE = re.compile(r"slr_[A-Za-z0-9_-]{56}")
 _VERSION = 1
 _MAC_OCTETS = 16
@@ -42,7 +43,7 @@ def parse_refresh_token(text: str) -> RefreshToken | None:
     """Take a refresh token apart, or return None where it is not one of ours. Length is checked before anything."""
     if not _SHAPE.fullmatch(text):
         return None
-    octets = urlsafe_b64decode(text[len(_PREFIX) :])
+    octets = urlsafe_b64decode(text[len(PREFIX) :])
     if octets[0] != _VERSION:
         return None
     return RefreshToken(
@@ -70,7 +71,7 @@ def mint_refresh_token(
 ) -> str:
     """Write the refresh token of a generation: the same arguments give the same bytes on every node."""
     unsigned = _unsigned(mac_key_id, born, secret, generation)
-    return _PREFIX + urlsafe_b64encode(unsigned + _mac(unsigned, mac_key, realm)).decode()
+    return PREFIX + urlsafe_b64encode(unsigned + _mac(unsigned, mac_key, realm)).decode()
 
 
 def _unsigned(mac_key_id: int, born: bytes, secret: bytes, generation: int) -> bytes:

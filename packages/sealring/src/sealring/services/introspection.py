@@ -1,4 +1,4 @@
-"""Introspection (RFC 7662): an API asks about a token of its own, and the row behind it answers (SECURITY B6)."""
+"""Introspection (RFC 7662): an API or a client asks about a token of its own, and the row answers (SECURITY B6)."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,15 @@ from sealring.ports import ActivityStream, Signer, Store
 from sealring.protocol.activity import Activity
 from sealring.protocol.api import Api
 from sealring.protocol.caller import Caller
+from sealring.protocol.client import Client
 from sealring.protocol.client_credentials import is_client_token
 from sealring.protocol.instant import Instant
+from sealring.protocol.refresh_token import is_current
+from sealring.protocol.refresh_token_format import family_key
 from sealring.protocol.scope import scope_text
+from sealring.protocol.secret import Secret
 from sealring.services.access_token import find_client_behind, recall_token_of
+from sealring.services.refresh_token import find_authentic_token
 from sealring_verify.claims import AccessToken
 from sealring_verify.verified_tokens import VerifiedTokens
 
@@ -49,6 +54,34 @@ async def introspect_token(
         "token_type": "Bearer",
     }
     return answer if claims.sid is None else {**answer, "sid": claims.sid}
+
+
+async def introspect_refresh_token(
+    token: Secret, client: Client, *, store: Store, signer: Signer, now: Instant
+) -> Mapping[str, object]:
+    """Say to a client whether the session of its own refresh token lives, from the row itself; nothing is rotated.
+
+    A site that keeps the token and asks so on each request knows of a log-out at the next one. Anything but the current
+    token of this client is exactly `{"active": false}`.
+    """
+    parsed = find_authentic_token(token.reveal(), signer=signer)
+    family = (
+        None
+        if parsed is None
+        else await store.sessions.find_family(family_key(born=parsed.born, secret=parsed.secret))
+    )
+    if parsed is None or family is None:
+        return {"active": False}
+    if not is_current(family, generation=parsed.generation, client_id=client.client_id, now=now):
+        return {"active": False}
+    return {
+        "active": True,
+        "iss": signer.realm.issuer,
+        "client_id": client.client_id,
+        "scope": scope_text(family.scope),
+        "exp": min(family.idle_expires_at, family.absolute_expires_at) // 1000,
+        "sid": family.sid,
+    }
 
 
 def _told_in_full(token: str, *, signer: Signer) -> Mapping[str, object]:
