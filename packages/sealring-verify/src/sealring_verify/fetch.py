@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import socket
 import ssl
 import threading
@@ -208,3 +209,27 @@ def tls_context() -> ssl.SSLContext:
     """Give the one TLS context of this process."""
     # Made once: reading the certificate store takes some 20 ms. SSL_CERT_FILE and SSL_CERT_DIR are honoured.
     return httpx.create_ssl_context()
+
+
+def ask_as_client(url: str, form: bytes, *, authorization: str) -> tuple[int, bytes] | None:
+    """Send a form as a client of the issuer's, over a connection that stays open: status and body, None for no answer.
+
+    It is sent once more where the connection had been closed meanwhile.
+    """
+    headers = {"Authorization": authorization, "Content-Type": "application/x-www-form-urlencoded"}
+    for _ in range(2):
+        client = _lasting_client(os.getpid())
+        try:
+            answer = _send(client, client.build_request("POST", url, content=form, headers=headers))
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            continue
+        except (*FAILURES, FetchFailed):
+            return None
+        return answer.status, answer.body
+    return None
+
+
+@functools.cache
+def _lasting_client(_process: int) -> httpx.Client:
+    # One for each process: a socket that a fork shares would mix up answers.
+    return httpx.Client(verify=tls_context(), trust_env=False, timeout=TIMEOUT_SECONDS, headers=_HEADERS)

@@ -5,10 +5,10 @@ fill 56 base64url characters exactly, so no spare bits exist in which a second s
 """
 
 import hmac
-from typing import Final
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
+from typing import Final
 
 import msgspec
 

@@ -66,9 +66,7 @@ async def introspect_refresh_token(
     """
     parsed = find_authentic_token(token.reveal(), signer=signer)
     family = (
-        None
-        if parsed is None
-        else await store.sessions.find_family(family_key(born=parsed.born, secret=parsed.secret))
+        None if parsed is None else await store.sessions.find_family(family_key(born=parsed.born, secret=parsed.secret))
     )
     if parsed is None or family is None:
         return {"active": False}

@@ -1,0 +1,119 @@
+"""Sign-in for a site of Django: a middleware that fills `request.user`, three addresses, and `login_required`.
+
+MIDDLEWARE = [..., "sealring_verify.integrations.django_site.SealringMiddleware"]
+# Whose form it is, the Origin says that browsers send with each, so that it needs no token of Django's.
+sign_out.csrf_exempt = True  # type: ignore[attr-defined] # as django.views.decorators.csrf does
+
+urlpatterns = [*sealring_verify.integrations.django_site.urlpatterns, ...]
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+from django.utils.functional import SimpleLazyObject
+
+from sealring_verify.integrations.site_page import refusal_page
+from sealring_verify.site.session import SessionUnknown
+from sealring_verify.site.settings import CALLBACK_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, settings_from_environment
+from sealring_verify.site.sign_in import SignInRefused, safe_path
+from sealring_verify.site.site import Redirect, Site
+
+View = Callable[..., Any]
+_WRITTEN: Final = "SEALRING_LOGIN"
+
+
+@functools.cache
+def site() -> Site:
+    """Give the one site of this process: by the setting `SEALRING_LOGIN`, a dict, else by the environment.
+
+    Its members are issuer, client_id, client_secret, site and scope. ValueError for what makes no sense.
+    """
+    return Site(settings_from_environment(**getattr(settings, _WRITTEN, {})))
+
+
+class SealringMiddleware:
+    """Fills `request.user` with who is signed in, a `User` or an `Anonymous`; the issuer is asked when it is looked at.
+
+    It stands behind Django's own AuthenticationMiddleware, if that is used at all. Where the issuer cannot be asked,
+    the answer is a 503. What makes no sense is a ValueError at the start.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        site()
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request."""
+        request.user = SimpleLazyObject(lambda: site().find_user(request.COOKIES))
+        return self._get_response(request)
+
+    def process_exception(self, _request: HttpRequest, problem: Exception) -> HttpResponse | None:
+        """Answer for a view that looked at a user who cannot be known."""
+        return _refuse(problem.code) if isinstance(problem, SessionUnknown) else None
+
+
+def login_required(view: View) -> View:
+    """Let a view be seen by whoever is signed in; anybody else is sent to sign in first, and then back.
+
+    A request that is no GET is answered 401, since it could not be sent again.
+    """
+
+    @functools.wraps(view)
+    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponse("Sign in first.", status=401, content_type="text/plain")
+        return _send(site().send_to_sign_in(safe_path(request.get_full_path())))
+
+    return guarded
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Send a person to the log-in page, and back to `next`."""
+    return _send(site().send_to_sign_in(request.GET.get("next")))
+
+
+def callback(request: HttpRequest) -> HttpResponse:
+    """Take back who comes from the log-in page."""
+    outcome = site().finish_sign_in(dict(request.GET.lists()), request.COOKIES)
+    return _refuse(outcome.code) if isinstance(outcome, SignInRefused) else _send(outcome)
+
+
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session, for a form of this site."""
+    if request.method != "POST":
+        return HttpResponse(status=405, headers={"Allow": "POST"})
+    if not site().is_own_page(request.headers.get("Origin")):
+        return _refuse("foreign_form")
+    return _send(site().sign_out(request.COOKIES))
+
+
+# Whose form it is, the Origin says that browsers send with each, so that it needs no token of Django's.
+sign_out.csrf_exempt = True  # type: ignore[attr-defined] # as django.views.decorators.csrf does
+
+urlpatterns = [
+    path(SIGN_IN_PATH.lstrip("/"), sign_in, name="sealring_sign_in"),
+    path(CALLBACK_PATH.lstrip("/"), callback, name="sealring_callback"),
+    path(SIGN_OUT_PATH.lstrip("/"), sign_out, name="sealring_sign_out"),
+]
+
+
+def _send(outcome: Redirect) -> HttpResponse:
+    answer = HttpResponseRedirect(outcome.location)
+    answer.status_code = 303
+    answer.headers["Cache-Control"] = "no-store"
+    for cookie in outcome.cookies:
+        answer.set_cookie(
+            cookie.name, cookie.value, max_age=cookie.max_age, secure=cookie.secure, httponly=True, samesite="Lax"
+        )
+    return answer
+
+
+def _refuse(code: str) -> HttpResponse:
+    status, page, headers = refusal_page(code)
+    return HttpResponse(page, status=status, headers=headers)
