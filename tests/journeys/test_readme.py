@@ -166,7 +166,7 @@ def test_an_installation_is_made_and_served_by_two_commands(tmp_path: Path) -> N
     newcomer = environment(tmp_path)
     (init, _), (serve, _) = console_lines(1)
     with shell(init, folder=tmp_path, environment=newcomer) as made:
-        said, _ = made.communicate("orders\n\n\n\n", timeout=READY_SECONDS)
+        said, _ = made.communicate("\norders\n\n\n", timeout=READY_SECONDS)
     assert "SEALRING_API_KEY=sla_" in said
     assert "slc_" in said
     assert (tmp_path / "sealring.toml").exists()

@@ -34,7 +34,8 @@ def test_a_loopback_issuers_port_is_listened_on(run: Run) -> None:
 
 
 def test_what_was_made_is_registered(run: Run) -> None:
-    made = run("init", "--yes", "--api", "https://api.example.com/orders", "--client", "shop", "--json").json()
+    asked = ("--recipe", "backend", "--api", "https://api.example.com/orders", "--client", "shop")
+    made = run("init", "--yes", *asked, "--json").json()
     assert made["api"]["api"]["scopes"].keys() == {"read", "write"}
     client = run("clients", "show", "shop", "--json").json()
     assert client["first_party"]
@@ -43,18 +44,50 @@ def test_what_was_made_is_registered(run: Run) -> None:
 
 
 def test_a_back_end_that_checks_its_users_itself_may_open_sessions_for_them(run: Run) -> None:
-    run("init", "--yes", "--api", "orders", "--users", "asserted")
+    run("init", "--yes", "--recipe", "backend", "--api", "orders", "--users", "asserted")
     client = run("clients", "show", "site", "--json").json()
     assert sorted(client["permissions"]) == ["sessions:create", "sessions:revoke"]
 
 
-def test_nothing_to_protect_yet_registers_nothing(run: Run) -> None:
-    made = run("init", "--yes", "--json").json()
+@pytest.mark.parametrize("recipe", ["backend", "program"])
+def test_what_calls_nothing_yet_is_not_registered_yet(run: Run, recipe: str) -> None:
+    made = run("init", "--yes", "--recipe", recipe, "--json").json()
     assert (made["api"], made["client"]) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("issuer", "site"),
+    [
+        ("https://app.example.com/auth", "https://app.example.com"),
+        ("http://localhost:8700", "http://localhost:5000"),
+    ],
+)
+def test_a_site_gets_a_secret_and_its_callback(run: Run, issuer: str, site: str) -> None:
+    ran = run("init", "--yes", "--issuer", issuer)
+    assert f"people come back to {site}/.sealring/callback" in ran.out
+    client = run("clients", "show", "site", "--json").json()
+    assert client["type"] == "confidential"
+    assert client["code_flow"]["require_pkce"]
+    assert client["logout"]["post_logout_redirect_uris"] == [f"{site}/"]
+
+
+def test_a_page_gets_its_refresh_token_by_cookie_and_has_no_secret(run: Run) -> None:
+    ran = run("init", "--yes", "--recipe", "page", "--api", "orders", "--issuer", "https://app.example.com/auth")
+    assert "slc_" not in ran.out
+    client = run("clients", "show", "site", "--json").json()
+    assert (client["type"], client["token_delivery"]) == ("public", "cookie")
+    assert client["origins"] == ["https://app.example.com"]
+    assert client["allowed"] == {"orders": ["orders:read", "orders:write"]}
+
+
+def test_a_program_works_in_its_own_name(run: Run) -> None:
+    run("init", "--yes", "--recipe", "program", "--api", "orders")
+    client = run("clients", "show", "site", "--json").json()
+    assert (client["client_credentials"], client["refresh"], client["first_party"]) == (True, False, False)
+
+
 def test_the_four_questions_are_asked_and_answered(run: Run) -> None:
-    ran = run("init", stdin="orders\nhttps://auth.example.com\nself\nsqlite\n")
+    ran = run("init", stdin="backend\norders\nself\nhttps://auth.example.com\n")
     assert ran.exit_status == 0
     assert [ran.out.count(f"{number}. ") for number in (1, 2, 3, 4)] == [1, 1, 1, 1]
     assert run("apis", "show", "orders", "--json").json()["identifier"] == "orders"
@@ -76,6 +109,9 @@ def test_empty_answers_are_the_defaults(run: Run) -> None:
         (("--database", "postgresql://ada:pw@db/x"), "without its password"),
         (("--database", "postgresql://db/x?user=ada&password=pw"), "without its password"),
         (("--api", "two words"), "plain name"),
+        (("--users", "asserted"), "the recipe is backend"),
+        (("--recipe", "page", "--issuer", "https://id.example.com", "--site", "https://app.example.com"), "one site"),
+        (("--site", "app.example.com"), "redirect URI"),
         (("--master-key-file", "./data/master.key"), "inside the data directory"),
     ],
 )

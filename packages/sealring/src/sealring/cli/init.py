@@ -3,21 +3,29 @@
 import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
+
+import msgspec
 
 from sealring.cli.command import Answer, Command, CommandProblem
 from sealring.cli.control import Control, open_store
 from sealring.cli.output import moment
 from sealring.cli.prompt import ask
+from sealring.cli.recipe import RECIPES, RecipeName, client_of, recipe_problem, site_of
 from sealring.config import CONFIGURATION_FILE, Settings, SettingsProblem, make_settings
 from sealring.protocol.api import SESSIONS_SCOPE
 from sealring.protocol.api_registration import ApiRegistration, parse_api_registration
+from sealring.protocol.client_registration import ClientRegistration
 from sealring.protocol.discovery import is_loopback
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.instant import Instant
 
 _PORT: Final = 8700
+_NO_API: Final = "none yet"
+_WHAT_SIGNS_IN: Final = "\n".join(
+    ("1. What signs in?", *(f"   {name:8} {recipe.signs_in}" for name, recipe in RECIPES.items()), "  ")
+)
 _NO_DATABASE: Final = "A database is sqlite or postgresql://USER@HOST:PORT/DATABASE, nothing else."
 _NO_PASSWORD: Final = (
     "Others can read what a command is told, so name the database without its password: write the password into a file "
@@ -26,24 +34,30 @@ _NO_PASSWORD: Final = (
 
 
 class _Plan(NamedTuple):
-    """What the questions gave. `api`: None for none yet; `users`: self or asserted; `database`: sqlite or a URL."""
+    """What was answered. `api`: None for none yet; `site`: the origin of the pages; `database`: sqlite or a URL."""
 
+    recipe: RecipeName
     api: str | None
-    issuer: str
     users: str
+    issuer: str
+    site: str
     database: str
     client_id: str
 
 
 def _describe(parser: ArgumentParser) -> None:
-    parser.add_argument("--api", metavar="API", help="what you are protecting: the API's name or URI")
-    parser.add_argument("--issuer", metavar="URL", help="where Sealring will be reachable: https://auth.example.com")
+    parser.add_argument("--recipe", choices=tuple(RECIPES), help="what signs in")
+    parser.add_argument("--api", metavar="API", help="which API is called: its name or URI")
     parser.add_argument(
         "--users",
         choices=("self", "asserted"),
-        help="self: they sign in with user name or e-mail; asserted: your own back-end has checked them",
+        help="who checks passwords. self: Sealring; asserted: your own back-end has",
     )
-    parser.add_argument("--database", metavar="DATABASE", help="sqlite, or the URL of a PostgreSQL database")
+    parser.add_argument("--issuer", metavar="URL", help="where Sealring will be reachable: https://auth.example.com")
+    parser.add_argument("--site", metavar="URL", help="where your pages are (default: at the issuer's host)")
+    parser.add_argument(
+        "--database", default="sqlite", metavar="DATABASE", help="sqlite, or the URL of a PostgreSQL database"
+    )
     parser.add_argument("--client", default="site", metavar="ID", help="id of your site's client (default: site)")
     parser.add_argument(
         "--master-key-file",
@@ -59,7 +73,7 @@ async def _init(options: Namespace) -> Answer:
     file = _vacant_file(options.config)
     plan = _plan(options)
     settings = _settings(plan, options, file=file)
-    _check_api(plan.api)
+    _check(plan)
     made = await _make_store(plan, settings)
     _write(file, _toml(plan, options))
     return Answer(made, _report(made, plan, file=file, key=options.master_key_file))
@@ -82,22 +96,29 @@ def _write(file: Path, text: str) -> None:
 
 def _plan(options: Namespace) -> _Plan:
     """Answer each question by its flag, else by asking, else (with --yes) by its default."""
-    loopback = f"http://localhost:{_PORT}"
-    if options.yes:
-        api, issuer, users = options.api, options.issuer or loopback, options.users or "self"
-        database = options.database or "sqlite"
-    else:
-        api = options.api or ask("1. What are you protecting? An API's name, such as orders", default="nothing yet")
-        issuer = options.issuer or ask("2. Where will Sealring be reachable?", default=loopback)
-        users = options.users or ask(
-            "3. Who are your users? self: they sign in here; asserted: your own back-end has checked them",
-            default="self",
-        )
-        database = options.database or ask("4. Which database? sqlite, or postgresql://…", default="sqlite")
-    _check_database(database)
-    if users not in {"self", "asserted"}:
-        raise CommandProblem(f"Users are self or asserted, not {users!r}.")
-    return _Plan(None if api == "nothing yet" else api, issuer, users, database, options.client)
+
+    def answer(flag: str | None, question: str, *, default: str) -> str:
+        return flag or (default if options.yes else ask(question, default=default))
+
+    recipe = answer(options.recipe, _WHAT_SIGNS_IN, default="site")
+    api = answer(options.api, "2. Which API do they call? A name, such as orders", default=_NO_API)
+    users = answer(
+        options.users, "3. Who checks people's passwords? self: Sealring; asserted: your own back-end", default="self"
+    )
+    issuer = answer(options.issuer, "4. Where will Sealring be reachable?", default=f"http://localhost:{_PORT}")
+    _check_database(options.database)
+    problem = recipe_problem(recipe, users)
+    if problem is not None:
+        raise CommandProblem(problem)
+    return _Plan(
+        cast("RecipeName", recipe),
+        None if api == _NO_API else api,
+        users,
+        issuer,
+        options.site or site_of(issuer),
+        options.database,
+        options.client,
+    )
 
 
 def _check_database(database: str) -> None:
@@ -126,12 +147,28 @@ def _settings(plan: _Plan, options: Namespace, *, file: Path) -> Settings:
     return settings
 
 
-def _check_api(api: str | None) -> None:
-    # Before anything is written: a name that is refused later would leave half an installation.
-    if api is not None:
-        judged = parse_api_registration(ApiRegistration(identifier=api, scopes=_scopes(api)), now=Instant(0))
-        if isinstance(judged, OAuthError):
-            raise CommandProblem(judged.description)
+def _check(plan: _Plan) -> None:
+    # Before anything is written: what is refused later would leave half an installation.
+    known = {plan.issuer: frozenset({SESSIONS_SCOPE})}
+    if plan.api is not None:
+        api = parse_api_registration(ApiRegistration(identifier=plan.api, scopes=_scopes(plan.api)), now=Instant(0))
+        if isinstance(api, OAuthError):
+            raise CommandProblem(api.description)
+        known[plan.api] = frozenset(api.scopes)
+    registration = _client(plan)
+    if registration is not None:
+        from sealring.services.client import judge_registration  # noqa: PLC0415 -- every room, as below
+
+        request = msgspec.convert(registration, ClientRegistration)
+        refused = judge_registration(request, issuer=plan.issuer, known=known, now=Instant(0))
+        if isinstance(refused, OAuthError):
+            raise CommandProblem(refused.description)
+
+
+def _client(plan: _Plan) -> dict[str, Any] | None:
+    scopes = [] if plan.api is None else sorted(_scopes(plan.api))
+    members = client_of(plan.recipe, users=plan.users, api=plan.api, scopes=scopes, issuer=plan.issuer, site=plan.site)
+    return None if members is None else {"client_id": plan.client_id, **members}
 
 
 def _scopes(api: str) -> dict[str, str]:
@@ -163,16 +200,9 @@ async def _register(plan: _Plan, control: Control) -> dict[str, Any]:
     if plan.api is not None:
         scopes = _scopes(plan.api)
         made["api"] = await control.perform("apis.add", {"identifier": plan.api, "scopes": scopes})
-        made["client"] = await control.perform(
-            "clients.add",
-            {
-                "client_id": plan.client_id,
-                "type": "confidential",
-                "first_party": True,
-                "permissions": ["sessions:create", "sessions:revoke"] if plan.users == "asserted" else [],
-                "allowed": {plan.api: sorted(scopes), plan.issuer: [SESSIONS_SCOPE]},
-            },
-        )
+    registration = _client(plan)
+    if registration is not None:
+        made["client"] = await control.perform("clients.add", registration)
     made["link"] = await control.perform("users.link")
     return made
 
@@ -208,9 +238,9 @@ def _report(made: dict[str, Any], plan: _Plan, *, file: Path, key: str) -> str:
             f"  SEALRING_ISSUER={plan.issuer}",
             f"  SEALRING_AUDIENCE={plan.api}",
             f"  SEALRING_API_KEY={made['api']['api_key']}",
-            f"\nclient {plan.client_id}, for your site's back-end (shown this once):",
-            f"  {made['client']['client_secret']}",
         ]
+    if made["client"] is not None:
+        said += _client_lines(made["client"], plan)
     said += [
         f"\nfirst administrator, once the server runs, until {moment(made['link']['expires_at'])}:",
         f"  {made['link']['url']}",
@@ -218,8 +248,20 @@ def _report(made: dict[str, Any], plan: _Plan, *, file: Path, key: str) -> str:
         "\nnext:",
         "  sealring serve",
         "  sealring users add ada",
+        f"  docs/how-to/{RECIPES[plan.recipe].how_to} goes on from here",
     ]
     return "\n".join(said)
+
+
+def _client_lines(added: dict[str, Any], plan: _Plan) -> list[str]:
+    secret = added["client_secret"]
+    lines = [f"\nclient {plan.client_id}" + (", its secret (shown this once):" if secret else ", which has no secret")]
+    if secret:
+        lines.append(f"  {secret}")
+    flow = added["client"]["code_flow"]
+    if flow is not None:
+        lines.append(f"  people come back to {flow['redirect_uris'][0]}")
+    return lines
 
 
 COMMANDS = {"init": Command("init", "Set up an installation in this folder.", _describe, _init)}

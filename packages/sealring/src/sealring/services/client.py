@@ -1,6 +1,6 @@
 """The operator's acts on clients: register, change, secrets, disable, delete."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -125,15 +125,9 @@ async def add_client(
     `already_registered` also where a person has the id for a `sub`: APIs would take one for the other (RFC 9068 §5).
     """
     now = clock()
-    refusal = _refuse_origins(request.origins)
-    if refusal is not None:
-        return refusal
-    client = parse_client_registration(request, known=await _scopes_by_api(store), now=now)
+    client = judge_registration(request, issuer=keys.signer.realm.issuer, known=await _scopes_by_api(store), now=now)
     if isinstance(client, OAuthError):
         return client
-    foreign = _refuse_foreign_pages(client, issuer=keys.signer.realm.issuer)
-    if foreign is not None:
-        return foreign
     has_secret = client.type == "confidential" and client.assertion is None
     secret = make_client_secret(randomness) if has_secret else None
     if secret is not None:
@@ -143,6 +137,19 @@ async def add_client(
     if not await store.clients.add(client, events=[event]):
         return refuse("already_registered")
     return ClientAdded(client=_seen(client), client_secret=secret)
+
+
+def judge_registration(
+    request: ClientRegistration, *, issuer: str, known: Mapping[str, frozenset[str]], now: Instant
+) -> Client | OAuthError:
+    """Make a client without secrets of its registration. `known`: registered API identifier → its scopes."""
+    refusal = _refuse_origins(request.origins)
+    if refusal is not None:
+        return refusal
+    client = parse_client_registration(request, known=known, now=now)
+    if isinstance(client, OAuthError):
+        return client
+    return _refuse_foreign_pages(client, issuer=issuer) or client
 
 
 async def show_client(request: ClientNamed, *, store: Store) -> ClientSeen | OAuthError:
