@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -130,14 +130,28 @@ async def register(installation: "Installation", site: str) -> None:
 
 def test_each_code_of_a_refused_sign_in_is_in_the_how_to() -> None:
     written = "".join(file.read_text() for file in (SOURCES / "site").glob("*.py"))
-    codes = {
-        "foreign_form",
-        *re.findall(r'SignInRefused\(code="(\w+)"\)', written),
-        "callback_malformed",
-        "code_refused",
-    }
+    codes = {*re.findall(r'SignInRefused\(code="(\w+)"\)', written)}
+    codes |= {"foreign_form", "callback_malformed", "code_refused"}
     table = HOW_TO.read_text().split("| code | what it means |")[1]
     assert codes == set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+
+
+def test_the_programs_of_the_how_to_guard_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = HOW_TO.read_text()
+    for name, value in re.findall(r"^export (\w+)=(.*)$", text, re.MULTILINE):
+        monkeypatch.setenv(name, value)
+    flask, django = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(flask, names)  # noqa: S102 -- our own page
+    answer = names["app"].test_client().get("/orders")
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("https://id.example.com/authorize?")
+    written = answer.headers["Set-Cookie"]
+    assert written.startswith("__Host-sealring-site-sign-in-")
+    assert all(flag in written for flag in ("Secure", "HttpOnly", "Path=/", "SameSite=Lax"))
+    exec(django, names)  # noqa: S102 -- as above
+    shown = (EXAMPLES / "django_site/settings.py").read_text()
+    assert names["MIDDLEWARE"] == re.findall(r'^    "([\w.]+)",$', shown, re.MULTILINE)
 
 
 async def test_a_person_signs_in_comes_back_and_signs_out_everywhere(person: Person) -> None:

@@ -80,6 +80,15 @@ def test_a_page_gets_its_refresh_token_by_cookie_and_has_no_secret(run: Run) -> 
     assert client["allowed"] == {"orders": ["orders:read", "orders:write"]}
 
 
+def test_a_proxy_gets_a_gate_and_its_key(run: Run) -> None:
+    asked = ("--api", "orders", "--issuer", "https://id.example.com", "--site", "https://app.example.com")
+    ran = run("init", "--yes", "--recipe", "proxy", *asked)
+    assert "Sealring-Gate-Key: slg_" in ran.out
+    (gate,) = run("gates", "list", "--json").json()["gates"]
+    assert (gate["host"], gate["api"], gate["scopes"]) == ("app.example.com", "orders", ["orders:read", "orders:write"])
+    assert "site" not in {client["client_id"] for client in run("clients", "list", "--json").json()["clients"]}
+
+
 def test_a_program_works_in_its_own_name(run: Run) -> None:
     run("init", "--yes", "--recipe", "program", "--api", "orders")
     client = run("clients", "show", "site", "--json").json()

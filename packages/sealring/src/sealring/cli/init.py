@@ -12,7 +12,7 @@ from sealring.cli.command import Answer, Command, CommandProblem
 from sealring.cli.control import Control, open_store
 from sealring.cli.output import moment
 from sealring.cli.prompt import ask
-from sealring.cli.recipe import RECIPES, RecipeName, client_of, recipe_problem, site_of
+from sealring.cli.recipe import RECIPES, RecipeName, client_of, gate_of, recipe_problem, site_of
 from sealring.config import CONFIGURATION_FILE, Settings, SettingsProblem, make_settings
 from sealring.protocol.api import SESSIONS_SCOPE
 from sealring.protocol.api_registration import ApiRegistration, parse_api_registration
@@ -166,9 +166,14 @@ def _check(plan: _Plan) -> None:
 
 
 def _client(plan: _Plan) -> dict[str, Any] | None:
-    scopes = [] if plan.api is None else sorted(_scopes(plan.api))
-    members = client_of(plan.recipe, users=plan.users, api=plan.api, scopes=scopes, issuer=plan.issuer, site=plan.site)
+    members = client_of(
+        plan.recipe, users=plan.users, api=plan.api, scopes=_all_scopes(plan), issuer=plan.issuer, site=plan.site
+    )
     return None if members is None else {"client_id": plan.client_id, **members}
+
+
+def _all_scopes(plan: _Plan) -> list[str]:
+    return [] if plan.api is None else sorted(_scopes(plan.api))
 
 
 def _scopes(api: str) -> dict[str, str]:
@@ -196,13 +201,16 @@ async def _make_store(plan: _Plan, settings: Settings) -> dict[str, Any]:
 
 
 async def _register(plan: _Plan, control: Control) -> dict[str, Any]:
-    made: dict[str, Any] = {"issuer": plan.issuer, "api": None, "client": None}
+    made: dict[str, Any] = {"issuer": plan.issuer, "api": None, "client": None, "gate": None}
     if plan.api is not None:
         scopes = _scopes(plan.api)
         made["api"] = await control.perform("apis.add", {"identifier": plan.api, "scopes": scopes})
     registration = _client(plan)
     if registration is not None:
         made["client"] = await control.perform("clients.add", registration)
+    gate = gate_of(plan.recipe, api=plan.api, scopes=_all_scopes(plan), site=plan.site)
+    if gate is not None:
+        made["gate"] = await control.perform("gates.add", gate)
     made["link"] = await control.perform("users.link")
     return made
 
@@ -241,6 +249,11 @@ def _report(made: dict[str, Any], plan: _Plan, *, file: Path, key: str) -> str:
         ]
     if made["client"] is not None:
         said += _client_lines(made["client"], plan)
+    if made["gate"] is not None:
+        said += [
+            f"\ngate {made['gate']['gate']['host']}, key of its proxy (shown this once):",
+            f"  Sealring-Gate-Key: {made['gate']['gate_key']}",
+        ]
     said += [
         f"\nfirst administrator, once the server runs, until {moment(made['link']['expires_at'])}:",
         f"  {made['link']['url']}",

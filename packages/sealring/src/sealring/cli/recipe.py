@@ -49,6 +49,13 @@ def recipe_problem(name: str, users: str) -> str | None:
     return None
 
 
+def gate_of(name: RecipeName, *, api: str | None, scopes: list[str], site: str) -> dict[str, Any] | None:
+    """Write the registration of the gate that a proxy's recipe needs; None for every other recipe."""
+    if name != "proxy":
+        return None
+    return {"host": urlsplit(site).netloc, "api": api, "scopes": scopes}
+
+
 def site_of(issuer: str) -> str:
     """Take the issuer's origin for the site's, or the port of Flask's on a machine where both are tried out."""
     if is_loopback(issuer):
