@@ -340,7 +340,7 @@ class Proxies:
 
     async def start_nginx(self, servers: str, *, port: int) -> None:
         """Run nginx with what its `http` block holds, and wait until it listens at `port`."""
-        program, environment = self._program("nginx", "usr/sbin/nginx", "nginx", "libpcre2-8-0")
+        program, environment = self.nginx()
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         folders = "".join(f"{kind}_temp_path {self.folder}/{kind}; " for kind in kinds)
         told = self.folder / "nginx.conf"
@@ -392,6 +392,10 @@ class Proxies:
     def log(self) -> str:
         """What they said."""
         return (self.folder / "proxy.log").read_text()
+
+    def nginx(self) -> tuple[Path, dict[str, str]]:
+        """Where nginx is, and the environment that it needs."""
+        return self._program("nginx", "usr/sbin/nginx", "nginx", "libpcre2-8-0")
 
     def _program(self, name: str, path: str, *packages: str) -> tuple[Path, dict[str, str]]:
         installed = shutil.which(name)
