@@ -58,6 +58,7 @@ class Callback:
 
     def __init__(self) -> None:
         self.port = 0
+        self.documents: dict[str, bytes] = {}
         self.answers: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self.logouts: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
 
@@ -77,7 +78,7 @@ class Callback:
         body = (await reader.readexactly(int(length[1]))).decode() if length else ""
         if head.split(" ")[1].endswith("/backchannel_logout"):
             self.logouts.put_nowait((head, body))
-        page = b"<p id=submission_complete>"
+        page = self.documents.get(head.split(" ")[1], b"<p id=submission_complete>")
         head_line = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close"
         writer.write(head_line + b"\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page))
         await writer.drain()
@@ -149,6 +150,7 @@ class Suite:
         self.metadata = metadata
         self.issuer = installation.issuer
         self.client_id = "client"
+        self.secrets: dict[str, str] = {}
         self.response_mode: str | None = None
         self.refuse_consent = False
         assert isinstance(installation.trust, ssl.SSLContext)
@@ -261,7 +263,26 @@ class Suite:
         assert is_plain(page.given.get("error_description", ""))
 
     def secret(self, client_id: str | None = None) -> str:
-        return f"slc_of_{client_id or self.client_id}"
+        client_id = client_id or self.client_id
+        return self.secrets.get(client_id, f"slc_of_{client_id}")
+
+    async def register(self, **metadata: object) -> dict[str, Any]:
+        """Register a client of the module's own, and be it from now on; check the answer (RFC 7591 §3.2.1)."""
+        asked = {
+            "client_name": "A client of the suite",
+            "redirect_uris": [self.redirect_uri],
+            "post_logout_redirect_uris": [self.post_logout_redirect_uri],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "contacts": ["suite@example.com"],
+        }
+        response = await self.http.post(self.metadata["registration_endpoint"], json={**asked, **metadata})
+        assert response.status_code == 201, response.text
+        assert response.headers["cache-control"] == "no-store"
+        told: dict[str, Any] = response.json()
+        assert {**asked, **metadata}.items() <= told.items()
+        self.client_id, self.secrets[told["client_id"]] = told["client_id"], told.get("client_secret", "")
+        return told
 
     async def ask_token(self, *, client_id: str | None = None, **form: str) -> httpx.Response:
         client_id = client_id or self.client_id
@@ -339,6 +360,14 @@ class Suite:
         told = response.json()
         assert told["error"] in codes, told
         assert is_plain(told.get("error_description", ""))
+
+    def check_unsupported(self, page: Page, code: str) -> None:
+        """Check a refusal of what the metadata says is unsupported: shown to who registered itself, else sent back."""
+        if self.client_id in self.secrets:
+            assert page.shows("oauth-error")
+            assert (page.path, code in page.text) == ("/authorize", True)
+        else:
+            self.check_error(page, code)
 
     async def close(self) -> None:
         await self.browser.aclose()
@@ -428,7 +457,8 @@ async def bench(
     installation = installation_of_the_run
     async with Callback().serving(own) as callback:
         outgoing = f'outgoing = {{ca_file = "{authority_of_the_run.file}", allow = ["localhost:{callback.port}"]}}'
-        installation.speak_tls(*certificate, trust=trust, rest=outgoing)
+        registering = 'registration = {mode = "open", require_pkce = false, per_network = 10000}'
+        installation.speak_tls(*certificate, trust=trust, rest=f"{outgoing}\n{registering}")
         with socket.create_server(("127.0.0.1", 0)) as probe:
             site_port = int(probe.getsockname()[1])
         await seed(installation, callback, site_port=site_port)
@@ -456,8 +486,10 @@ def response_mode(request: pytest.FixtureRequest) -> str | None:
     return mode
 
 
-@pytest.fixture
-def basic(suite: Suite, response_mode: str | None) -> Suite:
-    """A module of the plans oidcc-basic and oidcc-formpost-basic."""
+@pytest_asyncio.fixture(params=["static", "dynamic"], loop_scope="session")
+async def basic(suite: Suite, response_mode: str | None, request: pytest.FixtureRequest) -> Suite:
+    """A module of the plans oidcc-basic and oidcc-formpost-basic, with a static client or one that registers itself."""
     suite.response_mode = response_mode
+    if request.param == "dynamic":
+        await suite.register()
     return suite

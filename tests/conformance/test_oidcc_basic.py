@@ -201,17 +201,17 @@ async def test_oidcc_server_client_secret_post(basic: "Suite") -> None:
 
 async def test_oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_unsupported(basic: "Suite") -> None:
     page = await basic.authorize(request_uri=f"{basic.callback.origin}/request.jwt")
-    basic.check_error(page, "request_uri_not_supported")
+    basic.check_unsupported(page, "request_uri_not_supported")
 
 
 async def test_oidcc_unsigned_request_object_supported_correctly_or_rejected_as_unsupported(basic: "Suite") -> None:
     page = await basic.authorize(request=unsigned_jwt(basic.request(state="other", nonce="other")))
-    basic.check_error(page, "request_not_supported")
+    basic.check_unsupported(page, "request_not_supported")
 
 
 async def test_oidcc_ensure_request_object_with_redirect_uri(basic: "Suite") -> None:
     inside = basic.request(redirect_uri=f"{basic.redirect_uri}?inside")
-    basic.check_error(await basic.authorize(request=unsigned_jwt(inside)), "request_not_supported")
+    basic.check_unsupported(await basic.authorize(request=unsigned_jwt(inside)), "request_not_supported")
 
 
 async def test_oidcc_claims_essential(basic: "Suite") -> None:

@@ -11,6 +11,7 @@ from sealring.protocol.authorization import (
     LogInFirst,
     Proof,
     decide_authorization,
+    extend_consent,
     metadata_digest,
     remember_consent,
 )
@@ -260,6 +261,35 @@ def test_no_consent_of_a_public_client_on_a_persons_machine_is_remembered(uri: s
     assert remember(remember(None, uri, type="public"), uri, type="public").scope == frozenset()
     assert remember(None, uri).scope == ASKED
     assert remember(None, type="public").scope == ASKED
+
+
+def silent(client: Client, uri: str = APP, **live: frozenset[str]) -> AuthorizationOutcome:
+    first = remember_consent(
+        msgspec.structs.replace(REQUEST, address=ReturnAddress(redirect_uri=uri, response_mode="query", state=None)),
+        client,
+        None,
+        sub="u1",
+        now=NOW,
+    )
+    proof = Proof(session=SESSION, consent=extend_consent(first, client, **live))
+    return decide_authorization(msgspec.structs.replace(REQUEST, prompt=frozenset({"none"})), client, proof, now=NOW)
+
+
+def test_a_silent_request_of_a_client_that_registered_itself_has_what_its_live_session_has_and_no_more() -> None:
+    stranger = msgspec.structs.replace(CLIENT, self_registered=True)
+    has = frozenset({"iss"})
+    assert silent(stranger, scope=ASKED, resources=has) == Grant(scope=ASKED)
+    for scope, resources in ((frozenset({"openid"}), has), (ASKED, frozenset({"other"})), (frozenset(), frozenset())):
+        assert silent(stranger, scope=scope, resources=resources) == CannotAsk(code="consent_required")
+    # Of the operator's own clients nothing but the consent itself counts.
+    assert extend_consent(CONSENT, CLIENT, scope=frozenset({"more"}), resources=has) == CONSENT
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9/cb", "http://localhost:9/cb", "com.example.a:/"])
+def test_no_silent_request_is_granted_to_what_any_program_on_the_machine_could_pass_for(uri: str) -> None:
+    anybody = msgspec.structs.replace(CLIENT, self_registered=True, type="public")
+    outcome = silent(anybody, uri, scope=ASKED, resources=frozenset({"iss"}))
+    assert outcome == CannotAsk(code="consent_required")
 
 
 def test_a_client_that_registered_itself_is_remembered_from_the_second_consent_on() -> None:

@@ -132,8 +132,7 @@ def remember_consent(
     """
     digest, address = metadata_digest(client), request.address.redirect_uri
     known = before if before is not None and before.metadata_digest == digest else None
-    anybody = client.type == "public" and (is_on_this_machine(address) or is_private_use(address))
-    remembered = not anybody and not (client.self_registered and known is None)
+    remembered = not _may_be_anybody(client, address) and not (client.self_registered and known is None)
     # Scopes of one API were not allowed for another: what was allowed for others stands apart, and goes.
     kept = known.scope if known is not None and known.resources == request.resources else frozenset[str]()
     return Consent(
@@ -145,6 +144,23 @@ def remember_consent(
         metadata_digest=digest,
         granted_at=now,
     )
+
+
+def _may_be_anybody(client: Client, address: str) -> bool:
+    return client.type == "public" and (is_on_this_machine(address) or is_private_use(address))
+
+
+def extend_consent(consent: Consent, client: Client, *, scope: frozenset[str], resources: frozenset[str]) -> Consent:
+    """Let a consent that was given once speak for what lives of it in the same browser.
+
+    Of a client that registered itself the first consent is not remembered (SECURITY E2), so each request asks again. A
+    request that may ask nothing is granted what its sessions there still have: `scope` and `resources` of those that
+    live under the browser's present sign-in. When these end, nothing is left. What any program on the person's machine
+    could pass for is asked about all the same.
+    """
+    if not client.self_registered or _may_be_anybody(client, consent.redirect_uri):
+        return consent
+    return msgspec.structs.replace(consent, scope=consent.scope | scope, resources=consent.resources | resources)
 
 
 def metadata_digest(client: Client) -> bytes:

@@ -14,6 +14,7 @@ from sealring.protocol.authorization import (
     LogInFirst,
     Proof,
     decide_authorization,
+    extend_consent,
     remember_consent,
 )
 from sealring.protocol.authorization_code import AuthorizationCode
@@ -29,6 +30,7 @@ from sealring.protocol.authorization_request import (
 from sealring.protocol.authorization_response import code_response, error_response
 from sealring.protocol.caller import Caller
 from sealring.protocol.client import Client, client_reach
+from sealring.protocol.consent import Consent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, Seconds, later
 from sealring.protocol.redirect_uri import find_redirect_uri
@@ -39,6 +41,7 @@ from sealring.protocol.subject_identifier import PairwiseKey, subject_identifier
 from sealring.services.id_token import read_id_token_hint
 
 _CODE_LIFETIME: Final = Seconds(60)
+_MOST_SESSIONS: Final = 100
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +126,7 @@ async def answer_authorization(
     (RFC 9700 §4.11.2).
     """
     request, client, issuer = asked.request, asked.client, signer.realm.issuer
-    proof = await _find_proof(asked, standing, store=store, signer=signer, pairwise_key=pairwise_key)
+    proof = await _find_proof(asked, standing, store=store, signer=signer, pairwise_key=pairwise_key, now=now)
     if isinstance(proof, OAuthError) and client.self_registered:
         return Shown(refusal=proof)
     if isinstance(proof, OAuthError):
@@ -172,7 +175,7 @@ def deny(asked: Asked, *, issuer: str) -> Returned:
 
 
 async def _find_proof(
-    asked: Asked, standing: Standing, *, store: Store, signer: Signer, pairwise_key: PairwiseKey
+    asked: Asked, standing: Standing, *, store: Store, signer: Signer, pairwise_key: PairwiseKey, now: Instant
 ) -> Proof | OAuthError:
     request, client, session = asked.request, asked.client, standing.session
     hinted = None
@@ -184,6 +187,8 @@ async def _find_proof(
     consent = None
     if session is not None:
         consent = await store.consents.find(session.sub, client.client_id, request.address.redirect_uri)
+    if session is not None and consent is not None and client.self_registered and "none" in request.prompt:
+        consent = await _extend(consent, client, session, store=store, now=now)
     return Proof(
         session=session,
         known_as=None if session is None else subject_identifier(session.sub, client, key=pairwise_key),
@@ -191,6 +196,20 @@ async def _find_proof(
         consent=consent,
         began_at=standing.began_at,
         allowed=standing.allowed,
+    )
+
+
+async def _extend(consent: Consent, client: Client, session: SsoSession, *, store: Store, now: Instant) -> Consent:
+    live = [
+        each
+        for each in await store.sessions.list_live(sub=session.sub, now=now, limit=_MOST_SESSIONS)
+        if each.sso_id == session.id and each.client_id == consent.client_id
+    ]
+    return extend_consent(
+        consent,
+        client,
+        scope=frozenset[str]().union(*(each.scope for each in live)),
+        resources=frozenset(each.resource for each in live),
     )
 
 

@@ -12,8 +12,9 @@ from sealring_verify.issuer_metadata import IssuerMetadata
 from sealring_verify.jwks import FetchedJwks, JwksPolicy, JwksState
 
 _CLIENTS_KEPT: Final = 1024
-# A client's keys open sessions: kept for an hour at most, and for a quarter more while their server is away.
-_POLICY: Final = JwksPolicy(kept_while_down=900)
+# A client's keys open sessions: kept for an hour at most, and for a quarter more while their server is away. A client
+# that turns its key shortly after it was seen first is not refused for that.
+_POLICY: Final = JwksPolicy(kept_while_down=900, pause_for_unknown_key=1)
 
 _Place = tuple[str, str]  # client and address: one client's garbage must not age another's keys
 
@@ -31,7 +32,7 @@ class ClientKeys:
     async def find(self, client: Client, *, unknown_key: bool = False) -> bytes | None:
         """Return a client's JWK set; None where it has none, or none can be had.
 
-        `unknown_key`: no key of the set signed an assertion, so it is fetched again, once in ten seconds.
+        `unknown_key`: no key of the set signed an assertion, so it is fetched again, once a second.
         """
         if client.jwks is not None:
             return client.jwks.encode()
