@@ -158,9 +158,10 @@ def extend_consent(consent: Consent, client: Client, *, scope: frozenset[str], r
     live under the browser's present sign-in. When these end, nothing is left. What any program on the person's machine
     could pass for is asked about all the same.
     """
-    if not client.self_registered or _may_be_anybody(client, consent.redirect_uri):
+    is_remembered = bool(consent.scope) or not client.self_registered
+    if is_remembered or _may_be_anybody(client, consent.redirect_uri):
         return consent
-    return msgspec.structs.replace(consent, scope=consent.scope | scope, resources=consent.resources | resources)
+    return msgspec.structs.replace(consent, scope=scope, resources=resources)
 
 
 def metadata_digest(client: Client) -> bytes:
