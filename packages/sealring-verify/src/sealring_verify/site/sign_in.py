@@ -13,6 +13,8 @@ import msgspec
 from sealring_verify.site.settings import SiteSettings
 
 LIFETIME: Final = 600  # seconds, in which somebody who went to the log-in page may come back
+# Whoever has signed in elsewhere is back within a tenth of a second, maybe at another machine whose clock is behind.
+_SKEW: Final = 30
 _WORD = re.compile(r"[a-z_]{1,64}")
 _CODE = re.compile(r"[\x21-\x7e]{1,1024}")
 _PATH = re.compile(r"/(?![/\\])[\x21\x23-\x5b\x5d-\x7e]{0,1023}")
@@ -96,7 +98,7 @@ def judge_return(
         return SignInRefused(code="state_mismatch")
     if said.get("iss") != issuer:
         return SignInRefused(code="issuer_mismatch")
-    if not 0 <= now - pending.begun_at <= LIFETIME:
+    if not -_SKEW <= now - pending.begun_at <= LIFETIME:
         return SignInRefused(code="sign_in_expired")
     if "error" in said:
         # Shown on a page, so no more of it than a word.
