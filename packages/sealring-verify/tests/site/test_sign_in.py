@@ -13,6 +13,7 @@ from sealring_verify.site.sign_in import (
     SignInRefused,
     authorization_url,
     begin,
+    is_page_load,
     judge_return,
     parse_granted,
     safe_path,
@@ -62,6 +63,17 @@ def test_no_two_values_are_alike() -> None:
     values = [value for _ in range(20) for value in msgspec.structs.astuple(begun())[:3]]
     assert len(set(values)) == 60
     assert {len(value) for value in values} == {43}
+
+
+@pytest.mark.parametrize(
+    ("method", "fetch_mode", "is_load"),
+    [
+        *[("GET", None, True), ("GET", "navigate", True), ("HEAD", None, True)],
+        *[("POST", "navigate", False), ("GET", "cors", False), ("GET", "no-cors", False), ("GET", "websocket", False)],
+    ],
+)
+def test_only_a_page_load_can_go_by_the_log_in_page(method: str, fetch_mode: str | None, *, is_load: bool) -> None:
+    assert is_page_load(method, fetch_mode) is is_load
 
 
 def test_the_return_that_was_begun_is_redeemed_with_its_verifier() -> None:

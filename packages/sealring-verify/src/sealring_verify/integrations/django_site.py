@@ -1,9 +1,6 @@
 """Sign-in for a site of Django: a middleware that fills `request.user`, three addresses, and `login_required`.
 
 MIDDLEWARE = [..., "sealring_verify.integrations.django_site.SealringMiddleware"]
-# Whose form it is, the Origin says that browsers send with each, so that it needs no token of Django's.
-sign_out.csrf_exempt = True  # type: ignore[attr-defined] # as django.views.decorators.csrf does
-
 urlpatterns = [*sealring_verify.integrations.django_site.urlpatterns, ...]
 """
 
@@ -19,7 +16,7 @@ from django.utils.functional import SimpleLazyObject
 from sealring_verify.integrations.site_page import refusal_page
 from sealring_verify.site.session import SessionUnknown
 from sealring_verify.site.settings import CALLBACK_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, settings_from_environment
-from sealring_verify.site.sign_in import SignInRefused, safe_path
+from sealring_verify.site.sign_in import SignInRefused, is_page_load
 from sealring_verify.site.site import Redirect, Site
 
 View = Callable[..., Any]
@@ -59,23 +56,23 @@ class SealringMiddleware:
 def login_required(view: View) -> View:
     """Let a view be seen by whoever is signed in; anybody else is sent to sign in first, and then back.
 
-    A request that is no GET is answered 401, since it could not be sent again.
+    Whatever is no page load, such as a form or a script's request, is answered 401: it could not come back.
     """
 
     @functools.wraps(view)
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
-        if request.method not in {"GET", "HEAD"}:
+        if not is_page_load(request.method or "", request.headers.get("Sec-Fetch-Mode")):
             return HttpResponse("Sign in first.", status=401, content_type="text/plain")
-        return _send(site().send_to_sign_in(safe_path(request.get_full_path())))
+        return _send(site().send_to_sign_in(request.get_full_path(), request.COOKIES))
 
     return guarded
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Send a person to the log-in page, and back to `next`."""
-    return _send(site().send_to_sign_in(request.GET.get("next")))
+    return _send(site().send_to_sign_in(request.GET.get("next"), request.COOKIES))
 
 
 def callback(request: HttpRequest) -> HttpResponse:

@@ -60,6 +60,14 @@ def begin(*, return_to: str | None, now: float, randomness: Callable[[int], byte
     )
 
 
+def is_page_load(method: str, fetch_mode: str | None) -> bool:
+    """Say whether a request may be answered by sending its browser to the log-in page. `fetch_mode`: Sec-Fetch-Mode.
+
+    A picture, a script or a form cannot come back from there, and each would leave the cookie of a sign-in behind.
+    """
+    return method in {"GET", "HEAD"} and fetch_mode in {None, "navigate"}
+
+
 def safe_path(return_to: str | None) -> str:
     """Take a path of this site, with its query; `/` for anything that could lead elsewhere."""
     return return_to if return_to is not None and _PATH.fullmatch(return_to) else "/"

@@ -39,6 +39,7 @@ from sealring_verify.site.sign_in import (
 
 _ALGORITHMS: Final = frozenset({"RS256", "ES256", "PS256", "Ed25519"})
 _LEEWAY: Final = 30
+_UNDER_WAY: Final = 5  # sign-ins in one browser, of which each has a cookie of up to 2 KB
 
 
 class SetCookie(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,14 +76,19 @@ class Site:
         self._keys = IssuerKeys(settings.issuer, monotonic=monotonic, policy=JwksPolicy())
         self._session_cookie = self._cookie_name("session")
 
-    def send_to_sign_in(self, return_to: str | None) -> Redirect:
-        """Begin a sign-in, bound to this browser by a cookie of its own, so that several may be under way."""
+    def send_to_sign_in(self, return_to: str | None, cookies: Mapping[str, str]) -> Redirect:
+        """Begin a sign-in, bound to this browser by a cookie of its own, so that several may be under way.
+
+        Of those that `cookies` has from before, the oldest are taken away.
+        """
         pending = begin(return_to=return_to, now=self._clock(), randomness=self._randomness)
         name = self._pending_cookie(pending.state)
         sealed = seal(pending, name=name, key=self._key, randomness=self._randomness)
         assert sealed is not None  # noqa: S101 - a path is bounded
+        forgotten = tuple(self._write(old, "", 0) for old in self._surplus(cookies))
         return Redirect(
-            location=authorization_url(pending, self.settings), cookies=(self._write(name, sealed, LIFETIME),)
+            location=authorization_url(pending, self.settings),
+            cookies=(self._write(name, sealed, LIFETIME), *forgotten),
         )
 
     def finish_sign_in(
@@ -172,6 +178,15 @@ class Site:
         from sealring_verify.fetch import ask_as_client  # noqa: PLC0415 - httpx: see Verifier.__init__
 
         return ask_as_client(self.settings.issuer.rstrip("/") + path, form, authorization=self.settings.authorization)
+
+    def _surplus(self, cookies: Mapping[str, str]) -> list[str]:
+        # A page that is loaded again and again would fill the browser's requests until servers refuse them.
+        def begun_at(name: str) -> int:
+            pending = unseal(cookies[name], Pending, name=name, key=self._key)
+            return 0 if pending is None else pending.begun_at
+
+        prefix = self._pending_cookie("")
+        return sorted((name for name in cookies if name.startswith(prefix)), key=begun_at)[: -(_UNDER_WAY - 1)]
 
     def _write(self, name: str, value: str, max_age: int) -> SetCookie:
         return SetCookie(name=name, value=value, max_age=max_age, secure=self.settings.over_tls)
