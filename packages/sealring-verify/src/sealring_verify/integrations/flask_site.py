@@ -39,6 +39,7 @@ class SealringLogin:
         app.add_url_rule(SIGN_IN_PATH, "sealring_sign_in", self._sign_in)
         app.add_url_rule(CALLBACK_PATH, "sealring_callback", self._callback)
         app.add_url_rule(SIGN_OUT_PATH, "sealring_sign_out", self._sign_out, methods=["POST"])
+        app.after_request(_keep_to_this_person)
         app.context_processor(lambda: {"current_user": current_user})
 
     def _sign_in(self) -> Response:
@@ -89,6 +90,14 @@ def _find_user() -> User | Anonymous:
 
 current_user: Any = LocalProxy(_find_user)
 """Who is signed in: a `User` or an `Anonymous`. The issuer is asked once a request; a 503 where it cannot be."""
+
+
+def _keep_to_this_person(answer: Response) -> Response:
+    # A cache before the site would give one person's page to another, a browser after the session has ended.
+    if _USER in request.environ:
+        answer.vary.add("Cookie")
+        answer.headers.setdefault("Cache-Control", "private, no-cache")
+    return answer
 
 
 def _address() -> str:
