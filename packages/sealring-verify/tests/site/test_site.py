@@ -74,5 +74,11 @@ def test_a_sign_out_takes_the_cookie_away_even_where_the_issuer_does_not_answer(
 
 @pytest.mark.parametrize("origin", [None, "null", "", "https://shop.example.evil", "http://shop.example"])
 def test_only_a_form_of_the_sites_own_counts(origin: str | None) -> None:
-    assert SITE.is_own_page("https://shop.example")
-    assert not SITE.is_own_page(origin)
+    assert SITE.is_own_page("https://shop.example", None)
+    for fetch_site in (None, "", "same-site", "cross-site", "none"):
+        assert not SITE.is_own_page(origin, fetch_site)
+
+
+def test_a_form_of_a_page_that_wants_no_referer_is_the_sites_own_where_the_browser_says_so() -> None:
+    assert SITE.is_own_page("null", "same-origin")
+    assert not SITE.is_own_page("https://evil.example", "same-origin")

@@ -53,7 +53,7 @@ class SealringLogin:
         return _send(outcome)
 
     def _sign_out(self) -> Response:
-        if not self.site.is_own_page(request.headers.get("Origin")):
+        if not self.site.is_own_page(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")):
             status, page, headers = refusal_page("foreign_form")
             return Response(page, status, headers)
         return _send(self.site.sign_out(request.cookies))

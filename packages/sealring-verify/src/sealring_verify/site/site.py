@@ -138,9 +138,12 @@ class Site:
             cookies=(self._write(self._session_cookie, "", 0),),
         )
 
-    def is_own_page(self, origin: str | None) -> bool:
-        """Say whether a form was sent by a page of this site; browsers name the origin of every form."""
-        return origin == self.settings.site
+    def is_own_page(self, origin: str | None, fetch_site: str | None) -> bool:
+        """Say whether a form was sent by a page of this site. `fetch_site`: the header Sec-Fetch-Site.
+
+        Browsers name the origin of every form, but as `null` where the page wants no Referer; then the other counts.
+        """
+        return origin == self.settings.site or (origin in {None, "null"} and fetch_site == "same-origin")
 
     def _check(self, id_token: str, redeem: Redeem) -> IdToken | SignInRefused:
         for unknown_key in (False, True):
