@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sealring_verify.site.settings import SiteSettings
 from sealring_verify.site.sign_in import (
+    Granted,
     Pending,
     Redeem,
     SignInRefused,
@@ -144,7 +145,7 @@ def test_anything_that_could_lead_elsewhere_leads_to_the_front(path: str | None)
         (400, b"{}", "code_refused"),
         (200, b"{}", "code_refused"),
         (200, b"<html>", "code_refused"),
-        (200, b'{"refresh_token":1,"id_token":"x"}', "code_refused"),
+        (200, b'{"access_token":"y","refresh_token":1,"id_token":"x"}', "code_refused"),
         (503, b"", "issuer_unavailable"),
     ],
 )
@@ -153,4 +154,6 @@ def test_an_answer_without_tokens_signs_nobody_in(status: int, body: bytes, code
 
 
 def test_an_answer_gives_its_two_tokens() -> None:
-    assert parse_granted(200, b'{"refresh_token":"slr_a","id_token":"a.b.c","more":1}') == ("slr_a", "a.b.c")
+    assert parse_granted(
+        200, b'{"access_token":"d.e.f","refresh_token":"slr_a","id_token":"a.b.c","more":1}'
+    ) == Granted(access_token="d.e.f", refresh_token="slr_a", id_token="a.b.c")

@@ -45,6 +45,17 @@ class SignInRefused(msgspec.Struct, frozen=True, kw_only=True):
     code: str
 
 
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a code was redeemed for; by the refresh token the session is asked about. Its repr shows no token."""
+
+    access_token: str
+    refresh_token: str
+    id_token: str
+
+    def __repr__(self) -> str:
+        return "Granted()"
+
+
 def begin(*, return_to: str | None, now: float, randomness: Callable[[int], bytes]) -> Pending:
     """Begin a sign-in: 256 random bits each for state, nonce and code_verifier."""
 
@@ -128,17 +139,11 @@ def token_request(redeem: Redeem, settings: SiteSettings) -> bytes:
     ).encode()
 
 
-class _Granted(msgspec.Struct):
-    refresh_token: str
-    id_token: str
-
-
-def parse_granted(status: int, body: bytes) -> tuple[str, str] | SignInRefused:
-    """Read the token endpoint's answer: the refresh token, by which the session is asked about, and the ID token."""
+def parse_granted(status: int, body: bytes) -> Granted | SignInRefused:
+    """Read the token endpoint's answer (OpenID Connect Core §3.1.3.3)."""
     if status != 200:
         return SignInRefused(code="code_refused" if 400 <= status < 500 else "issuer_unavailable")
     try:
-        granted = msgspec.json.decode(body, type=_Granted)
+        return msgspec.json.decode(body, type=Granted)
     except msgspec.DecodeError:
         return SignInRefused(code="code_refused")
-    return granted.refresh_token, granted.id_token
