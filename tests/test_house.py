@@ -38,8 +38,6 @@ UNMIRRORED: dict[str, str] = {
         f"sealring/storage/sqlite/{noun}.py": "the conformance suite of tests/storage asks it by its port"
         for noun in STORED_NOUNS
     },
-    "sealring_verify/integrations/django_site.py": "tests/journeys/test_classic_site.py goes through it",
-    "sealring_verify/integrations/flask_site.py": "as above",
     "sealring/storage/rows/": "the conformance suite writes and reads each of them",
     "sealring/storage/journal.py": "the conformance suite asks for the events and ends that acts left in it",
     **{

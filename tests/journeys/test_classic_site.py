@@ -185,6 +185,20 @@ async def test_a_session_that_ends_anywhere_is_over_at_the_next_request(
     assert 'id="sign-in"' in (await person.open("/")).text
 
 
+async def test_a_changed_password_and_a_log_out_elsewhere_end_it_as_well(
+    person: Person, installation: "Installation"
+) -> None:
+    await person.sign_in()
+    await person.open(f"{person.issuer}/logout")
+    assert 'id="logout-page"' in person.page.text
+    await person.submit(f"{person.issuer}/logout")
+    await person.sign_in()
+    changed = await installation.run("users", "set-password", "user-0", "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert changed.status == 0, changed.err
+    await person.sign_in()
+    assert "Orders of sub-0" in person.page.text
+
+
 async def test_where_the_issuer_cannot_be_asked_nobody_is_taken_for_signed_in_or_out(
     person: Person, installation: "Installation"
 ) -> None:

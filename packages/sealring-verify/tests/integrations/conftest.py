@@ -5,13 +5,16 @@ POST /payments orders:write and a sign-in by gold or silver at most 300 s ago, G
 realm `orders` and the resource https://api.example.com/orders.
 """
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +25,11 @@ import pytest
 from django.conf import settings
 from django.test.utils import override_settings
 from django.urls import URLPattern, clear_url_caches
+
+from sealring_verify.site.sealing import cookie_key, seal, unseal
+from sealring_verify.site.session import SiteSession, User
+from sealring_verify.site.settings import SiteSettings
+from sealring_verify.site.sign_in import Pending
 
 if TYPE_CHECKING:
     from conftest import LocalIssuer
@@ -193,6 +201,54 @@ class Site:
 
         transport = httpx.ASGITransport(app=get_asgi_application(), client=("203.0.113.9", 1))
         return httpx.AsyncClient(transport=transport, base_url="http://api.example")
+
+
+class SessionIssuer:
+    """An issuer that answers /introspect alone, about one session; `lives` None: with a 503."""
+
+    def __init__(self, url: str) -> None:
+        self.lives: bool | None = True
+        self.asked = 0
+        self.settings = SiteSettings(
+            issuer=url, client_id="site", client_secret="slc_of_the_site", site="https://shop.example"
+        )
+        self.said = {name: getattr(self.settings, name) for name in ("issuer", "client_id", "client_secret", "site")}
+
+    def cookie(self) -> str:
+        """Write the Cookie header of somebody who is signed in as ada."""
+        name = "__Host-sealring-site-session"
+        user = User(sub="ada", name="Ada", claims={"sub": "ada"})
+        session = SiteSession(refresh_token="slr_of_ada", id_token="a.b.c", user=user)
+        return f"{name}={seal(session, name=name, key=cookie_key(self.settings), randomness=os.urandom)}"
+
+    def return_to(self, set_cookie: str) -> str:
+        """Read where a browser that was sent to the log-in page comes back to."""
+        name, _, value = set_cookie.strip().split(";")[0].partition("=")
+        pending = unseal(value, Pending, name=name, key=cookie_key(self.settings))
+        assert pending is not None
+        return pending.return_to
+
+
+@pytest.fixture
+def session_issuer() -> Iterator[SessionIssuer]:
+    class Introspection(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            known.asked += 1
+            body = json.dumps({"active": known.lives}).encode()
+            self.send_response(503 if known.lives is None else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_line: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Introspection) as server:
+        known = SessionIssuer(f"http://127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield known
+        server.shutdown()
 
 
 @pytest.fixture

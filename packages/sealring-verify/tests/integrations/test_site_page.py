@@ -12,7 +12,7 @@ def test_each_code_has_its_status_and_stands_on_the_page(code: str, status: int)
     assert answered == status
     assert f"<code>{code}</code>" in page
     assert ("Retry-After" in headers) == (status == 503)
-    assert headers["Cache-Control"] == "no-store"
+    assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
 
 
 def test_a_page_runs_nothing_and_shows_nothing_as_markup() -> None:

@@ -1,4 +1,6 @@
 import json
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -40,6 +42,7 @@ def check(token: str, nonce: str = "n") -> IdToken:
         issuer="https://id.example",
         client_id="site",
         nonce=nonce,
+        access_token="the access token",
         algorithms={"ES256"},
         leeway=30,
         now=NOW,
@@ -63,6 +66,9 @@ def test_an_id_token_says_who_signed_in() -> None:
         ({"nonce": "m"}, "invalid_claim"),
         ({"nonce": None}, "invalid_claim"),
         ({"nonce": ["n"]}, "invalid_claim"),
+        ({"at_hash": "Zm9v"}, "invalid_claim"),
+        ({"at_hash": None}, "invalid_claim"),
+        ({"at_hash": 7}, "invalid_claim"),
         ({"exp": NOW - 30}, "token_expired"),
         ({"exp": None}, "missing_claim"),
         ({"exp": "soon"}, "invalid_claim"),
@@ -77,6 +83,12 @@ def test_another_id_token_is_refused(changes: dict[str, object], code: str) -> N
     with pytest.raises(InvalidToken) as refused:
         check(made(CLAIMS | changes))
     assert refused.value.code == code
+
+
+def test_the_access_token_of_the_same_answer_is_known_by_its_hash() -> None:
+    half = sha256(b"the access token").digest()[:16]
+    at_hash = urlsafe_b64encode(half).rstrip(b"=").decode()
+    assert check(made(CLAIMS | {"at_hash": at_hash})).sub == "ada"
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "logout+jwt", "sealring-gate+jwt", "sealring-revocations+jwt"])

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from sealring_verify.site.settings import SiteSettings
 from sealring_verify.site.sign_in import (
+    Granted,
     Pending,
     Redeem,
     SignInRefused,
     authorization_url,
     begin,
+    is_page_load,
     judge_return,
     parse_granted,
     safe_path,
@@ -64,6 +66,17 @@ def test_no_two_values_are_alike() -> None:
     assert {len(value) for value in values} == {43}
 
 
+@pytest.mark.parametrize(
+    ("method", "fetch_mode", "is_load"),
+    [
+        *[("GET", None, True), ("GET", "navigate", True), ("HEAD", None, True)],
+        *[("POST", "navigate", False), ("GET", "cors", False), ("GET", "no-cors", False), ("GET", "websocket", False)],
+    ],
+)
+def test_only_a_page_load_can_go_by_the_log_in_page(method: str, fetch_mode: str | None, *, is_load: bool) -> None:
+    assert is_page_load(method, fetch_mode) is is_load
+
+
 def test_the_return_that_was_begun_is_redeemed_with_its_verifier() -> None:
     pending = begun()
     assert judged(pending, now=NOW + 599) == Redeem(code="c", pending=pending)
@@ -97,8 +110,12 @@ def test_a_return_without_a_beginning_and_one_too_late_are_refused() -> None:
     assert judged(None) == SignInRefused(code="state_mismatch")
     assert judged(None, state=[""]) == SignInRefused(code="state_mismatch")
     pending = begun()
-    for now in (NOW + 601, NOW - 2):
+    for now in (NOW + 601, NOW - 32):
         assert judged(pending, now=now) == SignInRefused(code="sign_in_expired")
+
+
+def test_a_return_to_a_machine_whose_clock_is_behind_is_taken() -> None:
+    assert isinstance(judged(begun(), now=NOW - 29), Redeem)
 
 
 @given(st.dictionaries(st.text(), st.lists(st.text(), max_size=3)))
@@ -128,7 +145,7 @@ def test_anything_that_could_lead_elsewhere_leads_to_the_front(path: str | None)
         (400, b"{}", "code_refused"),
         (200, b"{}", "code_refused"),
         (200, b"<html>", "code_refused"),
-        (200, b'{"refresh_token":1,"id_token":"x"}', "code_refused"),
+        (200, b'{"access_token":"y","refresh_token":1,"id_token":"x"}', "code_refused"),
         (503, b"", "issuer_unavailable"),
     ],
 )
@@ -137,4 +154,6 @@ def test_an_answer_without_tokens_signs_nobody_in(status: int, body: bytes, code
 
 
 def test_an_answer_gives_its_two_tokens() -> None:
-    assert parse_granted(200, b'{"refresh_token":"slr_a","id_token":"a.b.c","more":1}') == ("slr_a", "a.b.c")
+    assert parse_granted(
+        200, b'{"access_token":"d.e.f","refresh_token":"slr_a","id_token":"a.b.c","more":1}'
+    ) == Granted(access_token="d.e.f", refresh_token="slr_a", id_token="a.b.c")

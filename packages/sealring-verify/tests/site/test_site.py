@@ -31,15 +31,29 @@ def signed_in() -> dict[str, str]:
 
 
 def test_each_sign_in_has_a_cookie_of_its_own_that_no_neighbour_can_plant() -> None:
-    first, second = SITE.send_to_sign_in("/a"), SITE.send_to_sign_in("/b")
+    first, second = SITE.send_to_sign_in("/a", {}), SITE.send_to_sign_in("/b", {})
     assert cookies(first).keys().isdisjoint(cookies(second).keys())
     for cookie in (*first.cookies, *second.cookies):
         assert cookie.name.startswith("__Host-sealring-site-sign-in-")
         assert (cookie.secure, cookie.max_age) == (True, 600)
 
 
+def test_a_browser_keeps_the_latest_sign_ins_and_no_pile_of_them() -> None:
+    now = iter(range(1_800_000_000, 1_800_000_100))
+    site = Site(SETTINGS, clock=lambda: next(now))
+    kept: dict[str, str] = {"a-cookie-of-the-site": "x", "__Host-sealring-site-sign-in-planted": "x"}
+    begun: list[str] = []
+    for _ in range(20):
+        new, *forgotten = site.send_to_sign_in("/" + "a" * 1000, kept).cookies
+        assert {(cookie.value, cookie.max_age) for cookie in forgotten} <= {("", 0)}
+        kept = {name: value for name, value in kept.items() if name not in {cookie.name for cookie in forgotten}}
+        kept[new.name] = new.value
+        begun.append(new.name)
+    assert kept.keys() == {"a-cookie-of-the-site", *begun[-5:]}
+
+
 def test_without_an_answer_nobody_is_signed_in_and_nobody_is_signed_out() -> None:
-    redirect = SITE.send_to_sign_in("/a")
+    redirect = SITE.send_to_sign_in("/a", {})
     state = parse_qs(urlsplit(redirect.location).query)["state"]
     returned = {"code": ["c"], "state": state, "iss": [SETTINGS.issuer]}
     assert SITE.finish_sign_in(returned, cookies(redirect)) == SignInRefused(code="issuer_unavailable")
@@ -60,5 +74,11 @@ def test_a_sign_out_takes_the_cookie_away_even_where_the_issuer_does_not_answer(
 
 @pytest.mark.parametrize("origin", [None, "null", "", "https://shop.example.evil", "http://shop.example"])
 def test_only_a_form_of_the_sites_own_counts(origin: str | None) -> None:
-    assert SITE.is_own_page("https://shop.example")
-    assert not SITE.is_own_page(origin)
+    assert SITE.is_own_page("https://shop.example", None)
+    for fetch_site in (None, "", "same-site", "cross-site", "none"):
+        assert not SITE.is_own_page(origin, fetch_site)
+
+
+def test_a_form_of_a_page_that_wants_no_referer_is_the_sites_own_where_the_browser_says_so() -> None:
+    assert SITE.is_own_page("null", "same-origin")
+    assert not SITE.is_own_page("https://evil.example", "same-origin")

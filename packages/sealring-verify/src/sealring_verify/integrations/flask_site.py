@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import quote
 
 from flask import Flask, Response, current_app, redirect, request
 from werkzeug.exceptions import ServiceUnavailable
@@ -11,7 +12,7 @@ from werkzeug.local import LocalProxy
 from sealring_verify.integrations.site_page import refusal_page
 from sealring_verify.site.session import Anonymous, SessionUnknown, User
 from sealring_verify.site.settings import CALLBACK_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, settings_from_environment
-from sealring_verify.site.sign_in import SignInRefused, safe_path
+from sealring_verify.site.sign_in import SignInRefused, is_page_load
 from sealring_verify.site.site import Redirect, SetCookie, Site
 
 View = Callable[..., Any]
@@ -38,10 +39,11 @@ class SealringLogin:
         app.add_url_rule(SIGN_IN_PATH, "sealring_sign_in", self._sign_in)
         app.add_url_rule(CALLBACK_PATH, "sealring_callback", self._callback)
         app.add_url_rule(SIGN_OUT_PATH, "sealring_sign_out", self._sign_out, methods=["POST"])
+        app.after_request(_keep_to_this_person)
         app.context_processor(lambda: {"current_user": current_user})
 
     def _sign_in(self) -> Response:
-        return _send(self.site.send_to_sign_in(request.args.get("next")))
+        return _send(self.site.send_to_sign_in(request.args.get("next"), request.cookies))
 
     def _callback(self) -> Response:
         outcome = self.site.finish_sign_in(dict(request.args.lists()), request.cookies)
@@ -51,7 +53,7 @@ class SealringLogin:
         return _send(outcome)
 
     def _sign_out(self) -> Response:
-        if not self.site.is_own_page(request.headers.get("Origin")):
+        if not self.site.is_own_page(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")):
             status, page, headers = refusal_page("foreign_form")
             return Response(page, status, headers)
         return _send(self.site.sign_out(request.cookies))
@@ -60,15 +62,16 @@ class SealringLogin:
 def login_required(view: View) -> View:
     """Let a view be seen by whoever is signed in; anybody else is sent to sign in first, and then back.
 
-    It stands below `@app.get(…)`. A request that is no GET is answered 401, since it could not be sent again.
+    It stands below `@app.get(…)`. Whatever is no page load, such as a form or a script's request, is answered 401: it
+    could not come back.
     """
 
     @functools.wraps(view)
     def guarded(*args: object, **kwargs: object) -> object:
         if not current_user.is_authenticated:
-            if request.method not in {"GET", "HEAD"}:
+            if not is_page_load(request.method, request.headers.get("Sec-Fetch-Mode")):
                 return Response("Sign in first.", 401, {"Content-Type": "text/plain"})
-            return _send(_login().site.send_to_sign_in(safe_path(request.full_path.rstrip("?"))))
+            return _send(_login().site.send_to_sign_in(_address(), request.cookies))
         return current_app.ensure_sync(view)(*args, **kwargs)
 
     return guarded
@@ -87,6 +90,20 @@ def _find_user() -> User | Anonymous:
 
 current_user: Any = LocalProxy(_find_user)
 """Who is signed in: a `User` or an `Anonymous`. The issuer is asked once a request; a 503 where it cannot be."""
+
+
+def _keep_to_this_person(answer: Response) -> Response:
+    # A cache before the site would give one person's page to another, a browser after the session has ended.
+    if _USER in request.environ:
+        answer.vary.add("Cookie")
+        answer.headers.setdefault("Cache-Control", "private, no-cache")
+    return answer
+
+
+def _address() -> str:
+    # As it stood in the request: Flask's `full_path` is decoded, and leads elsewhere where a path has a %3F or %25.
+    query = request.query_string.decode("latin-1")
+    return quote(request.path, safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
 
 
 def _login() -> SealringLogin:

@@ -28,5 +28,7 @@ def refusal_page(code: str) -> tuple[int, str, dict[str, str]]:
         "Cache-Control": "no-store",
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
         "X-Content-Type-Options": "nosniff",
+        # The address of the page has the code in it.
+        "Referrer-Policy": "no-referrer",
     }
     return status, page, headers | ({"Retry-After": "2"} if status == 503 else {})

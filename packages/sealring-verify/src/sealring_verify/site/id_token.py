@@ -2,14 +2,19 @@
 
 import hmac
 from collections.abc import Collection, Mapping
+from hashlib import sha256, sha512
+from typing import Final
 
 import msgspec
 
 from sealring_verify.errors import InvalidToken
+from sealring_verify.jose import base64url
 from sealring_verify.jose.json_object import DuplicateMember, parse_json_object
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.jose.jws import verify_compact
 
+# The algorithms of ID tokens, each with the hash that ties one to its access token (§3.1.3.6).
+ALGORITHMS: Final = {"RS256": sha256, "ES256": sha256, "PS256": sha256, "Ed25519": sha512}
 _TYPES = frozenset({None, "jwt", "application/jwt"})
 
 
@@ -28,11 +33,12 @@ def check_id_token(
     issuer: str,
     client_id: str,
     nonce: str,
+    access_token: str,
     algorithms: Collection[str],
     leeway: int,
     now: float,
 ) -> IdToken:
-    """Say who signed in. `leeway` in seconds, `now` in seconds since 1970.
+    """Say who signed in. `algorithms`: some of ALGORITHMS; `leeway` in seconds, `now` in seconds since 1970.
 
     Raises InvalidToken and nothing else, whatever the token.
     """
@@ -49,6 +55,9 @@ def check_id_token(
     said = claims.get("nonce")
     if not isinstance(said, str) or not hmac.compare_digest(said.encode(), nonce.encode()):
         raise InvalidToken("invalid_claim", "nonce")
+    # It may be missing (§3.1.3.8): the two came in one answer of the token endpoint.
+    if "at_hash" in claims and claims["at_hash"] != _hash_of(access_token, jws.key.alg):
+        raise InvalidToken("invalid_claim", "at_hash")
     if now >= _date(claims, "exp") + leeway:
         raise InvalidToken("token_expired", "exp")
     if _date(claims, "iat") > now + leeway:
@@ -73,3 +82,8 @@ def _date(claims: Mapping[str, object], name: str) -> int:
     if type(value) is not int or not 0 <= value <= 99_999_999_999:
         raise InvalidToken("missing_claim" if value is None else "invalid_claim", name)
     return value
+
+
+def _hash_of(access_token: str, alg: str) -> str:
+    digest = ALGORITHMS[alg](access_token.encode()).digest()
+    return base64url.encode(digest[: len(digest) // 2]).decode()

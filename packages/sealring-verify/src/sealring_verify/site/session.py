@@ -33,6 +33,10 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     picture: str | None = None
     claims: Mapping[str, object] = {}
 
+    def __str__(self) -> str:
+        """Give the name for a page, or `sub`; never the claims."""
+        return self.name or self.sub
+
     @property
     def is_authenticated(self) -> bool:
         """True: for templates and libraries that ask."""
@@ -41,6 +45,10 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 class Anonymous(msgspec.Struct, frozen=True):
     """Nobody is signed in."""
+
+    def __str__(self) -> str:
+        """Give a word for a page."""
+        return "nobody"
 
     @property
     def is_authenticated(self) -> bool:

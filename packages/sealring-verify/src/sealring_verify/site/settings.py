@@ -62,10 +62,13 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
 def settings_from_environment(**said: str) -> SiteSettings:
     """Read SEALRING_ISSUER, SEALRING_CLIENT_ID, SEALRING_CLIENT_SECRET and SEALRING_SITE where they were not said.
 
-    ValueError names what is missing or wrong.
+    ValueError names what is missing, wrong or none of them and `scope`.
     """
     names = {"issuer": "SEALRING_ISSUER", "client_id": "SEALRING_CLIENT_ID"}
     names |= {"client_secret": "SEALRING_CLIENT_SECRET", "site": "SEALRING_SITE"}
+    unknown = said.keys() - names.keys() - {"scope"}
+    if unknown:
+        raise ValueError(f"a site has no setting {' and '.join(sorted(unknown))}")
     found = {member: said.get(member) or os.environ.get(name, "") for member, name in names.items()}
     missing = [names[member] for member, value in found.items() if not value]
     if missing:

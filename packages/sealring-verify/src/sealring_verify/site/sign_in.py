@@ -13,6 +13,8 @@ import msgspec
 from sealring_verify.site.settings import SiteSettings
 
 LIFETIME: Final = 600  # seconds, in which somebody who went to the log-in page may come back
+# Whoever has signed in elsewhere is back within a tenth of a second, maybe at another machine whose clock is behind.
+_SKEW: Final = 30
 _WORD = re.compile(r"[a-z_]{1,64}")
 _CODE = re.compile(r"[\x21-\x7e]{1,1024}")
 _PATH = re.compile(r"/(?![/\\])[\x21\x23-\x5b\x5d-\x7e]{0,1023}")
@@ -43,6 +45,17 @@ class SignInRefused(msgspec.Struct, frozen=True, kw_only=True):
     code: str
 
 
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a code was redeemed for; by the refresh token the session is asked about. Its repr shows no token."""
+
+    access_token: str
+    refresh_token: str
+    id_token: str
+
+    def __repr__(self) -> str:
+        return "Granted()"
+
+
 def begin(*, return_to: str | None, now: float, randomness: Callable[[int], bytes]) -> Pending:
     """Begin a sign-in: 256 random bits each for state, nonce and code_verifier."""
 
@@ -56,6 +69,14 @@ def begin(*, return_to: str | None, now: float, randomness: Callable[[int], byte
         return_to=safe_path(return_to),
         begun_at=int(now),
     )
+
+
+def is_page_load(method: str, fetch_mode: str | None) -> bool:
+    """Say whether a request may be answered by sending its browser to the log-in page. `fetch_mode`: Sec-Fetch-Mode.
+
+    A picture, a script or a form cannot come back from there, and each would leave the cookie of a sign-in behind.
+    """
+    return method in {"GET", "HEAD"} and fetch_mode in {None, "navigate"}
 
 
 def safe_path(return_to: str | None) -> str:
@@ -96,7 +117,7 @@ def judge_return(
         return SignInRefused(code="state_mismatch")
     if said.get("iss") != issuer:
         return SignInRefused(code="issuer_mismatch")
-    if not 0 <= now - pending.begun_at <= LIFETIME:
+    if not -_SKEW <= now - pending.begun_at <= LIFETIME:
         return SignInRefused(code="sign_in_expired")
     if "error" in said:
         # Shown on a page, so no more of it than a word.
@@ -118,17 +139,11 @@ def token_request(redeem: Redeem, settings: SiteSettings) -> bytes:
     ).encode()
 
 
-class _Granted(msgspec.Struct):
-    refresh_token: str
-    id_token: str
-
-
-def parse_granted(status: int, body: bytes) -> tuple[str, str] | SignInRefused:
-    """Read the token endpoint's answer: the refresh token, by which the session is asked about, and the ID token."""
+def parse_granted(status: int, body: bytes) -> Granted | SignInRefused:
+    """Read the token endpoint's answer (OpenID Connect Core §3.1.3.3)."""
     if status != 200:
         return SignInRefused(code="code_refused" if 400 <= status < 500 else "issuer_unavailable")
     try:
-        granted = msgspec.json.decode(body, type=_Granted)
+        return msgspec.json.decode(body, type=Granted)
     except msgspec.DecodeError:
         return SignInRefused(code="code_refused")
-    return granted.refresh_token, granted.id_token

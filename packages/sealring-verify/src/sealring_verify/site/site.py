@@ -1,5 +1,6 @@
 """A site's sign-ins and sessions: the pure rules joined with the network, for any framework."""
 
+import logging
 import os
 import re
 import time
@@ -12,7 +13,7 @@ import msgspec
 from sealring_verify.errors import InvalidToken, KeysUnavailable
 from sealring_verify.issuer_keys import IssuerKeys
 from sealring_verify.jwks import JwksPolicy
-from sealring_verify.site.id_token import IdToken, check_id_token
+from sealring_verify.site.id_token import ALGORITHMS, IdToken, check_id_token
 from sealring_verify.site.sealing import cookie_key, seal, unseal
 from sealring_verify.site.session import (
     LASTS,
@@ -27,6 +28,7 @@ from sealring_verify.site.session import (
 from sealring_verify.site.settings import SiteSettings
 from sealring_verify.site.sign_in import (
     LIFETIME,
+    Granted,
     Pending,
     Redeem,
     SignInRefused,
@@ -37,8 +39,9 @@ from sealring_verify.site.sign_in import (
     token_request,
 )
 
-_ALGORITHMS: Final = frozenset({"RS256", "ES256", "PS256", "Ed25519"})
+_log = logging.getLogger("sealring_verify")
 _LEEWAY: Final = 30
+_UNDER_WAY: Final = 5  # sign-ins in one browser, of which each has a cookie of up to 2 KB
 
 
 class SetCookie(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,14 +78,19 @@ class Site:
         self._keys = IssuerKeys(settings.issuer, monotonic=monotonic, policy=JwksPolicy())
         self._session_cookie = self._cookie_name("session")
 
-    def send_to_sign_in(self, return_to: str | None) -> Redirect:
-        """Begin a sign-in, bound to this browser by a cookie of its own, so that several may be under way."""
+    def send_to_sign_in(self, return_to: str | None, cookies: Mapping[str, str]) -> Redirect:
+        """Begin a sign-in, bound to this browser by a cookie of its own, so that several may be under way.
+
+        Of those that `cookies` has from before, the oldest are taken away.
+        """
         pending = begin(return_to=return_to, now=self._clock(), randomness=self._randomness)
         name = self._pending_cookie(pending.state)
         sealed = seal(pending, name=name, key=self._key, randomness=self._randomness)
         assert sealed is not None  # noqa: S101 - a path is bounded
+        forgotten = tuple(self._write(old, "", 0) for old in self._surplus(cookies))
         return Redirect(
-            location=authorization_url(pending, self.settings), cookies=(self._write(name, sealed, LIFETIME),)
+            location=authorization_url(pending, self.settings),
+            cookies=(self._write(name, sealed, LIFETIME), *forgotten),
         )
 
     def finish_sign_in(
@@ -101,11 +109,10 @@ class Site:
         granted = SignInRefused(code="issuer_unavailable") if answer is None else parse_granted(*answer)
         if isinstance(granted, SignInRefused):
             return granted
-        refresh_token, id_token = granted
-        checked = self._check(id_token, judged)
+        checked = self._check(granted, judged)
         if isinstance(checked, SignInRefused):
             return checked
-        sealed = self._seal_session(refresh_token, id_token, user_of(checked.claims))
+        sealed = self._seal_session(granted, user_of(checked.claims))
         written = (self._write(name, "", 0), self._write(self._session_cookie, sealed, LASTS))
         return Redirect(location=judged.pending.return_to, cookies=written)
 
@@ -132,34 +139,41 @@ class Site:
             cookies=(self._write(self._session_cookie, "", 0),),
         )
 
-    def is_own_page(self, origin: str | None) -> bool:
-        """Say whether a form was sent by a page of this site; browsers name the origin of every form."""
-        return origin == self.settings.site
+    def is_own_page(self, origin: str | None, fetch_site: str | None) -> bool:
+        """Say whether a form was sent by a page of this site. `fetch_site`: the header Sec-Fetch-Site.
 
-    def _check(self, id_token: str, redeem: Redeem) -> IdToken | SignInRefused:
+        Browsers name the origin of every form, but as `null` where the page wants no Referer; then the other counts.
+        """
+        return origin == self.settings.site or (origin in {None, "null"} and fetch_site == "same-origin")
+
+    def _check(self, granted: Granted, redeem: Redeem) -> IdToken | SignInRefused:
         for unknown_key in (False, True):
             try:
                 return check_id_token(
-                    id_token,
+                    granted.id_token,
                     keys=self._keys.obtain(unknown_key=unknown_key),
                     issuer=self.settings.issuer,
                     client_id=self.settings.client_id,
                     nonce=redeem.pending.nonce,
-                    algorithms=_ALGORITHMS,
+                    access_token=granted.access_token,
+                    algorithms=ALGORITHMS.keys(),
                     leeway=_LEEWAY,
                     now=self._clock(),
                 )
             except KeysUnavailable:
                 return SignInRefused(code="issuer_unavailable")
             except InvalidToken as refusal:
-                if refusal.code != "unknown_key":
+                if unknown_key or refusal.code != "unknown_key":
+                    _log.warning(
+                        "an ID token of %s was refused: %s %s", self.settings.issuer, refusal.code, refusal.claim
+                    )
                     break
         return SignInRefused(code="id_token_refused")
 
-    def _seal_session(self, refresh_token: str, id_token: str, user: User) -> str:
+    def _seal_session(self, granted: Granted, user: User) -> str:
         bare = User(sub=user.sub, session_id=user.session_id, name=(user.name or "")[:200] or None)
-        for token, shown in ((id_token, user), ("", user), ("", bare)):
-            session = SiteSession(refresh_token=refresh_token, id_token=token, user=shown)
+        for token, shown in ((granted.id_token, user), ("", user), ("", bare)):
+            session = SiteSession(refresh_token=granted.refresh_token, id_token=token, user=shown)
             sealed = seal(session, name=self._session_cookie, key=self._key, randomness=self._randomness)
             if sealed is not None:
                 return sealed
@@ -172,6 +186,15 @@ class Site:
         from sealring_verify.fetch import ask_as_client  # noqa: PLC0415 - httpx: see Verifier.__init__
 
         return ask_as_client(self.settings.issuer.rstrip("/") + path, form, authorization=self.settings.authorization)
+
+    def _surplus(self, cookies: Mapping[str, str]) -> list[str]:
+        # A page that is loaded again and again would fill the browser's requests until servers refuse them.
+        def begun_at(name: str) -> int:
+            pending = unseal(cookies[name], Pending, name=name, key=self._key)
+            return 0 if pending is None else pending.begun_at
+
+        prefix = self._pending_cookie("")
+        return sorted((name for name in cookies if name.startswith(prefix)), key=begun_at)[: -(_UNDER_WAY - 1)]
 
     def _write(self, name: str, value: str, max_age: int) -> SetCookie:
         return SetCookie(name=name, value=value, max_age=max_age, secure=self.settings.over_tls)
