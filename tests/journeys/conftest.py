@@ -17,10 +17,16 @@ UNPACK: Final = 'import chromium from "@sparticuz/chromium"; console.log(await c
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    """Chromium without a window, for one test."""
+    """Chromium without a window, for one test. All of example.com is this machine."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=find_chromium(), args=["--no-sandbox", "--headless=shell", "--no-zygote"]
+            executable_path=find_chromium(),
+            args=[
+                "--no-sandbox",
+                "--headless=shell",
+                "--no-zygote",
+                "--host-resolver-rules=MAP *.example.com 127.0.0.1",
+            ],
         )
         yield browser
         await browser.close()

@@ -4,6 +4,7 @@ import asyncio
 import re
 import shlex
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -55,9 +56,30 @@ FORGE: Final = """async ([issuer, body]) => {
 }"""
 
 
+# Neither needs a script, and a page of the same site gets all cookies sent along.
+EMBED: Final = """async (address) => {
+    for (const kind of ["img", "iframe"]) {
+        const embedded = Object.assign(document.createElement(kind), {src: address});
+        const over = new Promise((done) => { embedded.onload = embedded.onerror = done; });
+        document.body.append(embedded);
+        await over;
+        if (embedded.naturalWidth || embedded.contentDocument?.body.textContent) return "readable";
+    }
+    return "refused";
+}"""
+# `__Host-` forbids the Domain; without it a cookie for all of example.com can be planted.
+TOSS: Final = """() => {
+    for (const noun of ["refresh", "binding"]) {
+        for (const prefix of ["__Host-", ""])
+            document.cookie = `${prefix}sealring-${noun}-page=slr_x; Secure; Path=/; Domain=example.com`;
+    }
+    return document.cookie;
+}"""
+
+
 @asynccontextmanager
-async def serve_page(host: str) -> AsyncIterator[str]:
-    """Serve an empty page on a port of its own, and give its origin."""
+async def serve_page(host: str, *, name: str = "", tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """Serve an empty page on a port of its own, and give its origin; `name`: by which browsers know the host."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -67,8 +89,8 @@ async def serve_page(host: str) -> AsyncIterator[str]:
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(answer, host, 0) as server:
-        yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
+    async with await asyncio.start_server(answer, host, 0, ssl=tls) as server:
+        yield f"http{'s' if tls else ''}://{name or host}:{server.sockets[0].getsockname()[1]}"
 
 
 class Tab:
@@ -88,21 +110,25 @@ class Tab:
 async def page_origin(installation: "Installation") -> AsyncIterator[str]:
     async with serve_page("127.0.0.1") as origin:
         await installation.furnish()
-        async with open_house(installation.settings()) as opened:
-            client = Client(
-                client_id="page",
-                name="Page",
-                type="public",
-                first_party=True,
-                token_delivery="cookie",
-                origins=frozenset({origin}),
-                allowed={"orders": frozenset({"orders:read"})},
-                epoch=1,
-                created_at=1,
-            )
-            assert await opened.house.store.clients.add(client, events=[])
+        await register(installation, origin)
         await installation.start()
         yield origin
+
+
+async def register(installation: "Installation", origin: str) -> None:
+    async with open_house(installation.settings()) as opened:
+        client = Client(
+            client_id="page",
+            name="Page",
+            type="public",
+            first_party=True,
+            token_delivery="cookie",
+            origins=frozenset({origin}),
+            allowed={"orders": frozenset({"orders:read"})},
+            epoch=1,
+            created_at=1,
+        )
+        assert await opened.house.store.clients.add(client, events=[])
 
 
 async def open_tab(context: BrowserContext, origin: str, installation: "Installation") -> Tab:
@@ -165,6 +191,39 @@ async def test_pages_of_others_neither_refresh_nor_log_in_nor_log_out(
         assert await stranger.evaluate(FORGE, [installation.issuer, SIGN_IN]) == "refused"
     assert await context.cookies(installation.issuer) == kept
     assert await tab.refresh() == 200
+
+
+async def test_a_sibling_subdomain_neither_refreshes_nor_logs_in_nor_out_nor_plants_a_cookie(
+    browser: Browser, installation: "Installation", authority: "CertificateAuthority"
+) -> None:
+    certificate = authority.issue("app.example.com", "evil.example.com", "localhost")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*certificate)
+    installation.speak_tls(*certificate, trust=authority.client_context())
+    installation.host = f"app.example.com:{installation.port}"
+    installation.issuer = f"https://{installation.host}"
+    installation.configure(rest=f'tls = {{certificate_file = "{certificate[0]}", key_file = "{certificate[1]}"}}')
+    context = await browser.new_context(ignore_https_errors=True)
+    async with (
+        serve_page("127.0.0.1", name="app.example.com", tls=tls) as origin,
+        serve_page("127.0.0.1", name="evil.example.com", tls=tls) as evil,
+    ):
+        await installation.furnish()
+        await register(installation, origin)
+        await installation.start()
+        tab = await sign_in(context, origin, installation)
+        kept = await context.cookies(installation.issuer)
+        assert {cookie["name"][:7] for cookie in kept} == {"__Host-"}
+        stranger = await context.new_page()
+        await stranger.goto(evil)
+        assert await stranger.evaluate(FORGE, [installation.issuer, SIGN_IN]) == "refused"
+        for path in ("/session", "/session/refresh"):
+            assert await stranger.evaluate(EMBED, installation.issuer + path) == "refused"
+        assert "__Host-" not in await stranger.evaluate(TOSS)
+        cookies = await context.cookies(installation.issuer)
+        assert [cookie for cookie in cookies if cookie["name"].startswith("__Host-")] == kept
+        assert len(cookies) == len(kept) + 2  # planted, and not read
+        assert await tab.refresh() == 200
 
 
 async def test_a_tossed_cookie_is_refused(browser: Browser, installation: "Installation", page_origin: str) -> None:
