@@ -378,10 +378,11 @@ async def test_the_how_to_is_a_page_that_signs_in_and_out(
         await page.click("#sign-out")
 
 
-def test_each_code_of_its_own_is_in_the_how_to() -> None:
+def test_each_code_of_its_own_is_in_the_reference() -> None:
     declared = (CLIENT / "src/errors.ts").read_text().split("export type ClientCode =")[1].split(";")[0]
     codes = set(re.findall(r'"(\w+)"', declared))
-    table = HOW_TO.read_text().split("| code | what it means |")[1].split("\n\n")[0]
+    codes_page = (CLIENT.parents[1] / "docs/reference/codes.md").read_text()
+    table = codes_page.split("# Codes of the library for pages\n")[1].split("\n# ")[0]
     assert codes == set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
 
 
