@@ -1,5 +1,5 @@
 import { SealringError } from "./errors.ts";
-import { askServer, type TokenAnswer } from "./server.ts";
+import { askServer, passes, type TokenAnswer } from "./server.ts";
 import { checkSettings, isSafe, type CheckedSettings, type Settings } from "./settings.ts";
 import {
   authorizationUrl,
@@ -23,10 +23,19 @@ export class Sealring {
   readonly #tokens = new Map<string, Token>();
   readonly #flights = new Map<string, Promise<Token>>();
   readonly #begun: Promise<void>;
+  /** Undefined where the server has to be asked. */
   #signedIn: boolean | undefined;
+  /** What listeners may go by: the last that was known. */
+  #told: boolean | undefined;
+  /** Somebody signed in since then, perhaps another person. */
+  #anew = false;
   #idToken: string | undefined;
   #popup: { pending: Pending; done: (answer: URLSearchParams) => void; left: (problem: unknown) => void } | undefined;
   #failed: unknown;
+  /** The last token that an API answered 401 to. */
+  #refused: string | undefined;
+  /** The last refresh, of whichever tab, that came to nothing but may succeed later; `at` by this tab's `performance.now`. */
+  #lost: { problem: SealringError; at: number } | undefined;
   /** Steps at each log-out, so that what was asked before it gives nothing after it. */
   #age = 0;
 
@@ -85,7 +94,7 @@ export class Sealring {
     });
     opened.location.href = await authorizationUrl(pending, this.#settings, options);
     const answer = await answered;
-    this.#signedIn ??= false;
+    this.#told ??= false;
     await this.#redeem(answer, pending);
   }
 
@@ -139,6 +148,7 @@ export class Sealring {
     const token = await this.getAccessToken(resource);
     const answer = await fetch(withToken(request.clone(), token));
     if (answer.status !== 401) return answer;
+    this.#refused = token;
     if (this.#tokens.get(resource)?.value === token) this.#tokens.delete(resource);
     let renewed: string;
     try {
@@ -186,8 +196,9 @@ export class Sealring {
       const given = await askServer("POST", `${settings.issuer}/token`, `${form}`, "application/x-www-form-urlencoded");
       if (!given) throw new SealringError("unreachable");
       checkIdToken(given.id_token ?? "", pending?.nonce ?? "", settings, Date.now());
+      this.#beginAnew();
+      this.#tabs.say({ kind: "signed_in" });
       this.#idToken = given.id_token;
-      this.#tokens.clear(); // they may be somebody else's
       this.#keep(settings.resource, given);
     });
   }
@@ -196,29 +207,42 @@ export class Sealring {
   #renew(resource: string): Promise<Token> {
     const flying = this.#flights.get(resource);
     if (flying) return flying;
+    const since = performance.now();
     const flight = this.#tabs
-      .exclusively(() => this.#renewAlone(resource))
+      .exclusively(() => this.#renewAlone(resource, since))
       .finally(() => this.#flights.delete(resource));
     this.#flights.set(resource, flight);
     return flight;
   }
 
-  async #renewAlone(resource: string): Promise<Token> {
+  /** `since`: when it began to wait for its turn. */
+  async #renewAlone(resource: string, since: number): Promise<Token> {
     const fresh = (): Token | undefined => {
       const token = this.#tokens.get(resource);
       return token && Date.now() <= token.renewAt ? token : undefined;
     };
-    await this.#tabs.ask(resource, () => !!fresh() || this.#signedIn === false);
+    const lost = (): SealringError | undefined => (this.#lost && this.#lost.at > since ? this.#lost.problem : undefined);
+    await this.#tabs.ask(resource, this.#refused, () => !!fresh() || !!lost() || this.#signedIn === false);
     const shared = fresh();
     if (shared) return shared;
     if (this.#signedIn === false) throw new SealringError("not_signed_in");
+    // It has tried four times, and there may be ten tabs that wait.
+    const problem = lost();
+    if (problem) throw problem;
     const age = this.#age;
     try {
       const given = await this.#ask("POST", "/session/refresh", resource ? { resource } : {});
       if (given && age === this.#age) return this.#keep(resource, given);
     } catch (problem) {
-      if (!isCode(problem, "refresh_refused")) throw problem;
+      if (!isCode(problem, "refresh_refused")) {
+        if (problem instanceof SealringError && passes(problem)) {
+          this.#lose(problem);
+          this.#tabs.say({ kind: "failed", code: problem.code, retryAfter: problem.retryAfter });
+        }
+        throw problem;
+      }
       this.#forget();
+      this.#tabs.say({ kind: "signed_out" });
     }
     throw new SealringError("not_signed_in");
   }
@@ -239,29 +263,52 @@ export class Sealring {
   }
 
   #forget(): void {
-    this.#age++;
-    this.#tokens.clear();
-    this.#idToken = undefined;
+    this.#drop();
     this.#turn(false);
   }
 
+  /** Somebody signs in, perhaps another person than before, whose tokens these are not. */
+  #beginAnew(): void {
+    this.#drop();
+    this.#signedIn = undefined;
+    this.#anew = true;
+  }
+
+  #drop(): void {
+    this.#age++;
+    this.#tokens.clear();
+    this.#idToken = undefined;
+  }
+
+  #lose(problem: SealringError): void {
+    this.#lost = { problem, at: performance.now() };
+  }
+
   #turn(signedIn: boolean): void {
-    const before = this.#signedIn;
-    this.#signedIn = signedIn;
+    const before = this.#told;
+    const same = before === signedIn && !(signedIn && this.#anew);
+    this.#signedIn = this.#told = signedIn;
+    this.#anew = false;
     // The first that is known is no change: a listener that loads the page anew would do so for ever.
-    if (before === undefined || before === signedIn) return;
+    if (before === undefined || same) return;
     for (const listener of this.#listeners) listener(signedIn);
   }
 
   #hear(said: Said): void {
     if (said.kind === "asked") {
       const token = this.#tokens.get(said.resource);
-      if (token && Date.now() <= token.renewAt) this.#tabs.say({ kind: "token", resource: said.resource, token });
+      if (token?.value === said.refused) this.#tokens.delete(said.resource);
+      else if (token && Date.now() <= token.renewAt) this.#tabs.say({ kind: "token", resource: said.resource, token });
     } else if (said.kind === "token") {
+      if (said.token.value === this.#refused) return;
       this.#tokens.set(said.resource, said.token);
       this.#turn(true);
+    } else if (said.kind === "signed_in") {
+      this.#beginAnew();
     } else if (said.kind === "signed_out") {
       this.#forget();
+    } else if (said.kind === "failed") {
+      this.#lose(new SealringError(said.code, "as another tab was told", undefined, said.retryAfter));
     } else if (said.kind === "returned") {
       const answer = new URLSearchParams(said.answer);
       const waiting = this.#popup;

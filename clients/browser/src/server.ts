@@ -67,6 +67,6 @@ function parse(text: string): Record<string, string> {
 }
 
 /** Say whether the same request may succeed a little later. */
-function passes({ code, status = 0 }: SealringError): boolean {
+export function passes({ code, status = 0 }: SealringError): boolean {
   return code === "unreachable" || status === 429 || status >= 500;
 }

@@ -13,8 +13,10 @@ export interface Token {
  */
 export type Said =
   | { kind: "token"; resource: string; token: Token }
-  | { kind: "asked"; resource: string }
+  | { kind: "asked"; resource: string; refused: string | undefined }
+  | { kind: "signed_in" }
   | { kind: "signed_out" }
+  | { kind: "failed"; code: string; retryAfter: number | undefined }
   | { kind: "returned"; answer: string }
   | { kind: "claims" | "holds"; by: string };
 
@@ -29,6 +31,7 @@ export class Tabs {
   #last: Promise<unknown> = Promise.resolve();
   #holds: string | undefined;
   #others: ((said: Said) => void) | undefined;
+  #answered: (() => void) | undefined;
 
   constructor(name: string, hear: (said: Said) => void) {
     this.#name = name;
@@ -45,10 +48,20 @@ export class Tabs {
     this.#channel.close();
   }
 
-  /** Ask for a token that another tab has at hand; `found` says when there is nothing more to wait for. */
-  async ask(resource: string, found: () => boolean): Promise<void> {
-    this.say({ kind: "asked", resource });
-    for (let waited = 0; waited < ANSWERED_WITHIN && !found(); waited += 5) await sleep(5);
+  /** Ask for a token that another tab has at hand, but for the `refused`; `found`: there is nothing more to wait for. */
+  async ask(resource: string, refused: string | undefined, found: () => boolean): Promise<void> {
+    if (found()) return;
+    await new Promise<void>((done) => {
+      // One timer and no polling: in a tab long out of sight browsers let a chain of timers go on once a minute.
+      const end = setTimeout(done, ANSWERED_WITHIN);
+      this.#answered = () => {
+        if (!found()) return;
+        clearTimeout(end);
+        done();
+      };
+      this.say({ kind: "asked", resource, refused });
+    });
+    this.#answered = undefined;
   }
 
   /** Do something while no other tab does: by Web Locks, else by asking the others. */
@@ -90,6 +103,7 @@ export class Tabs {
     if (said.kind === "claims" && this.#holds) this.say({ kind: "holds", by: this.#holds });
     this.#others?.(said);
     this.#hear(said);
+    this.#answered?.();
   }
 }
 

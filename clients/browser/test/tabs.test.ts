@@ -37,9 +37,9 @@ test("what one tab says the others hear", async () => {
 test("a question ends as soon as it is answered, and otherwise soon", async () => {
   const asking = tab("c");
   const begun = performance.now();
-  await asking.ask("orders", () => true);
+  await asking.ask("orders", undefined, () => true);
   assert.ok(performance.now() - begun < 40);
-  await asking.ask("orders", () => false);
+  await asking.ask("orders", undefined, () => false);
   assert.ok(performance.now() - begun < 500);
 });
 
