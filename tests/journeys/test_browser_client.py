@@ -386,6 +386,69 @@ async def test_tabs_that_wait_for_a_server_that_is_away_do_not_each_ask_it_anew(
     assert (await first.evaluate("page.token()")).count(".") == 2
 
 
+async def test_a_code_is_sent_once_also_where_the_answer_is_lost(shop: Shop) -> None:
+    page = await shop.open()
+    other = await shop.open()
+    assert await other.evaluate("started") is False
+    sent = 0
+
+    async def lose(route: Route) -> None:
+        nonlocal sent
+        sent += 1
+        await route.fetch()  # the browser has the head, and so the cookies, but no body
+        await route.abort()
+
+    await page.route("**/token", lose)
+    await page.evaluate("void page.signIn()")
+    await shop.enter(page)
+    await page.wait_for_url(shop.origin + "/")
+    assert await page.evaluate("started") == "unreachable"
+    assert sent == 1
+    assert await other.evaluate("page.orders()") == "lamp for sub-0"
+    assert await page.evaluate("page.signedIn()") is True
+    assert await page.evaluate("page.orders()") == "lamp for sub-0"
+
+
+async def test_a_sign_in_by_another_ones_id_token_leaves_nobody_signed_in(shop: Shop) -> None:
+    page = await shop.open()
+
+    async def swap(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, json=await answer.json() | {"id_token": "e30.e30.c2ln"})
+
+    await page.route("**/token", swap)
+    await page.evaluate("void page.signIn()")
+    await shop.enter(page)
+    await page.wait_for_url(shop.origin + "/")
+    assert await page.evaluate("started") == "id_token_refused"
+    assert await page.evaluate("page.token()") == "not_signed_in"
+    await page.reload()
+    assert await page.evaluate("started") is False
+
+
+async def test_a_page_that_does_not_ask_who_somebody_is_signs_in_as_well(shop: Shop) -> None:
+    page = await shop.open()
+    await page.evaluate("void page.signIn({scope: 'orders:read'})")
+    await shop.enter(page)
+    await page.wait_for_url(shop.origin + "/")
+    assert await page.evaluate("started") is True
+    assert await page.evaluate("page.orders()") == "lamp for sub-0"
+
+
+async def test_a_token_follows_no_redirect(shop: Shop) -> None:
+    page = await shop.sign_in()
+    arrived: list[str] = []
+
+    async def elsewhere(_path: str, headers: dict[str, str]) -> tuple[int, str, str]:
+        arrived.append(headers.get("authorization", ""))
+        return 200, "text/plain", "caught"
+
+    async with serve(elsewhere) as shop.elsewhere:
+        for wanted in ("undefined", "{redirect: 'follow'}"):
+            assert "Failed to fetch" in await page.evaluate(f"sealring.fetch('/moved', {wanted}).catch(String)")
+    assert arrived == []
+
+
 async def test_a_window_of_its_own_signs_in_and_closes(shop: Shop) -> None:
     page = await shop.open()
     assert await page.evaluate("started") is False
@@ -397,6 +460,18 @@ async def test_a_window_of_its_own_signs_in_and_closes(shop: Shop) -> None:
     assert await page.evaluate("signing") == "signed in"
     assert await page.evaluate("page.orders()") == "lamp for sub-0"
     assert page.url == f"{shop.origin}/"
+
+
+async def test_who_waits_for_a_window_that_was_closed_is_told_after_ten_minutes(shop: Shop) -> None:
+    page = await shop.open()
+    await page.clock.install()
+    async with shop.context.expect_page() as opened:
+        await page.evaluate("window.signing = page.signIn({popup: true}); 0")
+    window = await opened.value
+    await window.wait_for_selector("#login-page")
+    await window.close()
+    await page.clock.fast_forward(600_000)
+    assert await page.evaluate("signing") == "sign_in_expired"
 
 
 async def test_an_answer_that_this_page_did_not_ask_for_signs_nobody_in(shop: Shop) -> None:

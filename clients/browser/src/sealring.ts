@@ -8,6 +8,7 @@ import {
   findAnswer,
   isPopup,
   judgeAnswer,
+  LIFETIME,
   type Pending,
   type SignInOptions,
 } from "./sign_in.ts";
@@ -79,7 +80,8 @@ export class Sealring {
    * Call it from a click where `popup` is wanted. Throws `popup_blocked`, or what `signedIn` throws of a failed sign-in.
    */
   async signIn(options: SignInOptions = {}): Promise<void> {
-    const pending = begin(!!options.popup, location.href, Date.now());
+    const asksWho = (options.scope ?? this.#settings.scope).split(" ").includes("openid");
+    const pending = begin(!!options.popup, location.href, Date.now(), asksWho);
     if (!options.popup) {
       sessionStorage.setItem(this.#key(), JSON.stringify(pending));
       location.assign(await authorizationUrl(pending, this.#settings, options));
@@ -91,6 +93,8 @@ export class Sealring {
     this.#popup?.left(new SealringError("sign_in_expired", "another one was begun"));
     const answered = new Promise<URLSearchParams>((done, left) => {
       this.#popup = { pending, done, left };
+      // Nothing tells that the window was closed: the log-in page cuts the tie between the two.
+      setTimeout(left, LIFETIME, new SealringError("sign_in_expired"));
     });
     opened.location.href = await authorizationUrl(pending, this.#settings, options);
     const answer = await answered;
@@ -137,11 +141,12 @@ export class Sealring {
   /**
    * Fetch from an API of the settings with its token, and once more with a new one where the answer is 401.
    *
-   * Redirects are errors unless `init.redirect` says otherwise. Throws `origin_not_allowed` before anything is sent, what
+   * Redirects are errors, or with `redirect: "manual"` answers, and never followed. Throws `origin_not_allowed` before anything is sent, what
    * `getAccessToken` throws, and what `fetch` throws. A 503 is an answer as any other.
    */
   async fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
-    const request = new Request(input, { redirect: "error", ...init });
+    const redirect = init?.redirect === "manual" ? "manual" : "error";
+    const request = new Request(input, { ...init, redirect });
     const url = new URL(request.url);
     const resource = this.#settings.apis.get(url.origin);
     if (resource === undefined || !isSafe(url)) throw new SealringError("origin_not_allowed", url.origin);
@@ -193,14 +198,35 @@ export class Sealring {
     });
     if (settings.resource) form.set("resource", settings.resource);
     await this.#tabs.exclusively(async () => {
-      const given = await askServer("POST", `${settings.issuer}/token`, `${form}`, "application/x-www-form-urlencoded");
-      if (!given) throw new SealringError("unreachable");
-      checkIdToken(given.id_token ?? "", pending?.nonce ?? "", settings, Date.now());
+      const given = await this.#spend(form);
+      try {
+        if (pending && (pending.asksWho || given.id_token))
+          checkIdToken(given.id_token ?? "", pending.nonce, settings, Date.now() - pending.begunAt);
+      } catch (problem) {
+        // The cookies of this sign-in have come, and would be believed after a reload.
+        await this.#ask("DELETE", "/session", {}).catch(() => undefined);
+        this.#forget();
+        this.#tabs.say({ kind: "signed_out" });
+        throw problem;
+      }
       this.#beginAnew();
       this.#tabs.say({ kind: "signed_in" });
       this.#idToken = given.id_token;
       this.#keep(settings.resource, given);
     });
+  }
+
+  /** Redeem a code, whose answer may get lost when it has signed somebody in: then a refresh tells who. */
+  async #spend(form: URLSearchParams): Promise<TokenAnswer> {
+    try {
+      const given = await askServer("POST", `${this.#settings.issuer}/token`, `${form}`, "application/x-www-form-urlencoded", true);
+      if (given) return given;
+    } catch (problem) {
+      if (!isCode(problem, "unreachable")) throw problem;
+    }
+    this.#beginAnew();
+    this.#tabs.say({ kind: "signed_in" });
+    throw new SealringError("unreachable");
   }
 
   /** Renew once, whoever asks at the same time, in this tab and in the others. */

@@ -14,16 +14,22 @@ const TRIES = 4;
 /**
  * Ask one of the cookie endpoints, and again where no answer came or the server is busy: it repeats what got lost.
  *
- * Throws the server's refusal, `offline` or `unreachable`.
+ * `once`: not where no answer came. A code that comes twice ends what it began (RFC 6749 §4.1.2). Throws the server's refusal, `offline` or `unreachable`.
  */
-export async function askServer(method: "POST" | "DELETE", address: string, body: string, mediaType: string): Promise<TokenAnswer | undefined> {
+export async function askServer(
+  method: "POST" | "DELETE",
+  address: string,
+  body: string,
+  mediaType: string,
+  once = false,
+): Promise<TokenAnswer | undefined> {
   for (let tried = 1; ; tried++) {
     try {
       return await askOnce(method, address, body, mediaType);
     } catch (problem) {
       if (!(problem instanceof SealringError) || tried === TRIES) throw problem;
       const wait = problem.retryAfter ?? 250 * 2 ** tried;
-      if (!passes(problem) || wait > ANSWERED_WITHIN) throw problem;
+      if (!passes(problem) || wait > ANSWERED_WITHIN || (once && problem.code === "unreachable")) throw problem;
       // So that tabs and browsers that lost the server at once do not come back at once.
       await sleep(wait * (0.5 + Math.random() / 2));
     }

@@ -18,18 +18,21 @@ export interface Pending {
   nonce: string;
   /** RFC 7636 §4.1. */
   verifier: string;
+  /** Whether an ID token is to come (OpenID Connect Core §3.1.2.1). */
+  asksWho: boolean;
   /** Milliseconds since 1970. */
   begunAt: number;
   /** Where the person was. */
   from: string;
 }
 
-const LIFETIME = 600_000;
+/** How long a sign-in may take; milliseconds. */
+export const LIFETIME = 600_000;
 const POPUP = "p.";
 
 /** Begin: 256 random bits each for state, nonce and verifier. The state says whether a window of its own comes back. */
-export function begin(popup: boolean, from: string, now: number): Pending {
-  return { state: (popup ? POPUP : "r.") + random(), nonce: random(), verifier: random(), begunAt: now, from };
+export function begin(popup: boolean, from: string, now: number, asksWho: boolean): Pending {
+  return { state: (popup ? POPUP : "r.") + random(), nonce: random(), verifier: random(), asksWho, begunAt: now, from };
 }
 
 /** Say whether the state of an answer is of a sign-in in a window of its own. */
@@ -76,8 +79,13 @@ export function judgeAnswer(answer: URLSearchParams, pending: Pending | undefine
   return code;
 }
 
-/** Check an ID token that came from the issuer itself, over TLS (OpenID Connect Core §3.1.3.7). Throws `id_token_refused`. */
-export function checkIdToken(idToken: string, nonce: string, settings: CheckedSettings, now: number): void {
+/**
+ * Check an ID token that came from the issuer itself, over TLS (OpenID Connect Core §3.1.3.7). Throws `id_token_refused`.
+ *
+ * `elapsed`: milliseconds since the sign-in was begun. Its nonce says that the token is younger than that, so `exp` is
+ * judged by the issuer's clock alone: many a machine's own is hours off.
+ */
+export function checkIdToken(idToken: string, nonce: string, settings: CheckedSettings, elapsed: number): void {
   let claims: Record<string, unknown>;
   try {
     const payload = (idToken.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
@@ -89,7 +97,7 @@ export function checkIdToken(idToken: string, nonce: string, settings: CheckedSe
     claims["iss"] !== settings.issuer ? "iss"
     : claims["aud"] !== settings.clientId ? "aud"
     : claims["nonce"] !== nonce ? "nonce"
-    : !(Number(claims["exp"]) * 1000 > now - 60_000) ? "exp"
+    : !((Number(claims["exp"]) - Number(claims["iat"])) * 1000 > elapsed - 60_000) ? "exp"
     : undefined;
   if (wrong) throw new SealringError("id_token_refused", wrong);
 }

@@ -52,6 +52,17 @@ test("a lost answer and a busy server are asked again, later each time and not i
   waited.forEach((time, turn) => assert.ok(time >= 250 * 2 ** turn && time <= 500 * 2 ** turn, `${waited}`));
 });
 
+test("what may be sent once alone is sent again only where the server did nothing", async () => {
+  const spend = () => askServer("POST", "https://app.example.com/auth/token", "code=c", "application/x-www-form-urlencoded", true);
+  for (const lost of [new TypeError("lost"), new Response("<html>", { status: 504 })]) {
+    const { asked } = answers(lost);
+    await assert.rejects(spend(), coded("unreachable"));
+    assert.equal(asked.length, 1);
+  }
+  answers(refusal(503, "store_unavailable"), Response.json(TOKENS));
+  assert.deepEqual(await spend(), TOKENS);
+});
+
 test("it gives up after four tries, and says why", async () => {
   const { asked } = answers(new TypeError("lost"));
   await assert.rejects(ask(), coded("unreachable"));
