@@ -25,14 +25,8 @@ help:
 serve: .venv/.serve
 	@./sealring demo
 
-# Those that kill servers in the midst of traffic count seconds: they have the machine to themselves.
 test: .venv/.dev
-ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
-else
-	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/faults
-	@$(BIN)/pytest tests/faults
-endif
 
 faults: .venv/.dev
 	@$(BIN)/pytest -m long --timeout 1800 $(ARGS)
