@@ -55,7 +55,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 @pytest.fixture
 def installed(run: Run) -> Run:
     """The same in a folder where `sealring init` was run for the API `orders` and the client `site`."""
-    assert run("init", "--yes", "--api", "orders").exit_status == 0
+    assert run("init", "--yes", "--recipe", "backend", "--api", "orders").exit_status == 0
     return run
 
 
@@ -74,7 +74,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     issuer = free_issuer()
     sealring = Path(sys.executable).parent / "sealring"
-    command = [sealring, "init", "--yes", "--api", "orders", "--issuer", issuer, "--json"]
+    command = [sealring, "init", "--yes", "--recipe", "backend", "--api", "orders", "--issuer", issuer, "--json"]
     made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder).stdout)
     process = subprocess.Popen([sealring, "serve"], cwd=folder, text=True, stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -97,7 +97,7 @@ def run_beside(server: Server, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run
 @pytest.fixture
 def serving(run: Run, tmp_path: Path) -> Callable[[], AbstractContextManager[Server]]:
     """Serve an installation in the folder of `run` for a while, on a free port, with the user `ada`."""
-    made = run("init", "--yes", "--api", "orders", "--issuer", free_issuer(), "--json")
+    made = run("init", "--yes", "--recipe", "backend", "--api", "orders", "--issuer", free_issuer(), "--json")
     secret = made.json()["client"]["client_secret"]
     assert run("users", "add", "ada", "--password-stdin", stdin=PASSPHRASE).exit_status == 0
     sealring = Path(sys.executable).parent / "sealring"
