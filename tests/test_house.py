@@ -24,6 +24,7 @@ STORED_NOUNS = (
         "client",
         "client_assertion",
         "consent",
+        "initial_access_token",
         "key",
         "lease",
         "logout_notice",

@@ -132,12 +132,12 @@ class OutgoingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class RegistrationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether clients may register themselves: nobody, or everybody within the limits.
+    """Whether clients may register themselves: none, those with an initial access token, or all within the limits.
 
     `require_pkce`: of confidential ones too. `per_network`: in an hour. `most_clients`: in all.
     """
 
-    mode: Literal["off", "open"] = "off"
+    mode: Literal["off", "token", "open"] = "off"
     require_pkce: bool = True
     per_network: int = 20
     most_clients: int = 1000

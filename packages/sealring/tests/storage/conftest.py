@@ -66,7 +66,8 @@ Opener = Callable[[], Awaitable[ClosingStore]]
 
 
 EMPTY = """
-DELETE FROM client_assertions; DELETE FROM consents; DELETE FROM authorization_codes; DELETE FROM sso_sessions;
+DELETE FROM client_assertions; DELETE FROM initial_access_tokens;
+DELETE FROM consents; DELETE FROM authorization_codes; DELETE FROM sso_sessions;
 DELETE FROM sessions; DELETE FROM users; DELETE FROM clients; DELETE FROM apis; DELETE FROM administrator_links;
 DELETE FROM keys; DELETE FROM leases; DELETE FROM revocations; DELETE FROM audit_events; DELETE FROM audit_links;
 DELETE FROM audit_closings; DELETE FROM store_state; UPDATE audit_head SET position = 0;

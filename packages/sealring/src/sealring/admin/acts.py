@@ -10,12 +10,14 @@ from sealring.admin.act import Act, Done, NoMembers, ending_act, plain_act
 from sealring.protocol.api_registration import ApiChange, ApiRegistration
 from sealring.protocol.client_registration import ClientChange, ClientRegistration
 from sealring.protocol.gate_registration import GateChange, GateRegistration
+from sealring.protocol.initial_access_token import MakeInitialAccessToken
 from sealring.services import (
     administrator,
     api,
     audit,
     client,
     gate_registration,
+    initial_access_token,
     key_admin,
     master_key,
     revocation,
@@ -191,6 +193,24 @@ _GATES: Final = {
     ),
 }
 
+_INITIAL_ACCESS_TOKENS: Final = {
+    "initial_access_tokens.make": plain_act(
+        MakeInitialAccessToken,
+        lambda request, desk, actor: initial_access_token.make_initial_access_token(
+            request, store=desk.store, clock=desk.clock, randomness=desk.randomness, actor=actor
+        ),
+    ),
+    "initial_access_tokens.list": plain_act(
+        NoMembers, lambda _request, desk, _actor: initial_access_token.list_initial_access_tokens(store=desk.store)
+    ),
+    "initial_access_tokens.delete": plain_act(
+        initial_access_token.InitialAccessTokenNamed,
+        lambda request, desk, actor: initial_access_token.delete_initial_access_token(
+            request, store=desk.store, clock=desk.clock, actor=actor
+        ),
+    ),
+}
+
 _SESSIONS: Final = {
     "sessions.list": plain_act(
         session_admin.ListSessions,
@@ -294,6 +314,7 @@ ACTS: Final[Mapping[str, Act]] = {
     **_CLIENTS,
     **_APIS,
     **_GATES,
+    **_INITIAL_ACCESS_TOKENS,
     **_SESSIONS,
     **_TOKENS,
     **_AUDIT,

@@ -19,12 +19,14 @@ LATER: Final = {
     "restore": "put a backup in its place: everybody signs in again",
     "migrate-store": "move the whole store from SQLite to PostgreSQL; nobody is signed out",
     "gates": "add, list, update, rotate-key, remove",
+    "initial-access-tokens": "make, list, delete: let developers register clients",
     "tokens": "issue, revoke",
     "inspect": "look into a token, offline: what it says, a reviewer's remarks, whether it is good",
     "keys": "list, rotate, rewrap, revoke",
     "recover": "begin anew after the store was restored from a backup",
 }
 MODULES: Final = {name: name for name in (*FIRST_HOUR, *LATER)} | {
+    "initial-access-tokens": "initial_access_tokens",
     "migrate": "store_state",
     "migrate-store": "store_migration",
     "status": "store_state",

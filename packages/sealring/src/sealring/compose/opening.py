@@ -248,6 +248,7 @@ def _registration_desk(house: House, desk: Desk, settings: Settings) -> Registra
         store=house.store,
         keys=desk.keys,
         outgoing=house.outgoing,
+        needs_token=settings.registration.mode == "token",
         limit=MemoryRegistrationLimit(per_network=settings.registration.per_network),
         clock=house.clock,
         randomness=house.randomness,

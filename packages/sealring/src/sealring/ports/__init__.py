@@ -16,6 +16,7 @@ from sealring.ports.code_flow import (
     LogoutNoticeStore,
     SsoSessionStore,
 )
+from sealring.ports.initial_access_token import InitialAccessTokenStore
 from sealring.ports.key import (
     KeyChange,
     KeyStock,
@@ -59,6 +60,7 @@ from sealring.ports.store import (
     ApiStore,
     AuditStore,
     ClientStore,
+    Registering,
     Store,
     StoreUnavailable,
 )
@@ -87,6 +89,7 @@ __all__ = [
     "FeedSnapshot",
     "ForgedSecret",
     "HashingBusy",
+    "InitialAccessTokenStore",
     "KeyChange",
     "KeyForge",
     "KeyStock",
@@ -106,6 +109,7 @@ __all__ = [
     "OutgoingFailed",
     "PasswordHashing",
     "Randomness",
+    "Registering",
     "RegistrationLimit",
     "RenewedSession",
     "RevocationStore",

@@ -4,10 +4,11 @@ An exception (`StoreUnavailable`) means that nothing happened or that repeating 
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sealring.ports.client_assertion import ClientAssertionStore
 from sealring.ports.code_flow import AuthorizationCodeStore, ConsentStore, LogoutNoticeStore, SsoSessionStore
+from sealring.ports.initial_access_token import InitialAccessTokenStore
 from sealring.ports.key import KeyStore
 from sealring.ports.lease import LeaseStore
 from sealring.ports.revocation import RevocationStore
@@ -21,6 +22,9 @@ from sealring.protocol.audit_retention import AuditClosing, AuditPart
 from sealring.protocol.client import Client, TokenDelivery
 from sealring.protocol.instant import Instant, Seconds
 
+Registering = Literal["registered", "taken", "full", "token_spent"]
+"""What became of a client's own registration."""
+
 
 class StoreUnavailable(Exception):  # noqa: N818 -- a state of the store, not a mistake of the caller
     """The store cannot take an act now (disk full, locked away, gone): 503, and the act may be repeated."""
@@ -31,6 +35,21 @@ class ClientStore(Protocol):
 
     async def add(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
         """Register a client; False where the id is taken, or is a person's `sub`, a deleted person's included."""
+        ...
+
+    async def register(
+        self,
+        client: Client,
+        *,
+        initial_access_token: bytes | None,
+        most: int,
+        now: Instant,
+        events: Sequence[AuditEvent],
+    ) -> Registering:
+        """Register a client by its own word, where there are fewer than `most` of that kind, and spend a token's use.
+
+        `initial_access_token`: its digest, or None where none is needed. Nothing is spent where nothing is registered.
+        """
         ...
 
     async def find(self, client_id: str) -> Client | None:
@@ -177,6 +196,11 @@ class Store(Protocol):
     @property
     def client_assertions(self) -> ClientAssertionStore:
         """Assertions of clients that were used."""
+        ...
+
+    @property
+    def initial_access_tokens(self) -> InitialAccessTokenStore:
+        """What lets people register clients."""
         ...
 
     @property

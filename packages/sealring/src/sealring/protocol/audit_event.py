@@ -68,6 +68,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "administrator_enrolled": "A one-use link was spent and made an administrator.",
         "client_added": "A client was registered.",
         "client_registered": "A client registered itself.",
+        "initial_access_token_made": "The operator made a token that registers clients.",
+        "initial_access_token_deleted": "The operator deleted a token that registers clients.",
         "client_changed": "A client's registration was changed.",
         "client_disabled": "A client was disabled; its sessions ended.",
         "client_enabled": "A client was enabled.",

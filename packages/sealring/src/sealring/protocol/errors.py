@@ -141,6 +141,9 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "token_missing": _Meaning("invalid_token", 401, "Send an access token as Authorization: Bearer."),
         "token_refused": _Meaning("invalid_token", 401, "The access token is not valid here."),
         "session_ended": _Meaning("invalid_token", 401, "The session of this access token has ended."),
+        "initial_access_token_refused": _Meaning(
+            "invalid_token", 401, "The initial access token is not valid here, is used up, or has expired."
+        ),
         "insufficient_scope": _Meaning("insufficient_scope", 403, "The access token lacks the scope for that."),
         "session_not_found": _Meaning("invalid_request", 404, "There is no such session of yours."),
         # gated hosts
@@ -160,6 +163,7 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "unknown_user": _Meaning("invalid_request", 404, "There is no such user."),
         "unknown_client": _Meaning("invalid_request", 404, "There is no such client."),
         "unknown_api": _Meaning("invalid_request", 404, "There is no such API."),
+        "unknown_initial_access_token": _Meaning("invalid_request", 404, "There is no such initial access token."),
         "unknown_act": _Meaning("invalid_request", 404, "There is no such act."),
         "client_disabled": _Meaning("invalid_request", 409, "This client is disabled."),
         "issuer_api_refused": _Meaning(

@@ -24,4 +24,5 @@ async def forget_expired(*, store: Store, now: Instant, limit: int) -> None:
     # A busy client uses more of them in a minute than one part has, and each lives for minutes only.
     while await store.client_assertions.forget_expired(before=later(now, -_CLOCKS_SECONDS), limit=limit) == limit:
         pass
+    await store.initial_access_tokens.forget_expired(before=now, limit=limit)
     await store.revocations.forget_expired(before=later(now, -_FEED_SECONDS), limit=limit)

@@ -1,6 +1,7 @@
 """Clients register themselves and manage what they registered (RFC 7591, RFC 7592, SECURITY E3)."""
 
 import hmac
+from collections.abc import Mapping
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Final
@@ -13,6 +14,7 @@ from sealring.protocol.caller import Caller
 from sealring.protocol.client import Client, CodeFlow
 from sealring.protocol.client_metadata import ClientMetadata, client_of_metadata
 from sealring.protocol.errors import OAuthError, refuse
+from sealring.protocol.initial_access_token import InitialAccessToken
 from sealring.protocol.instant import Instant
 from sealring.protocol.opaque_id import make_opaque_id
 from sealring.protocol.secret import Secret, make_secret
@@ -25,7 +27,8 @@ _CLIENT_ID_OCTETS: Final = 16
 class RegistrationDesk(msgspec.Struct, frozen=True, kw_only=True):
     """What registration works with, where it is on. `most_clients`: how many may have registered themselves in all.
 
-    `require_pkce`: of confidential clients too; public ones always use it.
+    `needs_token`: whoever registers needs an initial access token. `require_pkce`: of confidential clients too; public
+    ones always use it.
     """
 
     store: Store
@@ -34,6 +37,7 @@ class RegistrationDesk(msgspec.Struct, frozen=True, kw_only=True):
     limit: RegistrationLimit
     clock: Clock
     randomness: Randomness
+    needs_token: bool
     require_pkce: bool
     most_clients: int
 
@@ -47,28 +51,43 @@ class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def register_client(
-    metadata: ClientMetadata, caller: Caller, *, desk: RegistrationDesk
+    metadata: ClientMetadata, token: str | None, caller: Caller, *, desk: RegistrationDesk
 ) -> RegisteredClient | OAuthError:
     """Register a client under an id of our own; it gets a secret where its method needs one, both stored as SHA-256.
 
-    The limits come first, and nothing is fetched for whoever is beyond them.
+    `token`: the initial access token that came along (RFC 7591 §3), not looked at where none is needed. Limit and
+    token come first, and nothing is fetched for whoever is beyond them; a use is spent by the act that registers.
     """
     limited = desk.limit.take(caller.network)
     if isinstance(limited, Limited):
         return refuse("registration_limited", retry_after=limited.retry_after)
-    registered = [client for client in await desk.store.clients.list_all() if client.self_registered]
-    if len(registered) >= desk.most_clients:
-        return refuse("registration_full")
     now = desk.clock()
+    let_in = await _find_initial_access_token(token, store=desk.store, now=now) if desk.needs_token else None
+    if isinstance(let_in, OAuthError):
+        return let_in
     client_id = make_opaque_id(_CLIENT_ID_OCTETS, randomness=desk.randomness)
     judged = await _judge(metadata, client_id, desk=desk, now=now)
     if isinstance(judged, OAuthError):
         return judged
     made = _equip(msgspec.structs.replace(judged, self_registered=True), desk.randomness)
     await begin_client_lines(made.client, desk.keys, now=now)
-    event = _event("client_registered", made.client, caller, now=now)
-    added = await desk.store.clients.add(made.client, events=[event])
-    return made if added else refuse("already_registered")
+    details = None if let_in is None else {"initial_access_token": let_in.id}
+    outcome = await desk.store.clients.register(
+        made.client,
+        initial_access_token=None if let_in is None else let_in.digest,
+        most=desk.most_clients,
+        now=now,
+        events=[_event("client_registered", made.client, caller, now=now, details=details)],
+    )
+    match outcome:
+        case "registered":
+            return made
+        case "full":
+            return refuse("registration_full")
+        case "token_spent":
+            return refuse("initial_access_token_refused")
+        case "taken":
+            return refuse("already_registered")
 
 
 async def read_registration(
@@ -132,6 +151,16 @@ async def delete_registration(
     return None
 
 
+async def _find_initial_access_token(
+    token: str | None, *, store: Store, now: Instant
+) -> InitialAccessToken | OAuthError:
+    if token is None:
+        sentence = "To register a client here, send an initial access token as Authorization: Bearer."
+        return refuse("token_missing", description=sentence)
+    found = await store.initial_access_tokens.find_live(_digest(token), now=now)
+    return refuse("initial_access_token_refused") if found is None else found
+
+
 async def _authenticate(client_id: str, token: str | None, *, store: Store) -> Client | OAuthError:
     """Find the client that a token manages; one answer for all that is wrong (RFC 7592 §2.1)."""
     if token is None:
@@ -188,11 +217,14 @@ def _digest(text: str) -> bytes:
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _event(event: str, client: Client, caller: Caller, *, now: Instant) -> AuditEvent:
+def _event(
+    event: str, client: Client, caller: Caller, *, now: Instant, details: Mapping[str, str] | None = None
+) -> AuditEvent:
     return AuditEvent(
         event=event,
         at=now,
         actor=f"client:{client.client_id}",
         client_id=client.client_id,
         network=caller.network,
+        details=details or {},
     )

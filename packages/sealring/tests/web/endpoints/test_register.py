@@ -1,10 +1,14 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from os import urandom
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
+
+from sealring.protocol.initial_access_token import MakeInitialAccessToken
+from sealring.services.initial_access_token import make_initial_access_token
 
 Site = Any  # the fixtures of conftest.py
 URI = "https://shop.example/callback"
@@ -211,3 +215,37 @@ async def test_a_name_with_markup_is_a_text_on_the_page(site: Site) -> None:
         waiting = await site.visit(browser, client_id=made["client_id"], redirect_uri=URI)
         page = await browser.get(waiting.headers["location"])
     assert "<script>alert" not in page.text
+
+
+async def test_with_tokens_a_client_needs_one_and_stays_unverified(
+    open_site: Callable[..., AbstractAsyncContextManager[Site]],
+) -> None:
+    async with open_site(registration={"mode": "token"}) as site:
+        document = (await site.http.get("/.well-known/openid-configuration")).json()
+        assert document["registration_endpoint"] == f"{site.opened.house.issuer}/register"
+        made = await make_initial_access_token(
+            MakeInitialAccessToken(),
+            store=site.store,
+            clock=site.opened.house.registration.clock,
+            randomness=urandom,
+            actor="cli:ada",
+        )
+        token = made.initial_access_token.reveal()  # type: ignore[union-attr] # no refusal
+        body = {"redirect_uris": [URI]}
+        async with site.client() as http:
+            bare = await http.post("/register", json=body)
+            assert (bare.status_code, bare.headers["www-authenticate"]) == (401, "Bearer")
+            wrong = await http.post("/register", json=body, headers={"authorization": f"Bearer {token}x"})
+            assert (wrong.status_code, wrong.json()["code"]) == (401, "initial_access_token_refused")
+            assert 'error="invalid_token"' in wrong.headers["www-authenticate"]
+            good = {"authorization": f"Bearer {token}"}
+            told = await http.post("/register", json=body, headers=good)
+            assert told.status_code == 201
+            again = await http.post("/register", json=body, headers=good)
+            assert (again.status_code, again.json()["code"]) == (401, "initial_access_token_refused")
+        client = await site.store.clients.find(told.json()["client_id"])
+        assert client.self_registered
+        event = (await site.events())[-1]
+        assert event.details == {"initial_access_token": made.seen.id}  # type: ignore[union-attr] # no refusal
+        kept = await site.store.initial_access_tokens.list_all()
+        assert token not in repr(kept) + repr(made)

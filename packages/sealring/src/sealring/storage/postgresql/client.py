@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from sealring.ports import Registering
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.client import Client, TokenDelivery
 from sealring.protocol.instant import Instant
@@ -13,6 +14,7 @@ from sealring.storage.postgresql.transaction import Transaction
 from sealring.storage.rows.client import client_of, client_row
 from sealring.storage.rows.revocation import revocation_of_client
 from sealring.storage.sql import client as sql
+from sealring.storage.sql import initial_access_token as token_sql
 from sealring.storage.sql import session as session_sql
 from sealring.storage.sql import user as user_sql
 
@@ -26,6 +28,35 @@ class PostgresqlClients:
     async def add(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
         """Register a client; False where a client or a person has the id."""
         return await self._change(sql.ADD_CLIENT, client_row(client), events=events, lock=user_sql.LOCK_NAMES)
+
+    async def register(
+        self,
+        client: Client,
+        *,
+        initial_access_token: bytes | None,
+        most: int,
+        now: Instant,
+        events: Sequence[AuditEvent],
+    ) -> Registering:
+        """Register a client by its own word, and spend a use of what let it."""
+        token = {"digest": initial_access_token, "now": now}
+
+        async def act(transaction: Transaction, journal: Journal) -> Registering:
+            # Whoever registers holds this, on any node: nobody else is counted meanwhile.
+            await transaction.one(user_sql.LOCK_NAMES)
+            if initial_access_token is not None and await transaction.one(token_sql.HOLD_LIVE_TOKEN, token) is None:
+                return "token_spent"
+            if await transaction.value(sql.COUNT_SELF_REGISTERED_IN_JSON) >= most:
+                return "full"
+            if await transaction.one(sql.ADD_CLIENT, client_row(client)) is None:
+                return "taken"
+            if initial_access_token is not None:
+                await transaction.change(token_sql.SPEND_TOKEN, token)
+            journal.record(events)
+            return "registered"
+
+        outcome: Registering = await self._database.act(act, key=client.client_id)
+        return outcome
 
     async def find(self, client_id: str) -> Client | None:
         """Read a client."""

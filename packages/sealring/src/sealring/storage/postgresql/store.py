@@ -14,6 +14,7 @@ from sealring.storage.postgresql.client import PostgresqlClients
 from sealring.storage.postgresql.client_assertion import PostgresqlClientAssertions
 from sealring.storage.postgresql.consent import PostgresqlConsents
 from sealring.storage.postgresql.database import DatabasePool, PostgresqlDatabase
+from sealring.storage.postgresql.initial_access_token import PostgresqlInitialAccessTokens
 from sealring.storage.postgresql.key import PostgresqlKeys, add_standing_keys, read_key_stock
 from sealring.storage.postgresql.lease import PostgresqlLeases
 from sealring.storage.postgresql.logout_notice import PostgresqlLogoutNotices
@@ -38,6 +39,7 @@ class PostgresqlStore:
         self.users = PostgresqlUsers(database)
         self.clients = PostgresqlClients(database)
         self.client_assertions = PostgresqlClientAssertions(database)
+        self.initial_access_tokens = PostgresqlInitialAccessTokens(database)
         self.apis = PostgresqlApis(database)
         self.keys = PostgresqlKeys(database)
         self.leases = PostgresqlLeases(database)

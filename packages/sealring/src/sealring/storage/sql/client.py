@@ -21,6 +21,10 @@ WHERE clients.deleted_at IS NOT NULL
 RETURNING client_id
 """
 FIND_CLIENT = _SEE + " AND client_id = :client_id"
+COUNT_SELF_REGISTERED = """
+SELECT count(*) FROM clients
+WHERE deleted_at IS NULL AND json_extract(registration, '$.self_registered') = 1
+"""
 LIST_CLIENTS = _SEE + " ORDER BY client_id"
 REPLACE_CLIENT = "UPDATE clients SET registration = :registration" + _IF_KNOWN
 COMPROMISE_CLIENT = "UPDATE clients SET registration = :registration," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
@@ -36,6 +40,10 @@ WHERE origin.value = :origin AND clients.disabled_at IS NULL AND clients.deleted
 """
 
 # PostgreSQL:
+COUNT_SELF_REGISTERED_IN_JSON = """
+SELECT count(*) FROM clients
+WHERE deleted_at IS NULL AND CAST(registration AS JSON) ->> 'self_registered' = 'true'
+"""
 LOCK_CLIENT = "SELECT client_id FROM clients WHERE client_id = :client_id FOR UPDATE"
 FIND_DELIVERIES_IN_JSON = """
 SELECT DISTINCT COALESCE(CAST(registration AS JSON) ->> 'token_delivery', 'body')

@@ -109,6 +109,13 @@ _WRITE_CLIENT_ASSERTIONS = """
 INSERT INTO client_assertions (expires_at, digest)
 VALUES (:expires_at, :digest)
 """
+_READ_INITIAL_ACCESS_TOKENS = """
+SELECT uses_left, created_at, expires_at, id, note, digest
+FROM initial_access_tokens"""
+_WRITE_INITIAL_ACCESS_TOKENS = """
+INSERT INTO initial_access_tokens (uses_left, created_at, expires_at, id, note, digest)
+VALUES (:uses_left, :created_at, :expires_at, :id, :note, :digest)
+"""
 _READ_KEYS = """
 SELECT mac_key_id, created_at, activated_at, leaves_at, kid, purpose, alg, state, public_jwk, api, sealed
 FROM keys"""
@@ -258,6 +265,13 @@ TABLES: Final = (
         write=_WRITE_CLIENT_ASSERTIONS,
     ),
     Table(
+        name="initial_access_tokens",
+        columns=_columns(integer="uses_left created_at expires_at", text="id note", octets="digest"),
+        read_from_sqlite=_READ_INITIAL_ACCESS_TOKENS + " ORDER BY id",
+        read_from_postgresql=_READ_INITIAL_ACCESS_TOKENS + ' ORDER BY id COLLATE "C"',
+        write=_WRITE_INITIAL_ACCESS_TOKENS,
+    ),
+    Table(
         name="keys",
         columns=_columns(
             integer="mac_key_id created_at activated_at leaves_at",
@@ -327,8 +341,8 @@ TABLES: Final = (
 # PostgreSQL:
 HOLD_TABLES: Final = """
 LOCK TABLE users, administrator_links, clients, apis, sessions, sso_sessions, authorization_codes, consents,
-  client_assertions, keys, standing_keys, revocations, audit_events, audit_links, audit_closings, key_version,
-  store_state, audit_head
+  client_assertions, initial_access_tokens, keys, standing_keys, revocations, audit_events, audit_links, audit_closings,
+  key_version, store_state, audit_head
 IN EXCLUSIVE MODE
 """
 # An incarnation and two numbers are made with the tables.
@@ -342,6 +356,7 @@ SELECT EXISTS (SELECT 1 FROM users)
   OR EXISTS (SELECT 1 FROM authorization_codes)
   OR EXISTS (SELECT 1 FROM consents)
   OR EXISTS (SELECT 1 FROM client_assertions)
+  OR EXISTS (SELECT 1 FROM initial_access_tokens)
   OR EXISTS (SELECT 1 FROM keys)
   OR EXISTS (SELECT 1 FROM standing_keys)
   OR EXISTS (SELECT 1 FROM revocations)

@@ -6,6 +6,7 @@ from typing import Any
 
 import apsw
 
+from sealring.ports import Registering
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.client import Client, TokenDelivery
 from sealring.protocol.instant import Instant
@@ -13,6 +14,7 @@ from sealring.storage.journal import Journal
 from sealring.storage.rows.client import client_of, client_row
 from sealring.storage.rows.revocation import revocation_of_client
 from sealring.storage.sql import client as sql
+from sealring.storage.sql import initial_access_token as token_sql
 from sealring.storage.sql import session as session_sql
 from sealring.storage.sqlite.database import SqliteDatabase
 
@@ -26,6 +28,33 @@ class SqliteClients:
     async def add(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
         """Register a client; False where a client or a person has the id."""
         return await self._change(sql.ADD_CLIENT, client_row(client), events=events)
+
+    async def register(
+        self,
+        client: Client,
+        *,
+        initial_access_token: bytes | None,
+        most: int,
+        now: Instant,
+        events: Sequence[AuditEvent],
+    ) -> Registering:
+        """Register a client by its own word, and spend a use of what let it."""
+        token = {"digest": initial_access_token, "now": now}
+
+        def act(connection: apsw.Connection, journal: Journal) -> Registering:
+            if initial_access_token is not None and connection.execute(token_sql.FIND_LIVE_TOKEN, token).get is None:
+                return "token_spent"
+            if connection.execute(sql.COUNT_SELF_REGISTERED).get >= most:
+                return "full"
+            if connection.execute(sql.ADD_CLIENT, client_row(client)).get is None:
+                return "taken"
+            if initial_access_token is not None:
+                connection.execute(token_sql.SPEND_TOKEN, token)
+            journal.record(events)
+            return "registered"
+
+        outcome: Registering = await self._database.act(act, key=client.client_id)
+        return outcome
 
     async def find(self, client_id: str) -> Client | None:
         """Read a client."""

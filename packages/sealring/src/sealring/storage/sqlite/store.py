@@ -14,6 +14,7 @@ from sealring.storage.sqlite.client import SqliteClients
 from sealring.storage.sqlite.client_assertion import SqliteClientAssertions
 from sealring.storage.sqlite.consent import SqliteConsents
 from sealring.storage.sqlite.database import DatabaseFile, SqliteDatabase
+from sealring.storage.sqlite.initial_access_token import SqliteInitialAccessTokens
 from sealring.storage.sqlite.key import SqliteKeys, add_standing_keys, read_key_stock
 from sealring.storage.sqlite.lease import SqliteLeases
 from sealring.storage.sqlite.logout_notice import SqliteLogoutNotices
@@ -38,6 +39,7 @@ class SqliteStore:
         self.users = SqliteUsers(database)
         self.clients = SqliteClients(database)
         self.client_assertions = SqliteClientAssertions(database)
+        self.initial_access_tokens = SqliteInitialAccessTokens(database)
         self.apis = SqliteApis(database)
         self.keys = SqliteKeys(database)
         self.leases = SqliteLeases(database)

@@ -23,7 +23,7 @@ async def post_register(request: Request, house: House) -> Answer:
         return refusal_answer(desk)
     if isinstance(metadata, OAuthError):
         return refusal_answer(metadata)
-    return _answer(await register_client(metadata, request.caller, desk=desk), house, status=201)
+    return _answer(await register_client(metadata, _token(request), request.caller, desk=desk), house, status=201)
 
 
 async def get_registration(request: Request, house: House) -> Answer:
