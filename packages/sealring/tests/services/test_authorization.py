@@ -130,8 +130,12 @@ async def test_a_code_carries_the_scopes_of_the_resources_that_were_named(site: 
 
 async def test_whoever_says_no_is_reported_with_state_and_issuer(site: SimpleNamespace) -> None:
     await site.add_app()
-    told = deny(await asked(site), issuer=site.opened.house.issuer).parameters
-    assert (told["error"], told["state"], told["iss"]) == ("access_denied", "s", site.opened.house.issuer)
+    caller = Caller(network="192.0.2.0/24", user_agent="Firefox")
+    session, issuer = await session_of(site), site.opened.house.issuer
+    told = (await deny(await asked(site), session, caller, store=site.store, issuer=issuer, now=site.now)).parameters
+    assert (told["error"], told["state"], told["iss"]) == ("access_denied", "s", issuer)
+    event = (await site.events())[-1]
+    assert (event.event, event.sub, event.client_id) == ("consent_denied", session.sub, "app")
 
 
 @pytest.mark.parametrize(("self_registered", "kind"), [(False, Returned), (True, Shown)])
@@ -144,3 +148,7 @@ async def test_a_hint_that_is_none_goes_back_only_to_a_client_of_the_operators(
         found, client=msgspec.structs.replace(found.client, self_registered=self_registered)
     )
     assert isinstance(await answer(site, changed, Standing(session=None)), kind)
+    # A silent request has no other end: nobody would see a page of ours (RFC 9700 §4.11.2).
+    silent = await asked(site, id_token_hint="a.b.c", prompt="none")
+    changed = msgspec.structs.replace(silent, client=changed.client)
+    assert isinstance(await answer(site, changed, Standing(session=None)), Returned)

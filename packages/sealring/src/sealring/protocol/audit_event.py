@@ -44,6 +44,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "sign_in": "A person signed in, or was refused (the code says why).",
         "session_asserted": "A trusted back-end opened a session for a person it had checked itself.",
         "consent_given": "A person allowed a client what it asked for.",
+        "consent_denied": "A person did not allow a client what it asked for.",
         "consent_withdrawn": "A person took back what they had allowed a client; its sessions of theirs ended.",
         "code_redeemed": "A client redeemed an authorization code: a session was opened.",
         "code_refused": "An authorization code was refused, which changed nothing.",

@@ -122,12 +122,12 @@ async def answer_authorization(
 ) -> Shown | Returned | Waiting:
     """Grant a request, or say what it needs first; what the client forbade to ask for is an error for it.
 
-    That one goes back at once even to a client that registered itself: it is all that a silent request is for
-    (RFC 9700 §4.11.2).
+    The errors of a silent request go back at once even to a client that registered itself: they are all that it is
+    for (RFC 9700 §4.11.2).
     """
     request, client, issuer = asked.request, asked.client, signer.realm.issuer
     proof = await _find_proof(asked, standing, store=store, signer=signer, pairwise_key=pairwise_key, now=now)
-    if isinstance(proof, OAuthError) and client.self_registered:
+    if isinstance(proof, OAuthError) and client.self_registered and "none" not in request.prompt:
         return Shown(refusal=proof)
     if isinstance(proof, OAuthError):
         return Returned(address=request.address, parameters=error_response(proof, request.address, issuer=issuer))
@@ -153,25 +153,33 @@ async def answer_authorization(
 async def allow(asked: Asked, session: SsoSession, caller: Caller, *, store: Store, now: Instant) -> None:
     """Remember that a person allowed a request, where that may be remembered (SECURITY E2)."""
     request, client = asked.request, asked.client
-    event = AuditEvent(
-        event="consent_given",
-        at=now,
-        actor=f"user:{session.sub}",
-        sub=session.sub,
-        client_id=client.client_id,
-        network=caller.network,
-        country=caller.country,
-        details={"scope": scope_text(request.scope)},
-    )
+    event = _consent_event("consent_given", asked, session, caller, now=now)
     before = await store.consents.find(session.sub, client.client_id, request.address.redirect_uri)
     consent = remember_consent(request, client, before, sub=session.sub, now=now)
     await store.consents.keep(consent, events=[event])
 
 
-def deny(asked: Asked, *, issuer: str) -> Returned:
-    """Tell the client that the person said no."""
+async def deny(
+    asked: Asked, session: SsoSession, caller: Caller, *, store: Store, issuer: str, now: Instant
+) -> Returned:
+    """Tell the client that the person said no. What was allowed before stays allowed."""
+    event = _consent_event("consent_denied", asked, session, caller, now=now)
+    await store.audit.record([event])
     address = asked.request.address
     return Returned(address=address, parameters=error_response(refuse("access_denied"), address, issuer=issuer))
+
+
+def _consent_event(event: str, asked: Asked, session: SsoSession, caller: Caller, *, now: Instant) -> AuditEvent:
+    return AuditEvent(
+        event=event,
+        at=now,
+        actor=f"user:{session.sub}",
+        sub=session.sub,
+        client_id=asked.client.client_id,
+        network=caller.network,
+        country=caller.country,
+        details={"scope": scope_text(asked.request.scope)},
+    )
 
 
 async def _find_proof(

@@ -5,7 +5,7 @@ A request that waits for its person goes on to /login and /consent, and comes ba
 
 from urllib.parse import urlencode
 
-from sealring.protocol.authorization_request import parse_parameters
+from sealring.protocol.authorization_request import LONGEST_REQUEST, Parameters, parse_parameters
 from sealring.protocol.authorization_response import response_location
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant
@@ -70,7 +70,15 @@ async def post_authorize(request: Request, house: House) -> Answer:
     parameters = parse_parameters(request.body)
     if isinstance(parameters, OAuthError):
         return error_page(parameters, house)
-    return redirect(f"{house.issuer}/authorize?{urlencode(parameters, doseq=True)}")
+    return ask_by_get("authorize", parameters, house)
+
+
+def ask_by_get(page: str, parameters: Parameters, house: House) -> Answer:
+    """Send a browser that came by form to the same request by GET, where its cookies come along."""
+    encoded = urlencode(parameters, doseq=True)
+    if len(encoded) > LONGEST_REQUEST:  # a form may say more in as many octets than an address
+        return error_page(refuse("request_too_long"), house)
+    return redirect(f"{house.issuer}/{page}?{encoded}")
 
 
 def show(answer: Shown | Returned, house: House) -> Answer:

@@ -76,7 +76,15 @@ async def post_consent(request: Request, house: House) -> Answer:
     if decision not in _DECISIONS or interaction.question != question.digest:
         return await _page(question, house)
     if decision == "deny":
-        return show(deny(question.asked, issuer=house.issuer), house)
+        denied = await deny(
+            question.asked,
+            question.session,
+            request.caller,
+            store=house.store,
+            issuer=house.issuer,
+            now=house.clock(),
+        )
+        return show(denied, house)
     return await _allow(question, request, house)
 
 
