@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
+import jwt
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page
 
@@ -118,7 +119,10 @@ async def served(installation: "Installation", application: Application) -> Asyn
             secret_digests=(sha256(b"slc_web").digest(),),
             allowed={"orders": frozenset({"orders:read"})},
             code_flow=CodeFlow(redirect_uris=(f"{application.origin}/callback",), id_token_signed_response_alg="ES256"),
-            logout=ClientLogout(post_logout_redirect_uris=(f"{application.origin}/bye",)),
+            logout=ClientLogout(
+                post_logout_redirect_uris=(f"{application.origin}/bye",),
+                frontchannel_logout_uri=f"{application.origin}/front",
+            ),
             pages=ClientPages(policy_uri="https://lamps.example/policy", tos_uri="https://lamps.example/terms"),
             epoch=1,
             created_at=1,
@@ -249,4 +253,28 @@ async def test_the_cookies_of_a_browser_open_nothing_to_a_script(
     kept = {cookie["name"]: cookie for cookie in await context.cookies()}
     assert kept.keys() == {"sealring-sso", "sealring-interaction", "sealring-device"}
     assert all(cookie["httpOnly"] and cookie["sameSite"] == "Lax" for cookie in kept.values())
+    await context.close()
+
+
+async def test_with_the_front_channel_the_applications_page_is_loaded_before_the_browser_goes_on(
+    served: "Installation", application: Application, browser: Browser
+) -> None:
+    await served.stop()
+    served.configure(rest="[logout]\nfront_channel = true")
+    await served.start()
+    assert "front_channel_logout_is_on" in (served.folder / "server.log").read_text()
+    context = await open_context(browser, width=DESK)
+    visit = Visit(served, application, await context.new_page())
+    await visit.ask()
+    await visit.sign_in()
+    await visit.page.click("#consent-allow")
+    told = await tokens(served, application, (await visit.brought())["code"][0])
+    bye = {"id_token_hint": told["id_token"], "post_logout_redirect_uri": f"{application.origin}/bye"}
+    await visit.page.goto(f"{served.issuer}/logout?{urlencode(bye)}")
+    sid = jwt.decode(told["id_token"], options={"verify_signature": False})["sid"]
+    loaded = await asyncio.wait_for(application.brought.get(), 10)
+    assert loaded == ("/front", {"iss": [served.issuer], "sid": [sid]})
+    assert await visit.page.is_visible("#logged-out-continue")
+    assert await asyncio.wait_for(application.brought.get(), 10) == ("/bye", {})
+    assert visit.faults == []
     await context.close()

@@ -84,6 +84,12 @@ class SsoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     absolute_hours: int = 720
 
 
+class LogoutSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How applications hear of a log-out besides the back channel. `front_channel`: by pages of theirs within ours."""
+
+    front_channel: bool = False
+
+
 class PageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the pages look that people see: a name, a logo, and an accent on light paper and on dark."""
 
@@ -161,6 +167,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     password: PasswordSettings = PasswordSettings()
     limits: LimitSettings = LimitSettings()
     sso: SsoSettings = SsoSettings()
+    logout: LogoutSettings = LogoutSettings()
     pages: PageSettings = PageSettings()
     feed: FeedSettings = FeedSettings()
     audit: AuditSettings = AuditSettings()

@@ -25,6 +25,11 @@ def test_a_page_may_call_the_origins_that_it_names() -> None:
     assert policy["script-src"] == ["'self'"]
 
 
+def test_a_page_holds_frames_of_the_sources_that_it_names_alone() -> None:
+    assert policy_of(page_headers(frame_src=["https://a.example"]))["frame-src"] == ["https://a.example"]
+    assert "frame-src" not in policy_of(page_headers())
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

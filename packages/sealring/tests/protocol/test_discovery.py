@@ -68,7 +68,7 @@ def test_loopback_is_this_machine_by_name_or_number() -> None:
 
 
 def test_the_metadata_name_only_what_exists() -> None:
-    metadata = authorization_server_metadata("https://id.example/auth", registration=False)
+    metadata = authorization_server_metadata("https://id.example/auth", registration=False, frontchannel_logout=False)
     assert metadata["issuer"] == "https://id.example/auth"
     assert metadata["jwks_uri"] == "https://id.example/auth/jwks"
     assert metadata["introspection_endpoint"] == "https://id.example/auth/introspect"
@@ -85,7 +85,19 @@ def test_the_metadata_name_only_what_exists() -> None:
     assert metadata["introspection_endpoint_auth_methods_supported"] == ["client_secret_basic"]
 
 
+def metadata_of(*, registration: bool = False, frontchannel_logout: bool = False) -> dict[str, object]:
+    return authorization_server_metadata(
+        "https://id.example", registration=registration, frontchannel_logout=frontchannel_logout
+    )
+
+
 def test_registration_is_named_only_where_it_is_on() -> None:
-    assert "registration_endpoint" not in authorization_server_metadata("https://id.example", registration=False)
-    named = authorization_server_metadata("https://id.example", registration=True)["registration_endpoint"]
-    assert named == "https://id.example/register"
+    assert "registration_endpoint" not in metadata_of()
+    assert metadata_of(registration=True)["registration_endpoint"] == "https://id.example/register"
+
+
+def test_front_channel_log_out_is_named_only_where_it_is_on() -> None:
+    names = {"frontchannel_logout_supported", "frontchannel_logout_session_supported"}
+    assert not names & metadata_of().keys()
+    on = metadata_of(frontchannel_logout=True)
+    assert [on[name] for name in sorted(names)] == [True, True]

@@ -43,6 +43,7 @@ async def registering(
         clock=desk.clock,
         randomness=desk.randomness,
         needs_token=needs_token,
+        frontchannel_logout=False,
         require_pkce=True,
         most_clients=100,
     )

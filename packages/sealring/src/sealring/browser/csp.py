@@ -24,13 +24,13 @@ _PAGE_HEADERS: Final = (
 
 
 def page_headers(
-    *, connect_src: Sequence[Origin] = (), form_action: Sequence[str] = ()
+    *, connect_src: Sequence[Origin] = (), form_action: Sequence[str] = (), frame_src: Sequence[str] = ()
 ) -> tuple[tuple[bytes, bytes], ...]:
     """Give the headers of an HTML page: scripts, styles, images from our own files only, no frame, no cache.
 
     `connect_src`: origins beside our own that its scripts may call (the playground's example API), parsed ones, since
     a space or a semicolon in a text would write policy. `form_action`: where a form's answer may redirect to beside our
-    own pages, sources of registered redirect URIs.
+    own pages, `frame_src`: what the page may hold in frames; both are sources of registered URIs.
     """
     policy = (
         "default-src 'none'",
@@ -39,6 +39,7 @@ def page_headers(
         "font-src 'self'",
         " ".join(("form-action 'self'", *form_action)),
         "frame-ancestors 'none'",
+        *((" ".join(("frame-src", *frame_src)),) if frame_src else ()),
         "img-src 'self'",
         "script-src 'self'",
         "style-src 'self'",

@@ -34,6 +34,11 @@ def describe_code_flow(parser: ArgumentParser) -> None:
         "--post-logout-redirect-uri", action="append", metavar="URI", help="where people may go after log-out; several"
     )
     parser.add_argument("--backchannel-logout-uri", metavar="URL", help="where it hears that a session has ended")
+    parser.add_argument(
+        "--frontchannel-logout-uri",
+        metavar="URL",
+        help="a page of its own that log-out pages load, where logout.front_channel is on; the back channel is surer",
+    )
     parser.add_argument("--client-uri", metavar="URL", help="its home page")
     parser.add_argument("--logo-uri", metavar="URL", help="its logo")
     parser.add_argument("--policy-uri", metavar="URL", help="its privacy policy")
@@ -63,6 +68,7 @@ def code_flow_members(options: Namespace) -> dict[str, Any]:
     logout = {
         "post_logout_redirect_uris": options.post_logout_redirect_uri,
         "backchannel_logout_uri": options.backchannel_logout_uri,
+        "frontchannel_logout_uri": options.frontchannel_logout_uri,
     }
     if getattr(options, "no_redirect_uris", False):
         flow["redirect_uris"] = []
@@ -88,6 +94,7 @@ def code_flow_lines(client: dict[str, Any]) -> list[tuple[str, Any]]:
         ("sector", flow["sector_identifier"]),
         ("after log-out", logout["post_logout_redirect_uris"]),
         ("hears of log-out at", logout["backchannel_logout_uri"]),
+        ("log-out pages load", logout["frontchannel_logout_uri"]),
         *((name, client["pages"][name]) for name in _PAGES if client["pages"][name] is not None),
         *([("registered by", "itself")] if client["self_registered"] else []),
     ]

@@ -104,6 +104,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             pairwise_key=PairwiseKey(unlocked.standing.pairwise),
             sso_policy=sso_policy(settings),
             page_style=_read_style(settings),
+            frontchannel_logout=settings.logout.front_channel,
         )
         desk = _desk_of(house, settings, unlocked=unlocked, terms=terms)
         opened = OpenHouse(
@@ -248,6 +249,7 @@ def _registration_desk(house: House, desk: Desk, settings: Settings) -> Registra
         store=house.store,
         keys=desk.keys,
         outgoing=house.outgoing,
+        frontchannel_logout=house.frontchannel_logout,
         needs_token=settings.registration.mode == "token",
         limit=MemoryRegistrationLimit(per_network=settings.registration.per_network),
         clock=house.clock,

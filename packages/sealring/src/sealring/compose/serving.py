@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from typing import Final
 
 import msgspec
+import structlog
 
 from sealring.admin.control_app import build_control_app
 from sealring.compose.certificate import Certificate
@@ -34,6 +35,11 @@ from sealring.web.app import WebApp, WebPolicy
 from sealring.web.http_server import CannotListen, ConnectionLimits, HttpServer, Listen, ListenUnix
 
 _GRACE_SECONDS: Final = 10
+_FRONT_CHANNEL: Final = (
+    "Browsers that keep cookies out of other sites' frames tell no application so, and nobody hears of it. "
+    "Register back-channel logout URIs, and set logout.front_channel = false."
+)
+_log = structlog.get_logger()
 
 
 async def serve_house(
@@ -78,6 +84,8 @@ async def serve_house(
         stack.callback(checkpointing.cancel)
         if opened.house.halted:
             tell_halt(opened)
+        if opened.house.frontchannel_logout:
+            _log.warning("front_channel_logout_is_on", advice=_FRONT_CHANNEL)
         if announce is not None:
             announce()
         # After the word that programs wait for, which stays the first line.

@@ -12,6 +12,7 @@ from sealring.ports.clock import (
 from sealring.ports.code_flow import (
     AuthorizationCodeStore,
     ConsentStore,
+    EndedSession,
     LogoutNotice,
     LogoutNoticeStore,
     SsoSessionStore,
@@ -83,6 +84,7 @@ __all__ = [
     "ClientStore",
     "Clock",
     "ConsentStore",
+    "EndedSession",
     "FeedGap",
     "FeedHead",
     "FeedPage",

@@ -13,6 +13,13 @@ from sealring.protocol.instant import Instant
 from sealring.protocol.sso_session import SsoProof, SsoSession
 
 
+class EndedSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A client's session that ended with the browser session that it came from."""
+
+    sid: str
+    client_id: str
+
+
 class SsoSessionStore(Protocol):
     """Browser sessions."""
 
@@ -32,8 +39,15 @@ class SsoSessionStore(Protocol):
         """Note that a live one was used."""
         ...
 
-    async def end(self, id: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> int | None:  # noqa: A002 -- the noun
-        """End one with every client session that came from it; return how many lived, None where it had ended."""
+    async def end(
+        self,
+        id: str,  # noqa: A002 -- the noun
+        *,
+        reason: str,
+        now: Instant,
+        events: Sequence[AuditEvent],
+    ) -> tuple[EndedSession, ...] | None:
+        """End one with every client session that came from it; return those that lived, None where it had ended."""
         ...
 
     async def list_live(self, sub: str, *, now: Instant, limit: int) -> tuple[SsoSession, ...]:

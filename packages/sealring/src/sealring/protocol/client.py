@@ -48,6 +48,8 @@ class ClientLogout(msgspec.Struct, frozen=True, kw_only=True):
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool = False
+    frontchannel_logout_uri: str | None = None
+    frontchannel_logout_session_required: bool = False
 
 
 class ClientPages(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,10 +61,15 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True):
     post_logout_redirect_uris: tuple[str, ...] | None = None
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool | None = None
+    frontchannel_logout_uri: str | None = None
+    frontchannel_logout_session_required: bool | None = None
 
 
 _PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "initiate_login_uri", "contacts")
-_LOGOUT: Final = ("post_logout_redirect_uris", "backchannel_logout_uri", "backchannel_logout_session_required")
+_LOGOUT: Final = (
+    *("post_logout_redirect_uris", "backchannel_logout_uri", "backchannel_logout_session_required"),
+    *("frontchannel_logout_uri", "frontchannel_logout_session_required"),
+)
 _FLOW: Final = (
     *("id_token_signed_response_alg", "userinfo_signed_response_alg", "sector_identifier_uri"),
     *("default_max_age", "require_auth_time", "default_acr_values"),
@@ -141,6 +146,8 @@ def client_information(client: Client) -> dict[str, object]:
         **msgspec.structs.asdict(client.pages),
         **msgspec.structs.asdict(client.logout),
     }
+    if client.logout.frontchannel_logout_uri is None:
+        del members["frontchannel_logout_session_required"]
     if flow is not None:
         members |= {name: getattr(flow, name) for name in ("redirect_uris", "application_type", *_FLOW)}
         members["subject_type"] = "public" if flow.sector_identifier is None else "pairwise"

@@ -14,6 +14,7 @@ from sealring.protocol.client import (
     CodeFlow,
     IdTokenAlgorithm,
 )
+from sealring.protocol.frontchannel_logout import frontchannel_uri_problem
 from sealring.protocol.https_target import parse_target
 from sealring.protocol.redirect_uri import redirect_uri_problem
 
@@ -49,6 +50,8 @@ class LogoutChosen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     post_logout_redirect_uris: tuple[str, ...] | None = None
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool | None = None
+    frontchannel_logout_uri: str | None = None
+    frontchannel_logout_session_required: bool | None = None
 
 
 class PagesChosen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,6 +138,10 @@ def _logout_problem(logout: ClientLogout, flow: CodeFlow) -> str | None:
     uri = logout.backchannel_logout_uri
     if uri is not None and parse_target(uri) is None:
         return "A back-channel logout URI is an https address without user name or fragment."
+    if logout.frontchannel_logout_uri is not None:
+        sentence = frontchannel_uri_problem(logout.frontchannel_logout_uri, redirect_uris=flow.redirect_uris)
+        if sentence is not None:
+            return sentence
     return _uris_problem(logout.post_logout_redirect_uris, application_type=flow.application_type)
 
 

@@ -18,6 +18,7 @@ _NEVER_IN_AN_ISSUER = re.compile(r"""[^\x21-\x7e]|[?#@"'<>\\^`{|}]""")
 _CLAIMS_OF_EVERY_LOG_IN = frozenset(
     {"acr", "amr", "at_hash", "aud", "auth_time", "exp", "iat", "iss", "nonce", "sid", "sub"}
 )
+_FRONTCHANNEL_LOGOUT = {"frontchannel_logout_supported": True, "frontchannel_logout_session_supported": True}
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -61,10 +62,10 @@ def is_loopback(issuer: str) -> bool:
     return urlsplit(issuer).hostname in _LOOPBACK_HOSTS
 
 
-def authorization_server_metadata(issuer: str, *, registration: bool) -> dict[str, object]:
+def authorization_server_metadata(issuer: str, *, registration: bool, frontchannel_logout: bool) -> dict[str, object]:
     """Return the metadata document (RFC 8414 §2, OpenID Connect Discovery 1.0 §3): the same at both addresses.
 
-    `registration`: whether clients may register themselves.
+    `registration`: whether clients may register themselves. `frontchannel_logout`: whether log-out pages tell them.
     """
     methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
     return {
@@ -75,6 +76,7 @@ def authorization_server_metadata(issuer: str, *, registration: bool) -> dict[st
         "end_session_endpoint": f"{issuer}/logout",
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
+        **(_FRONTCHANNEL_LOGOUT if frontchannel_logout else {}),
         "jwks_uri": f"{issuer}/jwks",
         "revocation_endpoint": f"{issuer}/revoke",
         "introspection_endpoint": f"{issuer}/introspect",

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from sealring.ports import Signer, Store
+from sealring.ports import EndedSession, Signer, Store
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.authorization_request import Parameters
 from sealring.protocol.caller import Caller
@@ -57,16 +57,21 @@ def needs_confirmation(asked: LogoutAsked, session: SsoSession | None, *, pairwi
 
 async def log_out_browser(
     session: SsoSession | None, hint: IdTokenHint | None, caller: Caller, *, store: Store, now: Instant
-) -> None:
-    """End the browser's session and all that came from it, and the client session that an ID token names."""
+) -> tuple[EndedSession, ...]:
+    """End the browser's session and all that came from it, and the client session that an ID token names.
+
+    Return what ended with the browser's session.
+    """
+    together: tuple[EndedSession, ...] = ()
     if session is not None:
         event = _event(session.sub, caller, now=now, actor=f"user:{session.sub}")
-        await store.sso_sessions.end(session.id, reason="logged_out", now=now, events=[event])
+        together = await store.sso_sessions.end(session.id, reason="logged_out", now=now, events=[event]) or ()
     if hint is not None and hint.sid is not None:
         ended = await store.sessions.find(hint.sid, now=now)
         if ended is not None and ended.client_id == hint.aud:
             event = _event(ended.sub, caller, now=now, actor=f"client:{hint.aud}", sid=hint.sid)
             await store.sessions.end(hint.sid, reason="logged_out", now=now, events=[event])
+    return together
 
 
 def _location(request: LogoutRequest) -> str | None:

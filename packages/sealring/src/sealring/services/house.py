@@ -33,9 +33,9 @@ __all__ = ["House", "StoreUnavailable"]
 class House(msgspec.Struct, frozen=True, kw_only=True):
     """The ports in their places. `activity`: None where ordinary acts are told to nobody.
 
-    `registration`: None where clients do not register themselves. `checked_tokens`: signatures that held, so that a
-    token that is asked about again costs its rows alone. `readiness`: whether this node may serve, which its upkeep
-    keeps.
+    `frontchannel_logout`: whether log-out pages load those of clients. `registration`: None where clients do not
+    register themselves. `checked_tokens`: signatures that held, so that a token that is asked about again costs its
+    rows alone. `readiness`: whether this node may serve, which its upkeep keeps.
     """
 
     issuer: str
@@ -58,6 +58,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     client_keys: ClientKeys
     sso_policy: SsoPolicy
     page_style: PageStyle
+    frontchannel_logout: bool = False
     activity: ActivityStream | None = None
     registration: RegistrationDesk | None = None
 

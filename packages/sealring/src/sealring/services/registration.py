@@ -28,7 +28,7 @@ class RegistrationDesk(msgspec.Struct, frozen=True, kw_only=True):
     """What registration works with, where it is on. `most_clients`: how many may have registered themselves in all.
 
     `needs_token`: whoever registers needs an initial access token. `require_pkce`: of confidential clients too; public
-    ones always use it.
+    ones always use it. `frontchannel_logout`: False where nobody is told so, and what clients say of it is not kept.
     """
 
     store: Store
@@ -38,6 +38,7 @@ class RegistrationDesk(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     randomness: Randomness
     needs_token: bool
+    frontchannel_logout: bool
     require_pkce: bool
     most_clients: int
 
@@ -174,6 +175,10 @@ async def _authenticate(client_id: str, token: str | None, *, store: Store) -> C
 async def _judge(
     metadata: ClientMetadata, client_id: str, *, desk: RegistrationDesk, now: Instant
 ) -> Client | OAuthError:
+    if not desk.frontchannel_logout:
+        metadata = msgspec.structs.replace(
+            metadata, frontchannel_logout_uri=None, frontchannel_logout_session_required=None
+        )
     client = client_of_metadata(metadata, client_id=client_id, require_pkce=desk.require_pkce, now=now)
     if isinstance(client, OAuthError) or client.code_flow is None:
         return client

@@ -101,7 +101,8 @@ async def test_the_end_of_a_browser_session_ends_what_came_from_it_and_tells_the
     await open_session(2, sso_id="sso-1")
     await open_session(3)
     before = (await shop.revocations.head()).number
-    assert await shop.sso_sessions.end("sso-1", reason="logged_out", now=3000, events=[]) == 2
+    ended = await shop.sso_sessions.end("sso-1", reason="logged_out", now=3000, events=[])
+    assert sorted((each.sid, each.client_id) for each in ended or ()) == [("sid-1", "shop"), ("sid-2", "shop")]
     assert await shop.sso_sessions.find(DIGEST, now=3000) is None
     assert await shop.sessions.find("sid-1", now=3000) is None
     assert await shop.sessions.find("sid-3", now=3000) is not None
@@ -110,7 +111,7 @@ async def test_the_end_of_a_browser_session_ends_what_came_from_it_and_tells_the
 
 async def test_a_browser_session_ends_once(shop: Store) -> None:
     await open_sso(shop)
-    assert await shop.sso_sessions.end("sso-1", reason="logged_out", now=3000, events=[]) == 0
+    assert await shop.sso_sessions.end("sso-1", reason="logged_out", now=3000, events=[]) == ()
     assert await shop.sso_sessions.end("sso-1", reason="logged_out", now=3000, events=[]) is None
     assert await shop.sso_sessions.end("nobody", reason="logged_out", now=3000, events=[]) is None
 

@@ -249,3 +249,15 @@ async def test_with_tokens_a_client_needs_one_and_stays_unverified(
         assert event.details == {"initial_access_token": made.seen.id}  # type: ignore[union-attr] # no refusal
         kept = await site.store.initial_access_tokens.list_all()
         assert token not in repr(kept) + repr(made)
+
+
+async def test_a_front_channel_page_is_kept_only_where_log_out_pages_load_it(
+    open_site: Callable[..., AbstractAsyncContextManager[Site]],
+) -> None:
+    page = {"frontchannel_logout_uri": "https://shop.example/bye", "frontchannel_logout_session_required": True}
+    async with open_site(registration={"mode": "open"}) as off:
+        assert not page.keys() & (await register(off, **page)).json().keys()
+    async with open_site(registration={"mode": "open"}, logout={"front_channel": True}) as on:
+        assert page.items() <= (await register(on, **page)).json().items()
+        refused = await register(on, frontchannel_logout_uri="https://evil.example/bye")
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_client_metadata")

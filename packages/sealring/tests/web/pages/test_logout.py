@@ -1,11 +1,17 @@
+import html
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import httpx
+import jwt
 import msgspec
 import pytest
 
 from sealring.protocol.client import ClientLogout
 
+OpenSite = Callable[..., AbstractAsyncContextManager[SimpleNamespace]]
 ISSUER = "http://localhost:8799"
 HOME = "https://app.example/bye"
 
@@ -92,3 +98,74 @@ async def test_a_forged_confirmation_logs_nobody_out(app: SimpleNamespace) -> No
 
 async def test_whoever_is_not_signed_in_is_told_that_it_is_done(app: SimpleNamespace) -> None:
     assert (await app.client().get("/logout")).headers["location"] == f"{ISSUER}/logged-out"
+
+
+@pytest.fixture
+async def front(
+    open_site: Callable[..., AbstractAsyncContextManager[SimpleNamespace]],
+) -> AsyncIterator[SimpleNamespace]:
+    async with open_site(logout={"front_channel": True}) as site:
+        await site.add_app()
+        client = await site.store.clients.find("app")
+        logout = ClientLogout(post_logout_redirect_uris=(HOME,), frontchannel_logout_uri="https://app.example/front")
+        await site.store.clients.replace(msgspec.structs.replace(client, logout=logout), read=client, events=[])
+        yield site
+
+
+async def test_clients_pages_are_loaded_in_frames_before_the_browser_goes_on(front: SimpleNamespace) -> None:
+    document = (await front.http.get("/.well-known/openid-configuration")).json()
+    assert (document["frontchannel_logout_supported"], document["frontchannel_logout_session_supported"]) == (
+        True,
+        True,
+    )
+    browser, hint = await signed_in(front)
+    page = await browser.get(
+        "/logout", params={"id_token_hint": hint, "post_logout_redirect_uri": HOME, "state": "a&b"}
+    )
+    assert page.status_code == 200
+    assert "Max-Age=0" in page.headers["set-cookie"]
+    sid = jwt.decode(hint, options={"verify_signature": False})["sid"]
+    address = f"https://app.example/front?{urlencode({'iss': ISSUER, 'sid': sid})}"
+    assert html.escape(address) in page.text
+    assert f'content="3;url={HOME}?state=a%26b"' in page.text
+    assert f'id="logged-out-continue" href="{HOME}?state=a%26b"' in page.text
+    assert "frame-src https://app.example;" in page.headers["content-security-policy"]
+    assert not await is_signed_in(front, browser)
+
+
+async def test_without_a_place_to_go_on_to_the_page_stays(front: SimpleNamespace) -> None:
+    browser, hint = await signed_in(front)
+    page = await browser.get("/logout", params={"id_token_hint": hint})
+    assert 'id="logged-out"' in page.text
+    assert "<iframe" in page.text
+    assert "refresh" not in page.text
+    again = await browser.get("/logout", params={"id_token_hint": hint})
+    assert again.headers["location"] == f"{ISSUER}/logged-out"
+
+
+async def test_where_it_is_off_a_clients_page_is_never_loaded(app: SimpleNamespace) -> None:
+    client = await app.store.clients.find("app")
+    logout = ClientLogout(frontchannel_logout_uri="https://app.example/front")
+    await app.store.clients.replace(msgspec.structs.replace(client, logout=logout), read=client, events=[])
+    browser, hint = await signed_in(app)
+    answer = await browser.get("/logout", params={"id_token_hint": hint})
+    assert answer.headers["location"] == f"{ISSUER}/logged-out"
+
+
+async def test_a_client_that_registered_itself_is_named_by_where_it_leads(app: SimpleNamespace) -> None:
+    client = await app.store.clients.find("app")
+    own = msgspec.structs.replace(client, self_registered=True, name="Your bank")
+    await app.store.clients.replace(own, read=client, events=[])
+    browser, _ = await signed_in(app)
+    page = await browser.get("/logout", params={"client_id": "app"})
+    assert "app.example" in page.text
+    assert "not verified" in page.text
+    assert "Your bank" not in page.text
+
+
+async def test_a_form_that_is_too_long_as_an_address_is_refused_by_a_page(app: SimpleNamespace) -> None:
+    for page in ("/logout", "/authorize"):
+        answer = await app.client().post(
+            page, content="state=" + "!" * 4000, headers={"content-type": "application/x-www-form-urlencoded"}
+        )
+        assert (answer.status_code, "request_too_long" in answer.text) == (400, True)

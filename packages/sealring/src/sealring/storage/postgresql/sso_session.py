@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sealring.ports import EndedSession
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
 from sealring.protocol.sso_session import SsoProof, SsoSession
@@ -58,22 +59,29 @@ class PostgresqlSsoSessions:
 
         await self._database.act(act, key=id)
 
-    async def end(self, id: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> int | None:  # noqa: A002 -- the noun
+    async def end(
+        self,
+        id: str,  # noqa: A002 -- the noun
+        *,
+        reason: str,
+        now: Instant,
+        events: Sequence[AuditEvent],
+    ) -> tuple[EndedSession, ...] | None:
         """End one with every client session that came from it."""
         values = {"id": id, "sso_id": id, "reason": reason, "now": now}
 
-        async def act(transaction: Transaction, journal: Journal) -> int | None:
+        async def act(transaction: Transaction, journal: Journal) -> tuple[EndedSession, ...] | None:
             if await transaction.one(sql.END_SSO_SESSION, values) is None:
                 return None
             # Whoever was redeeming a code of it is done: the row was held until then.
             await transaction.one(session_sql.LOCK_SESSIONS_OF_SSO, values)
             ended = await transaction.all(session_sql.END_SESSIONS_OF_SSO, values)
-            journal.revoke(revocation_of_session(str(sid), str(resources), now=now) for sid, resources in ended)
+            journal.revoke(revocation_of_session(str(sid), str(resources), now=now) for sid, resources, _ in ended)
             journal.record(events)
-            return len(ended)
+            return tuple(EndedSession(sid=sid, client_id=client_id) for sid, _, client_id in ended)
 
-        count: int | None = await self._database.act(act, key=id)
-        return count
+        ended: tuple[EndedSession, ...] | None = await self._database.act(act, key=id)
+        return ended
 
     async def list_live(self, sub: str, *, now: Instant, limit: int) -> tuple[SsoSession, ...]:
         """List the live ones of a person, newest first."""

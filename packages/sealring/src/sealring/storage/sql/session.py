@@ -141,7 +141,7 @@ END_SESSION = _END + " sid = :sid AND ended_at IS NULL AND" + _STANDS + " RETURN
 END_SESSIONS_OF_SUBJECT = _END + " sub = :sub AND sid IS DISTINCT FROM :kept AND" + _LIVES + " RETURNING sid"
 END_SESSIONS_OF_CLIENT = _END + " client_id = :client_id AND" + _LIVES + " RETURNING sid"
 _STANDING = " AND ended_at IS NULL AND" + _STANDS + " RETURNING sid, resources"
-END_SESSIONS_OF_SSO = _END + " sso_id = :sso_id" + _STANDING
+END_SESSIONS_OF_SSO = _END + " sso_id = :sso_id" + _STANDING + ", client_id"
 END_SESSIONS_OF_CONSENT = _END + " sub = :sub AND client_id = :client_id" + _STANDING
 END_SESSIONS_OF_MAC_KEY = _END + " mac_key_id = :mac_key_id AND" + _LIVES + " RETURNING sid, resources"
 # PostgreSQL: whoever ends several sessions takes them in the order in which batches do.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import apsw
 
+from sealring.ports import EndedSession
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.instant import Instant
 from sealring.protocol.sso_session import SsoProof, SsoSession
@@ -59,20 +60,27 @@ class SqliteSsoSessions:
 
         await self._database.act(act, key=id)
 
-    async def end(self, id: str, *, reason: str, now: Instant, events: Sequence[AuditEvent]) -> int | None:  # noqa: A002 -- the noun
+    async def end(
+        self,
+        id: str,  # noqa: A002 -- the noun
+        *,
+        reason: str,
+        now: Instant,
+        events: Sequence[AuditEvent],
+    ) -> tuple[EndedSession, ...] | None:
         """End one with every client session that came from it."""
         values = {"id": id, "sso_id": id, "reason": reason, "now": now}
 
-        def act(connection: apsw.Connection, journal: Journal) -> int | None:
+        def act(connection: apsw.Connection, journal: Journal) -> tuple[EndedSession, ...] | None:
             if connection.execute(sql.END_SSO_SESSION, values).get is None:
                 return None
             ended = connection.execute(session_sql.END_SESSIONS_OF_SSO, values).fetchall()
-            journal.revoke(revocation_of_session(str(sid), str(resources), now=now) for sid, resources in ended)
+            journal.revoke(revocation_of_session(str(sid), str(resources), now=now) for sid, resources, _ in ended)
             journal.record(events)
-            return len(ended)
+            return tuple(EndedSession(sid=str(sid), client_id=str(client_id)) for sid, _, client_id in ended)
 
-        count: int | None = await self._database.act(act, key=id)
-        return count
+        ended: tuple[EndedSession, ...] | None = await self._database.act(act, key=id)
+        return ended
 
     async def list_live(self, sub: str, *, now: Instant, limit: int) -> tuple[SsoSession, ...]:
         """List the live ones of a person, newest first."""

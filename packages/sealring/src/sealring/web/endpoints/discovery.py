@@ -25,7 +25,11 @@ async def get_feed_jwks(request: Request, house: House) -> Answer:
 async def get_authorization_server(request: Request, house: House) -> Answer:
     """Give the authorization server metadata (RFC 8414 §3)."""
     document = msgspec.json.encode(
-        authorization_server_metadata(house.issuer, registration=house.registration is not None)
+        authorization_server_metadata(
+            house.issuer,
+            registration=house.registration is not None,
+            frontchannel_logout=house.frontchannel_logout,
+        )
     )
     return _kept(request, document, media_type=b"application/json")
 

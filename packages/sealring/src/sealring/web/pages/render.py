@@ -37,9 +37,10 @@ def render_page(
     status: int = 200,
     connect_src: Sequence[Origin] = (),
     form_action: Sequence[str] = (),
+    frame_src: Sequence[str] = (),
     headers: Headers = (),
 ) -> Answer:
-    """Render a template into an answer. `form_action`: as in `page_headers`."""
+    """Render a template into an answer. `form_action`, `frame_src`: as in `page_headers`."""
     body = environment.get_template(template).render(values).encode()
-    page = page_headers(connect_src=connect_src, form_action=form_action)
+    page = page_headers(connect_src=connect_src, form_action=form_action, frame_src=frame_src)
     return Answer(status=status, headers=((b"content-type", b"text/html; charset=utf-8"), *page, *headers), body=body)
