@@ -123,7 +123,11 @@ async def served(installation: "Installation", application: Application) -> Asyn
                 post_logout_redirect_uris=(f"{application.origin}/bye",),
                 frontchannel_logout_uri=f"{application.origin}/front",
             ),
-            pages=ClientPages(policy_uri="https://lamps.example/policy", tos_uri="https://lamps.example/terms"),
+            pages=ClientPages(
+                policy_uri="https://lamps.example/policy",
+                tos_uri="https://lamps.example/terms",
+                initiate_login_uri=f"{application.origin}/start",
+            ),
             epoch=1,
             created_at=1,
         )
@@ -276,5 +280,30 @@ async def test_with_the_front_channel_the_applications_page_is_loaded_before_the
     assert loaded == ("/front", {"iss": [served.issuer], "sid": [sid]})
     assert await visit.page.is_visible("#logged-out-continue")
     assert await asyncio.wait_for(application.brought.get(), 10) == ("/bye", {})
+    assert visit.faults == []
+    await context.close()
+
+
+async def test_an_account_is_chosen_by_one_press_and_a_log_in_begins_from_the_account_page(
+    served: "Installation", application: Application, browser: Browser
+) -> None:
+    context = await open_context(browser, width=PHONE)
+    visit = Visit(served, application, await context.new_page())
+    await visit.ask()
+    await visit.sign_in()
+    await visit.page.click("#consent-allow")
+    await visit.brought()
+    await asyncio.sleep(0.01)
+    await visit.ask(prompt="select_account")
+    await visit.fits()
+    await visit.page.focus("#login-continue")
+    await visit.page.keyboard.press("Enter")
+    assert "code" in await visit.brought()
+
+    await visit.page.goto(f"{served.issuer}/account")
+    await visit.fits()
+    await visit.page.click("#account-applications a")
+    path, parameters = await asyncio.wait_for(application.brought.get(), 10)
+    assert (path, parameters) == ("/start", {"iss": [served.issuer]})
     assert visit.faults == []
     await context.close()

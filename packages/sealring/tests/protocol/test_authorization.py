@@ -102,6 +102,13 @@ def test_a_log_in_that_is_demanded_must_have_been_made_for_this_request(word: st
     assert decide(prompt(word, "consent"), began_at=SESSION.auth_time) == AskConsent()
 
 
+def test_an_account_is_chosen_by_a_log_in_or_by_going_on_with_this_one() -> None:
+    assert decide(prompt("select_account"), chosen=True) == Grant(scope=ASKED)
+    assert decide(prompt("select_account", "login"), chosen=True) == LogInFirst()
+    assert decide(prompt("select_account") | {"max_age": 1}, chosen=True) == LogInFirst()
+    assert decide(prompt("select_account"), chosen=True, hinted="u2") == LogInFirst()
+
+
 @pytest.mark.parametrize(
     ("max_age", "outcome"),
     [
@@ -195,6 +202,7 @@ PROOFS = st.builds(
     consent=st.none() | SCOPES.map(lambda scope: msgspec.structs.replace(CONSENT, scope=scope)),
     began_at=st.none() | st.integers(0, 200_000).map(lambda age: NOW - age),
     allowed=st.booleans(),
+    chosen=st.booleans(),
 )
 
 
@@ -211,7 +219,8 @@ def test_nothing_is_granted_without_its_proof_and_nobody_asked_against_the_clien
         assert proof.session is not None
         assert proof.hinted in {None, proof.known_as}
         fresh = proof.began_at is not None and proof.session.auth_time >= proof.began_at
-        assert fresh or not words & {"login", "select_account"}
+        assert fresh or "login" not in words
+        assert fresh or proof.chosen or "select_account" not in words
         assert fresh or max_age is None or NOW - proof.session.auth_time <= max_age * 1000
     if isinstance(outcome, Grant):
         assert outcome.scope <= scope

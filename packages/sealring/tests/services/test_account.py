@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from sealring.protocol.caller import Caller
+from sealring.protocol.client import ClientPages
 from sealring.protocol.consent import Consent
 from sealring.protocol.errors import OAuthError
 from sealring.protocol.secret import Secret
@@ -17,6 +18,7 @@ from sealring.services.account import (
     withdraw_consent,
 )
 
+ISSUER = "http://localhost:8799"
 CALLER = Caller(network="192.0.2.0/24", user_agent="Firefox")
 PASSWORD = "correct horse battery staple"
 NEW = "five other words nobody guesses"
@@ -52,7 +54,7 @@ async def change(app: SimpleNamespace, current: str = PASSWORD, new: str = NEW) 
 
 async def test_people_see_their_browsers_sessions_and_consents(app: SimpleNamespace) -> None:
     body = (await app.redeem_code(await app.issue_code())).json()
-    seen = await see_account(await session(app), store=app.store, now=app.now)
+    seen = await see_account(await session(app), store=app.store, issuer=ISSUER, now=app.now)
     assert seen is not None
     assert [each.id for each in seen.browsers] == ["sso-1"]
     assert [(each.sid, each.sso_id) for each in seen.sessions] == [(body["sid"], "sso-1")]
@@ -114,3 +116,30 @@ async def test_a_refused_change_changes_nothing(app: SimpleNamespace, current: s
     assert isinstance(refused, OAuthError)
     assert refused.code == code
     assert await session(app)
+
+
+@pytest.mark.parametrize(
+    ("self_registered", "used", "names"),
+    [(False, False, ["App"]), (False, True, ["App"]), (True, False, []), (True, True, ["app.example (not verified)"])],
+)
+async def test_a_log_in_begins_at_the_operators_applications_and_at_those_that_were_used(
+    app: SimpleNamespace, *, self_registered: bool, used: bool, names: list[str]
+) -> None:
+    if used:
+        await app.redeem_code(await app.issue_code())
+    else:
+        await app.issue_code()
+    client = await app.store.clients.find("app")
+    pages = ClientPages(initiate_login_uri="https://app.example/start?a=b")
+    changed = msgspec.structs.replace(client, pages=pages, self_registered=self_registered)
+    assert await app.store.clients.replace(changed, read=client, events=[])
+    seen = await see_account(await session(app), store=app.store, issuer=ISSUER, now=app.now)
+    assert seen is not None
+    assert [each.name for each in seen.applications] == names
+    address = "https://app.example/start?a=b&iss=http%3A%2F%2Flocalhost%3A8799"
+    assert all(each.address == address for each in seen.applications)
+    assert list(seen.client_names.values()) == (names if used else [])
+    await app.store.clients.set_disabled("app", disabled=True, now=app.now, events=[])
+    after = await see_account(await session(app), store=app.store, issuer=ISSUER, now=app.now)
+    assert after is not None
+    assert after.applications == ()

@@ -46,7 +46,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What the browser has proven. `session`: None where nobody is signed in. `known_as`: its person to this client.
 
     `hinted`: whom the client's `id_token_hint` names. `began_at`: when this request first reached us, where the person
-    has been sent to sign in since. `allowed`: the person has just said yes.
+    has been sent to sign in since. `allowed`: the person has just said yes. `chosen`: they chose this session.
     """
 
     session: SsoSession | None
@@ -55,6 +55,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     consent: Consent | None = None
     began_at: Instant | None = None
     allowed: bool = False
+    chosen: bool = False
 
 
 def decide_authorization(
@@ -86,7 +87,7 @@ def _needs_log_in(
         return True
     if _is_fresh(proof):
         return False
-    if not request.prompt.isdisjoint({"login", "select_account"}):
+    if "login" in request.prompt or ("select_account" in request.prompt and not proof.chosen):
         return True
     max_age = request.max_age
     if max_age is None and client.code_flow is not None:

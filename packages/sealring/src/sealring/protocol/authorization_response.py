@@ -1,9 +1,8 @@
 """Authorization responses: what goes back to a client's redirect URI, errors included (RFC 6749 §4.1.2, RFC 9207)."""
 
-from urllib.parse import urlencode
-
 from sealring.protocol.authorization_request import ReturnAddress
 from sealring.protocol.errors import OAuthError
+from sealring.protocol.redirect_uri import add_parameters
 from sealring.protocol.secret import Secret
 
 
@@ -20,8 +19,7 @@ def error_response(refusal: OAuthError, address: ReturnAddress, *, issuer: str) 
 
 def response_location(address: ReturnAddress, parameters: dict[str, str]) -> str:
     """Write the address of a response by query; what the redirect URI's own query has stays as it is."""
-    uri = address.redirect_uri
-    return uri + ("&" if "?" in uri else "?") + urlencode(parameters)
+    return add_parameters(address.redirect_uri, parameters)
 
 
 def _with_state(parameters: dict[str, str], address: ReturnAddress) -> dict[str, str]:

@@ -5,9 +5,9 @@ It tells a client only where the browser sends cookies into a frame of another s
 
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from sealring.protocol.redirect_uri import redirect_uri_problem
+from sealring.protocol.redirect_uri import add_parameters, redirect_uri_problem
 
 _WEB: Final = ("https://", "http://")
 
@@ -23,7 +23,7 @@ def frontchannel_uri_problem(uri: str, *, redirect_uris: Iterable[str]) -> str |
 
 def frontchannel_address(uri: str, *, issuer: str, sid: str) -> str:
     """Write what a frame loads: the client's page, told whose session ended (§3)."""
-    return uri + ("&" if "?" in uri else "?") + urlencode({"iss": issuer, "sid": sid})
+    return add_parameters(uri, {"iss": issuer, "sid": sid})
 
 
 def frame_source(uri: str) -> str:

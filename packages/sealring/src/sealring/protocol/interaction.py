@@ -25,13 +25,20 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     """`query`: the authorization request, encoded as it came; empty where somebody wants to see the account page.
 
     `browser`: SHA-256 of the browser's interaction cookie, base64url. `question`: of what a page asked and whom, None
-    where nothing was asked yet: an answer counts for that person and that question alone.
+    where nothing was asked yet: an answer counts for that person and that question alone. `account`: of the session
+    with which the person chose to go on, None where they chose none.
     """
 
     query: str
     began_at: Instant
     browser: str
     question: str | None = None
+    account: str | None = None
+
+
+def account_digest(sso_id: str) -> str:
+    """Name a browser session in an interaction without giving its id away."""
+    return urlsafe_b64encode(sha256(b"account " + sso_id.encode()).digest()).rstrip(b"=").decode()
 
 
 def browser_digest(cookie: str) -> str:

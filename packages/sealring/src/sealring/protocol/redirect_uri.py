@@ -1,9 +1,9 @@
 """Redirect URIs: what may be registered, and which request's is the registered one (RFC 9700 §2.1, RFC 8252 §7)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from sealring.protocol.client import ApplicationType
 
@@ -78,6 +78,11 @@ def redirect_host(uri: str) -> str:
     """Name the host, or the scheme where there is none, by which a person may know where a URI leads."""
     parts = urlsplit(uri)
     return parts.netloc or parts.scheme
+
+
+def add_parameters(uri: str, parameters: Mapping[str, str]) -> str:
+    """Write parameters behind a registered URI; what its own query has stays as it is."""
+    return uri + ("&" if "?" in uri else "?") + urlencode(parameters)
 
 
 def redirect_source(uri: str) -> str:

@@ -1,6 +1,7 @@
 """The account page's acts: see where one is signed in, end it, take consents back, change the password."""
 
 from base64 import urlsafe_b64encode
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import sha256
 from typing import Final
 
@@ -10,9 +11,11 @@ from sealring.credentials.password_policy import PasswordPolicy
 from sealring.ports import PasswordHashing, Randomness, Session, SignInLimit, Store
 from sealring.protocol.audit_event import AuditEvent
 from sealring.protocol.caller import Caller
+from sealring.protocol.client import Client
 from sealring.protocol.consent import Consent
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.instant import Instant, later
+from sealring.protocol.redirect_uri import add_parameters, redirect_host
 from sealring.protocol.secret import Secret, make_secret
 from sealring.protocol.sso_session import PASSWORD_ACR, SsoPolicy, SsoProof, SsoSession
 from sealring.protocol.user import User
@@ -22,10 +25,18 @@ from sealring.services.user import hash_new_password
 _MOST: Final = 100
 
 
+class Application(msgspec.Struct, frozen=True, kw_only=True):
+    """A client that begins a log-in when it is asked to. `address`: where, told by whom (OpenID Connect Core §4)."""
+
+    name: str
+    address: str
+
+
 class AccountSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A person's own account: the browsers in which they are signed in, their clients' sessions, what they allowed.
 
-    `client_names`: by client id, of clients that still exist.
+    `client_names`: by client id, of clients that still exist. `applications`: where log-ins can begin, the operator's
+    and those that the person used.
     """
 
     user: User
@@ -33,6 +44,7 @@ class AccountSeen(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[Session, ...]
     consents: tuple[Consent, ...]
     client_names: dict[str, str]
+    applications: tuple[Application, ...]
 
 
 class PasswordChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,25 +54,38 @@ class PasswordChange(msgspec.Struct, frozen=True, kw_only=True):
     new_password: Secret
 
 
-async def see_account(session: SsoSession, *, store: Store, now: Instant) -> AccountSeen | None:
+async def see_account(session: SsoSession, *, store: Store, issuer: str, now: Instant) -> AccountSeen | None:
     """Read the account of whoever is signed in; None where it is gone."""
     user = await store.users.find(session.sub)
     if user is None:
         return None
     sessions = await store.sessions.list_live(sub=session.sub, now=now, limit=_MOST)
     consents = await store.consents.list_of(session.sub)
-    names: dict[str, str] = {}
-    for client_id in {each.client_id for each in sessions} | {each.client_id for each in consents}:
-        client = await store.clients.find(client_id)
-        if client is not None:
-            names[client_id] = client.name
+    used = {each.client_id for each in sessions} | {each.client_id for each in consents}
+    clients = await store.clients.list_all()
     return AccountSeen(
         user=user,
         browsers=await store.sso_sessions.list_live(session.sub, now=now, limit=_MOST),
         sessions=sessions,
         consents=consents,
-        client_names=names,
+        client_names={each.client_id: _shown_name(each) for each in clients if each.client_id in used},
+        applications=tuple(_applications(clients, used=used, issuer=issuer)),
     )
+
+
+def _applications(clients: Iterable[Client], *, used: Collection[str], issuer: str) -> Iterator[Application]:
+    for client in clients:
+        uri = client.pages.initiate_login_uri
+        known = not client.self_registered or client.client_id in used
+        if uri is not None and known and client.disabled_at is None:
+            yield Application(name=_shown_name(client), address=add_parameters(uri, {"iss": issuer}))
+
+
+def _shown_name(client: Client) -> str:
+    """Name a client; one that registered itself is known by where it leads alone (SECURITY E3)."""
+    if not client.self_registered or client.code_flow is None:
+        return client.name
+    return f"{redirect_host(client.code_flow.redirect_uris[0])} (not verified)"
 
 
 def browser_name(session: SsoSession) -> str:

@@ -75,11 +75,12 @@ AuthorizationAnswer = Shown | Returned | Waiting
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the browser that asks. `began_at`, `allowed`: as in `Proof`."""
+    """What is known of the browser that asks. `began_at`, `allowed`, `chosen`: as in `Proof`."""
 
     session: SsoSession | None
     began_at: Instant | None = None
     allowed: bool = False
+    chosen: bool = False
 
 
 async def find_authorization_request(encoded: bytes, *, store: Store, issuer: str) -> Asked | Shown | Returned:
@@ -204,6 +205,7 @@ async def _find_proof(
         consent=consent,
         began_at=standing.began_at,
         allowed=standing.allowed,
+        chosen=standing.chosen,
     )
 
 

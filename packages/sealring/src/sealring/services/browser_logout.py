@@ -1,7 +1,5 @@
 """Logging a browser out, for a client or for the person: its session ends with every client's (SECURITY E7)."""
 
-from urllib.parse import urlencode
-
 import msgspec
 
 from sealring.ports import EndedSession, Signer, Store
@@ -17,6 +15,7 @@ from sealring.protocol.logout_request import (
     parse_logout_request,
     refuse_logout_redirect,
 )
+from sealring.protocol.redirect_uri import add_parameters
 from sealring.protocol.sso_session import SsoSession
 from sealring.protocol.subject_identifier import PairwiseKey, subject_identifier
 from sealring.services.id_token import IdTokenHint, read_id_token_hint
@@ -78,7 +77,7 @@ def _location(request: LogoutRequest) -> str | None:
     uri = request.post_logout_redirect_uri
     if uri is None or request.state is None:
         return uri
-    return uri + ("&" if "?" in uri else "?") + urlencode({"state": request.state})
+    return add_parameters(uri, {"state": request.state})
 
 
 def _event(sub: str, caller: Caller, *, now: Instant, actor: str, sid: str | None = None) -> AuditEvent:

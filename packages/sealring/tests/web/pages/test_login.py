@@ -159,3 +159,62 @@ async def test_cookies_over_tls_are_bound_to_the_host(open_site: Callable[..., A
         for cookie in kept:
             assert "; Path=/; HttpOnly; SameSite=Lax; Secure" in cookie
             assert "domain" not in cookie.lower()
+
+
+async def test_whoever_is_signed_in_goes_on_without_a_password_where_an_account_is_to_be_chosen(
+    site: SimpleNamespace, person: SimpleNamespace
+) -> None:
+    await person.arrive()
+    site.pass_time(10)
+    page = await person.authorize(prompt="select_account")
+    assert 'id="login-continue"' in page.text
+    assert "Continue as ada" in page.text
+    await person.submit("/login", act="continue")
+    assert "code" in person.told()
+    await person.authorize(prompt="select_account consent")
+    await person.submit("/login", act="continue")
+    await person.decide()
+    assert "code" in person.told()
+
+
+async def test_another_account_is_chosen_by_its_password(person: SimpleNamespace) -> None:
+    await person.arrive()
+    await person.authorize(prompt="select_account")
+    await person.sign_in("bob")
+    await person.decide()
+    assert "code" in person.told()
+    assert "bob" in (await person.open("/account")).text
+
+
+@pytest.mark.parametrize("prompt", ["login", "login select_account", None])
+async def test_to_go_on_is_offered_and_taken_only_where_a_choice_is_all_that_is_asked(
+    site: SimpleNamespace, person: SimpleNamespace, prompt: str | None
+) -> None:
+    await person.arrive()
+    site.pass_time(10)
+    page = await person.authorize(prompt=prompt, max_age=None if prompt else "0")
+    assert 'id="login-continue"' not in page.text
+    again = await person.submit("/login", act="continue")
+    assert 'id="login-page"' in again.text
+
+
+async def test_a_choice_is_of_one_session(person: SimpleNamespace) -> None:
+    await person.arrive()
+    chosen = await person.authorize(prompt="select_account consent")
+    await person.submit("/login", act="continue")
+    interaction = re.search(r'name="interaction" value="([^"]+)"', person.page.text)
+    assert interaction
+    person.page = chosen
+    await person.sign_in("bob")
+    page = await person.open(f"/authorize?interaction={interaction[1]}")
+    # Bob is signed in since this request began; he, too, is asked.
+    assert "bob" in page.text
+
+
+async def test_nobody_signed_in_chooses_by_signing_in(person: SimpleNamespace) -> None:
+    page = await person.authorize(prompt="select_account")
+    assert 'id="login-continue"' not in page.text
+    again = await person.submit("/login", act="continue")
+    assert 'id="login-page"' in again.text
+    await person.sign_in()
+    assert 'id="consent-page"' in person.page.text

@@ -101,7 +101,7 @@ async def _change_password(
 
 
 async def _page(session: SsoSession, browser: Browser, house: House, *, refusal: OAuthError | None = None) -> Answer:
-    account = await see_account(session, store=house.store, now=house.clock())
+    account = await see_account(session, store=house.store, issuer=house.issuer, now=house.clock())
     if account is None:
         return error_page(refuse("unknown_user"), house)
     text, kept = begin_interaction("", browser, house)
@@ -123,6 +123,7 @@ def _shown(account: AccountSeen, current: SsoSession) -> dict[str, object]:
             }
             for each in account.sessions
         ],
+        "applications": account.applications,
         "consents": [
             {"client_id": each.client_id, "client": _client(each.client_id, account), "scope": sorted(each.scope)}
             for each in account.consents

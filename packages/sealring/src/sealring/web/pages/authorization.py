@@ -5,10 +5,11 @@ A request that waits for its person goes on to /login and /consent, and comes ba
 
 from urllib.parse import urlencode
 
+import msgspec
+
 from sealring.protocol.authorization_request import LONGEST_REQUEST, Parameters, parse_parameters
 from sealring.protocol.authorization_response import response_location
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.instant import Instant
 from sealring.protocol.redirect_uri import redirect_source
 from sealring.services.authorization import (
     Asked,
@@ -22,8 +23,8 @@ from sealring.services.authorization import (
 from sealring.services.house import House
 from sealring.web.exchange import Answer, Headers, Request
 from sealring.web.form import is_form
-from sealring.web.pages.browser import Browser, find_session, read_browser
-from sealring.web.pages.interaction import begin_interaction, find_interaction
+from sealring.web.pages.browser import find_session, read_browser
+from sealring.web.pages.interaction import begin_interaction, carry, find_interaction, has_chosen
 from sealring.web.pages.oauth_error import error_page
 from sealring.web.pages.render import PAGES, page_values, render_page
 
@@ -44,8 +45,10 @@ async def get_authorize(request: Request, house: House) -> Answer:
         return show(asked, house)
     now = house.clock()
     session = await find_session(browser, house)
-    began_at = None if interaction is None else interaction.began_at
-    standing = Standing(session=session, began_at=began_at)
+    standing = Standing(session=session)
+    if interaction is not None:
+        chosen = has_chosen(interaction, session)
+        standing = Standing(session=session, began_at=interaction.began_at, chosen=chosen)
     answer = await answer_authorization(
         asked,
         standing,
@@ -57,7 +60,11 @@ async def get_authorize(request: Request, house: House) -> Answer:
     )
     if not isinstance(answer, Waiting):
         return show(answer, house)
-    return _wait(answer, encoded, browser, house, began_at=began_at)
+    if interaction is not None:  # it goes on as what it began as, or no log-in would ever be new enough
+        onward = carry(msgspec.structs.replace(interaction, question=None), house)
+        return redirect(f"{house.issuer}/{answer.step}?interaction={onward}")
+    text, kept = begin_interaction(encoded.decode("latin-1"), browser, house)
+    return redirect(f"{house.issuer}/{answer.step}?interaction={text}", headers=kept)
 
 
 async def post_authorize(request: Request, house: House) -> Answer:
@@ -96,8 +103,3 @@ def redirect(location: str, *, headers: Headers = ()) -> Answer:
     """Send the browser on by GET; what stands in the address is told to nobody as Referer."""
     told = ((b"location", location.encode("ascii")), (b"cache-control", b"no-store"))
     return Answer(status=303, headers=(*told, (b"referrer-policy", b"no-referrer"), *headers), body=b"")
-
-
-def _wait(waiting: Waiting, encoded: bytes, browser: Browser, house: House, *, began_at: Instant | None) -> Answer:
-    text, kept = begin_interaction(encoded.decode("latin-1"), browser, house, began_at=began_at)
-    return redirect(f"{house.issuer}/{waiting.step}?interaction={text}", headers=kept)

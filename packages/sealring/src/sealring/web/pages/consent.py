@@ -27,7 +27,7 @@ from sealring.web.form import read_form
 from sealring.web.pages.authorization import redirect, show
 from sealring.web.pages.browser import Browser, find_session, read_browser, refuse_foreign_form
 from sealring.web.pages.client_card import client_card
-from sealring.web.pages.interaction import carry, find_interaction, take_interaction
+from sealring.web.pages.interaction import carry, find_interaction, has_chosen, take_interaction
 from sealring.web.pages.oauth_error import error_page
 from sealring.web.pages.render import PAGES, page_values, render_page
 
@@ -92,7 +92,12 @@ async def _allow(question: _Question, request: Request, house: House) -> Answer:
     now = house.clock()
     answer = await answer_authorization(
         question.asked,
-        Standing(session=question.session, began_at=question.interaction.began_at, allowed=True),
+        Standing(
+            session=question.session,
+            began_at=question.interaction.began_at,
+            allowed=True,
+            chosen=has_chosen(question.interaction, question.session),
+        ),
         store=house.store,
         signer=house.signer,
         pairwise_key=house.pairwise_key,

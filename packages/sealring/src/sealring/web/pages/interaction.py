@@ -1,25 +1,25 @@
 """Requests that wait while a person does something: begun, taken back and carried on by our pages."""
 
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.instant import Instant
-from sealring.protocol.interaction import Interaction, browser_digest, read_interaction, write_interaction
+from sealring.protocol.interaction import (
+    Interaction,
+    account_digest,
+    browser_digest,
+    read_interaction,
+    write_interaction,
+)
 from sealring.protocol.secret import make_secret
+from sealring.protocol.sso_session import SsoSession
 from sealring.services.house import House
 from sealring.web.exchange import Headers
 from sealring.web.pages.browser import Browser
 
 
-def begin_interaction(
-    query: str, browser: Browser, house: House, *, began_at: Instant | None = None
-) -> tuple[str, Headers]:
-    """Write an interaction for this browser, and the header that gives it a cookie to be bound to, where it has none.
-
-    `began_at`: of one that goes on, or no log-in would ever be new enough; None begins now.
-    """
+def begin_interaction(query: str, browser: Browser, house: House) -> tuple[str, Headers]:
+    """Write an interaction for this browser, and the header that gives it a cookie to be bound to where it has none."""
     cookie = browser.interaction or make_secret(randomness=house.randomness).reveal()
     kept = () if browser.interaction is not None else browser.keep("interaction", cookie)
-    began = house.clock() if began_at is None else began_at
-    return carry(Interaction(query=query, began_at=began, browser=browser_digest(cookie)), house), kept
+    return carry(Interaction(query=query, began_at=house.clock(), browser=browser_digest(cookie)), house), kept
 
 
 def carry(interaction: Interaction, house: House) -> str:
@@ -32,6 +32,11 @@ def take_interaction(text: str | None, browser: Browser, house: House) -> Intera
     keys = house.signer.interaction_keys()
     interaction = read_interaction(text, cookie=browser.interaction, keys=keys, now=house.clock())
     return refuse("interaction_expired") if interaction is None else interaction
+
+
+def has_chosen(interaction: Interaction, session: SsoSession | None) -> bool:
+    """Say whether the person chose to go on as whoever is signed in."""
+    return session is not None and interaction.account == account_digest(session.id)
 
 
 def find_interaction(query: bytes, browser: Browser, house: House) -> Interaction | OAuthError | None:

@@ -1,10 +1,13 @@
 """`/login`: a person signs in in this browser, for the client that sent them or to see their own account."""
 
+import msgspec
+
 from sealring.protocol.authorization_request import find_client_id, parse_parameters
 from sealring.protocol.errors import OAuthError, refuse
-from sealring.protocol.interaction import Interaction
+from sealring.protocol.interaction import Interaction, account_digest
 from sealring.protocol.redirect_uri import redirect_source
 from sealring.protocol.secret import Secret
+from sealring.protocol.sso_session import SsoSession
 from sealring.services.authorization import Asked, find_authorization_request
 from sealring.services.house import House
 from sealring.services.session import DevicePresented
@@ -27,7 +30,7 @@ async def get_login(request: Request, house: House) -> Answer:
     interaction = find_interaction(request.query, browser, house) or refuse("interaction_expired")
     if isinstance(interaction, OAuthError):
         return error_page(interaction, house)
-    return await _form(interaction, house)
+    return await _form(interaction, await find_session(browser, house), house)
 
 
 async def post_login(request: Request, house: House) -> Answer:
@@ -43,17 +46,33 @@ async def post_login(request: Request, house: House) -> Answer:
     interaction = take_interaction(form.get("interaction"), browser, house)
     if isinstance(interaction, OAuthError):
         return error_page(interaction, house)
+    current = await find_session(browser, house)
+    if form.get("act") == "continue":
+        return await _continue(interaction, current, house)
     name, password = form.get("username", ""), form.get("password", "")
     if not name or not password:
-        return await _form(interaction, house, refusal=refuse("wrong_credentials"), name=name)
+        return await _form(interaction, current, house, refusal=refuse("wrong_credentials"), name=name)
     typed = PasswordForm(login_name=name, password=Secret(password), client_id=_client_id(interaction))
-    return await _sign_in(typed, interaction, request, house=house, browser=browser)
+    return await _sign_in(typed, interaction, request, current=current, house=house, browser=browser)
+
+
+async def _continue(interaction: Interaction, current: SsoSession | None, house: House) -> Answer:
+    """Go on as whoever is signed in: the person's choice, which satisfies `prompt=select_account` and nothing else."""
+    if current is None or not interaction.query:
+        return await _form(interaction, current, house)
+    chosen = msgspec.structs.replace(interaction, account=account_digest(current.id))
+    return redirect(f"{house.issuer}/authorize?interaction={carry(chosen, house)}")
 
 
 async def _sign_in(
-    typed: PasswordForm, interaction: Interaction, request: Request, *, browser: Browser, house: House
+    typed: PasswordForm,
+    interaction: Interaction,
+    request: Request,
+    *,
+    current: SsoSession | None,
+    browser: Browser,
+    house: House,
 ) -> Answer:
-    current = await find_session(browser, house)
     device = None if browser.device is None else DevicePresented(token=Secret(browser.device), signer=house.signer)
     signed_in = await sign_in_browser(
         typed,
@@ -69,14 +88,19 @@ async def _sign_in(
         randomness=house.randomness,
     )
     if isinstance(signed_in, OAuthError):
-        return await _form(interaction, house, refusal=signed_in, name=typed.login_name)
+        return await _form(interaction, current, house, refusal=signed_in, name=typed.login_name)
     kept = (*browser.keep("sso", signed_in.cookie.reveal()), *browser.keep_device(signed_in.device_token.reveal()))
     onward = f"authorize?interaction={carry(interaction, house)}" if interaction.query else "account"
     return redirect(f"{house.issuer}/{onward}", headers=kept)
 
 
 async def _form(
-    interaction: Interaction, house: House, *, refusal: OAuthError | None = None, name: str | None = None
+    interaction: Interaction,
+    current: SsoSession | None,
+    house: House,
+    *,
+    refusal: OAuthError | None = None,
+    name: str | None = None,
 ) -> Answer:
     asked: Asked | None = None
     if interaction.query:
@@ -89,12 +113,25 @@ async def _form(
         "interaction": carry(interaction, house),
         "name": hint if name is None else name,
         "refusal": refusal,
+        "current": await _offered(asked, interaction, current, house),
         "client": None if asked is None else client_card(asked.client, redirect_uri=asked.request.address.redirect_uri),
     }
     sources = () if asked is None else (redirect_source(asked.request.address.redirect_uri),)
     # 401 would make a browser ask for a password of its own: it is a page that says what was wrong.
     status = 200 if refusal is None else max(refusal.status, 400)
     return render_page(PAGES, "login.html", page_values(house, values), status=status, form_action=sources)
+
+
+async def _offered(
+    asked: Asked | None, interaction: Interaction, current: SsoSession | None, house: House
+) -> str | None:
+    """Name whoever may go on without a password: the one who is signed in, where the client only lets people choose."""
+    if asked is None or current is None or interaction.account is not None:
+        return None
+    if "select_account" not in asked.request.prompt or "login" in asked.request.prompt:
+        return None
+    user = await house.store.users.find(current.sub)
+    return None if user is None else user.username or user.email or user.sub
 
 
 def _client_id(interaction: Interaction) -> str | None:
