@@ -42,8 +42,8 @@ HITS = 200_000
 STARTS = 7
 IMPORT_MILLISECONDS = 60
 CLAIMS = (
-    "Beyond the signature a verification takes 10 µs: 2 to read the claims in one go, 3 for base64url and the parts, "
-    "2 to find the token in the memory and note it, 3 for a dozen calls between. Fewer functions would move it."
+    "Beyond the signature a verification takes 5 µs: 1 to read the claims in one go, 1 for base64url, 1 for the digest "
+    "under which it is remembered, 2 for a dozen calls between. A compiled module would move it."
 )
 LOCK = (
     "The check of a signature lets go of the interpreter's lock, what is Python around it does not; "

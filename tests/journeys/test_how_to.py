@@ -145,7 +145,7 @@ async def test_applications_are_registered_and_register_themselves_as_the_page_s
     installation.configure(rest=f"registration = {{mode = {mode}}}")
     await installation.furnish()
     await installation.start()
-    adding, adding_public, claiming = blocks(page, installation.issuer, "console")
+    adding, adding_public, claiming, inviting = blocks(page, installation.issuer, "console")
     ran = await installation.run(*shlex.split(adding)[2:])
     assert "slc_" in ran.out, ran.err
     ran = await installation.run(*shlex.split(adding_public)[2:])
@@ -153,7 +153,11 @@ async def test_applications_are_registered_and_register_themselves_as_the_page_s
     ran = await installation.run(*shlex.split(claiming.replace(" ada ", " user-0 "))[2:])
     assert "Ada Lovelace" in ran.out, ran.err
     registering, reading, deleting = blocks(page, installation.issuer, "sh")
-    told = json.loads(await shell(registering, {}))
+    ran = await installation.run(*shlex.split(inviting)[2:])
+    token = re.search(r"sli_\S+", ran.out)
+    assert token is not None, ran.err
+    assert json.loads(await shell(registering, {"INITIAL_ACCESS_TOKEN": "sli_x"}))["error"] == "invalid_token"
+    told = json.loads(await shell(registering, {"INITIAL_ACCESS_TOKEN": token[0]}))
     assert told["client_secret"].startswith("slc_")
     variables = {name.upper(): told[name] for name in ("registration_client_uri", "registration_access_token")}
     assert json.loads(await shell(reading, variables))["client_id"] == told["client_id"]

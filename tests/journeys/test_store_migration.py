@@ -165,6 +165,7 @@ async def test_sessions_keys_feed_and_audit_go_on_over_postgresql(installation: 
     await installation.start()
     symmetric = await add_symmetric_api(installation)
     await command(installation, "users", "link")
+    await command(installation, "initial-access-tokens", "make")
     replies: list[Reply] = [await installation.sign_in(number % 2) for number in range(4)]
     ended = replies.pop().refresh_token
     await end(installation, ended)

@@ -65,17 +65,17 @@ def check_access_token(
 def signed_claims(jws: VerifiedJws) -> AccessToken:
     """Read the claims of a JWS whose signature held. Raises InvalidToken where it is no access token."""
     # RFC 8725 §3.11: an ID token or a log-out token of the same issuer must never pass.
-    if jws.header.typ is None or jws.header.typ.lower() not in _TYPES:
+    typ = jws.header.typ
+    if typ not in _TYPES and (typ is None or typ.lower() not in _TYPES):
         raise InvalidToken("wrong_type")
     access_token = parse_access_token(jws.payload)
-    check_kind(access_token.claims)
+    if access_token.claims:
+        check_kind(access_token.claims)
     return access_token
 
 
 def check_kind(claims: Mapping[str, object]) -> None:
     """Refuse claims that only other kinds of tokens have, whatever `typ` says. Raises InvalidToken: wrong_type."""
-    if not claims:
-        return
     foreign = _CLAIMS_OF_OTHER_KINDS.intersection(claims)
     if foreign:
         raise InvalidToken("wrong_type", min(foreign))

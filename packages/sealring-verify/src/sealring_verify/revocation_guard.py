@@ -68,9 +68,9 @@ class RevocationGuard:
 
     def __init__(
         self,
-        *,
         issuer: str,
         audience: str,
+        *,
         api_key: str | None,
         policy: FeedPolicy,
         monotonic: Callable[[], float],

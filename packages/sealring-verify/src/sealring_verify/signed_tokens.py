@@ -52,7 +52,7 @@ class SignedTokens:
     def obtain(self, token: str, digest: bytes) -> VerifiedToken:
         """Verify a token, or remember that it was; keys are fetched where there are none, or a token names a new one.
 
-        Raises InvalidToken, KeysUnavailable.
+        `digest` is empty for what cannot be a token: no text, too long, no ASCII. Raises InvalidToken, KeysUnavailable.
         """
         keys = self._static_keys or self._issuer_keys.obtain()
         try:
@@ -80,7 +80,7 @@ class SignedTokens:
             return remembered
         try:
             access_token, kid = check_access_token(
-                signed_token(token, self._decryption),
+                token if self._decryption is None and digest else signed_token(token, self._decryption),
                 keys=keys,
                 issuer=self._issuer,
                 audience=self._audience,
@@ -90,10 +90,18 @@ class SignedTokens:
                 profile=self._profile,
             )
         except InvalidToken as refusal:
-            advice = None if self._profile is None else self._profile.advice.get(refusal.code)
-            if advice is None:
-                raise
-            raise InvalidToken(refusal.code, refusal.claim, advice) from None
-        verified = VerifiedToken(access_token, ids=token_ids(access_token, kid) if self._for_feed else None, keys=keys)
+            raise self._explained(refusal, token) from None
+        ids = token_ids(access_token, kid) if self._for_feed else None
+        verified = VerifiedToken(access_token, ids, keys)
         self._remembered.note(digest, verified)
         return verified
+
+    def _explained(self, refusal: InvalidToken, token: object) -> InvalidToken:
+        """Say more of a refusal, where more is known of what the API's author may have done wrong."""
+        if refusal.code == "token_malformed" and self._decryption is None:
+            try:
+                signed_token(token, None)
+            except InvalidToken as nearer:
+                refusal = nearer
+        advice = None if self._profile is None else self._profile.advice.get(refusal.code)
+        return refusal if advice is None else InvalidToken(refusal.code, refusal.claim, advice)

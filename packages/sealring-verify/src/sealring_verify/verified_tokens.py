@@ -1,5 +1,7 @@
 """The bounded memory of tokens that were verified, by digest: a hit saves the signature check, never a live one."""
 
+import msgspec
+
 from sealring_verify.claims import AccessToken
 from sealring_verify.jose.jwks import KeySet
 from sealring_verify.revocation_check import TokenIds
@@ -7,20 +9,17 @@ from sealring_verify.revocation_check import TokenIds
 MAX_TOKENS = 10_000
 
 
-class VerifiedToken:
+class VerifiedToken(msgspec.Struct, gc=False):
     """A token that was verified under `keys`, the ids by which the feed could name it, and how far it was looked up.
 
     `looked_up`: the version of the feed's knowledge under which it was last found not ended. `keys`: None for an opaque
     token, for which its issuer answered.
     """
 
-    __slots__ = ("access_token", "ids", "keys", "looked_up")
-
-    def __init__(self, access_token: AccessToken, *, ids: TokenIds | None, keys: KeySet | None) -> None:
-        self.access_token = access_token
-        self.ids = ids
-        self.keys = keys
-        self.looked_up: int | None = None
+    access_token: AccessToken
+    ids: TokenIds | None
+    keys: KeySet | None
+    looked_up: int | None = None
 
 
 class VerifiedTokens:

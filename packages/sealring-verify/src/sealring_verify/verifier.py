@@ -51,21 +51,12 @@ _Scopes = Collection[str]
 _BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
+_NO_DIGEST = b""
+
+
 def seconds_awake_or_asleep() -> float:
     """Give monotonic seconds that go on while the host sleeps, where the system has such a clock."""
     return time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)
-
-
-class _Verification:
-    """One call: what was presented, and what it turned out to be."""
-
-    __slots__ = ("client_address", "digest", "token", "verified")
-
-    def __init__(self, token: str, client_address: str | None) -> None:
-        self.token = token
-        self.client_address = client_address
-        self.digest = _digest(token)
-        self.verified: VerifiedToken | None = None
 
 
 class Verifier:
@@ -122,8 +113,6 @@ class Verifier:
             profile=profile,
             introspection=introspection,
         )
-        # Nobody but Sealring has a feed.
-        feed = feed if profile is None and introspection is None else "off"
         self._profile = profile
         self._clock = clock
         self._monotonic = monotonic
@@ -138,13 +127,10 @@ class Verifier:
             metadata_only=opaque or bool(symmetric_secrets),
             discovery=None if profile is None else profile.discovery,
         )
-        self._guard = RevocationGuard(
-            issuer=self.issuer,
-            audience=self.audience,
-            api_key=api_key,
-            policy=checked_feed_policy(feed=feed, max_staleness=max_staleness, on_stale=on_stale, reports=reports),
-            monotonic=monotonic,
-        )
+        # Nobody but Sealring has a feed.
+        feed = feed if profile is None and introspection is None else "off"
+        policy = checked_feed_policy(feed=feed, max_staleness=max_staleness, on_stale=on_stale, reports=reports)
+        self._guard = RevocationGuard(self.issuer, self.audience, api_key=api_key, policy=policy, monotonic=monotonic)
         self._cutoffs = Cutoffs()
         asking = introspection or (IntrospectionClient(client_id=audience, client_secret=api_key) if api_key else None)
         self._tokens: SignedTokens | OpaqueTokens = (
@@ -153,6 +139,7 @@ class Verifier:
             else self._signed_tokens(allowed)
         )
         self._active = self._active_tokens(asking) if introspect and asking is not None else None
+        self._is_watched = self._guard.is_on or self._active is not None
         self._import_the_client()
 
     @classmethod
@@ -199,29 +186,35 @@ class Verifier:
         `client_address`: the caller's, if it is known, for the report. It may wait for the network, so a coroutine
         awaits `verify_async`.
         """
-        use = _Verification(token, client_address)
+        digest, verified = _digest(token), None
         try:
-            self._judge(use)
-            if use.verified is not None:
-                self.check_demands(use.verified.access_token, scopes, step_up)
+            verified = self._tokens.obtain(token, digest)
+            if self._is_watched:
+                self._watch(verified, token, digest)
+            if scopes or step_up is not None:
+                self.check_demands(verified.access_token, scopes, step_up)
         except TokenRefused as refusal:
-            self._guard.note(use.verified, client_address, refusal.code)
+            self._guard.note(verified, client_address, refusal.code)
             raise
-        return self._accepted(use)
+        self._guard.note(verified, client_address, "accepted")
+        return verified.access_token
 
     async def verify_async(
         self, token: str, *, scopes: _Scopes = (), step_up: StepUp | None = None, client_address: str | None = None
     ) -> AccessToken:
         """Verify a token as `verify` does, without ever blocking the event loop."""
-        use = _Verification(token, client_address)
+        digest, verified = _digest(token), None
         try:
-            await self._judge_async(use)
-            if use.verified is not None:
-                self.check_demands(use.verified.access_token, scopes, step_up)
+            verified = await self._tokens.obtain_async(token, digest)
+            if self._is_watched:
+                await self._watch_async(verified, token, digest)
+            if scopes or step_up is not None:
+                self.check_demands(verified.access_token, scopes, step_up)
         except TokenRefused as refusal:
-            self._guard.note(use.verified, client_address, refusal.code)
+            self._guard.note(verified, client_address, refusal.code)
             raise
-        return self._accepted(use)
+        self._guard.note(verified, client_address, "accepted")
+        return verified.access_token
 
     def refuse_issued_before(self, instant: float, *, sub: str | None = None) -> None:
         """Refuse tokens that were issued before `instant`, seconds since 1970: those of a subject, or all of them.
@@ -231,6 +224,7 @@ class Verifier:
         what is no instant.
         """
         self._cutoffs.refuse_before(instant, sub=sub)
+        self._is_watched = True
 
     def check_demands(self, access_token: AccessToken, scopes: _Scopes, step_up: StepUp | None = None) -> None:
         """Refuse a verified token that is not enough. Raises InsufficientScope or InsufficientAuthentication."""
@@ -261,37 +255,31 @@ class Verifier:
             revocation=self._guard.status(),
         )
 
-    def _judge(self, use: "_Verification") -> None:
-        use.verified = self._tokens.obtain(use.token, use.digest)
-        self._cutoffs.check(use.verified.access_token)
+    def _watch(self, verified: VerifiedToken, token: str, digest: bytes) -> None:
+        """Refuse what ended since it was signed, as far as anybody here was told to look."""
+        self._cutoffs.check(verified.access_token)
         if self._needs_metadata():
             self._obtain_metadata()
         if self._guard.is_on:
-            self._prepare_guard(use.verified.keys)
+            self._prepare_guard(verified.keys)
             if self._guard.is_due_to_wait():
                 self._guard.wait()
-            self._guard.check(use.verified, now=self._clock())
+            self._guard.check(verified, now=self._clock())
         # Asked only about tokens that passed, so garbage makes no requests.
-        if self._active is not None and not self._active.recall(use.digest):
-            self._active.ask(signed_token(use.token, self._decryption), use.digest)
+        if self._active is not None and not self._active.recall(digest):
+            self._active.ask(signed_token(token, self._decryption), digest)
 
-    async def _judge_async(self, use: "_Verification") -> None:
-        use.verified = await self._tokens.obtain_async(use.token, use.digest)
-        self._cutoffs.check(use.verified.access_token)
+    async def _watch_async(self, verified: VerifiedToken, token: str, digest: bytes) -> None:
+        self._cutoffs.check(verified.access_token)
         if self._needs_metadata():
             await self._obtain_metadata_async()
         if self._guard.is_on:
-            self._prepare_guard(use.verified.keys)
+            self._prepare_guard(verified.keys)
             if self._guard.is_due_to_wait():
                 await self._guard.wait_async()
-            self._guard.check(use.verified, now=self._clock())
-        if self._active is not None and not self._active.recall(use.digest):
-            await self._active.ask_async(signed_token(use.token, self._decryption), use.digest)
-
-    def _accepted(self, use: "_Verification") -> AccessToken:
-        assert use.verified is not None  # noqa: S101 - whoever judged either set it or raised
-        self._guard.note(use.verified, use.client_address, "accepted")
-        return use.verified.access_token
+            self._guard.check(verified, now=self._clock())
+        if self._active is not None and not self._active.recall(digest):
+            await self._active.ask_async(signed_token(token, self._decryption), digest)
 
     def _signed_tokens(self, algorithms: frozenset[str]) -> SignedTokens:
         return SignedTokens(
@@ -359,6 +347,7 @@ class Verifier:
 
 def _digest(token: object) -> bytes:
     # Whatever a caller passes on has a digest, at a bounded price: what is no text, no ASCII or too long is refused by
-    # the check, and one character over the limit is enough to be no token's digest.
-    text = token[: MAX_TOKEN_LENGTH + 1] if isinstance(token, str) else ""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    # the check.
+    if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        return _NO_DIGEST
+    return hashlib.sha256(token.encode()).digest()

@@ -2,6 +2,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sealring_verify.jose import base64url
 from sealring_verify.jose.algorithms import (
@@ -53,6 +55,22 @@ def test_short_numbers_keep_their_leading_zeros() -> None:
     sign = bind_sign(generate_private_key("ES256"), "ES256")
     # One signature in 128 has a number of 31 octets or fewer.
     assert {len(sign(b"m%d" % i)) for i in range(600)} == {64}
+
+
+NUMBERS = st.integers(1, _ORDER - 1) | st.integers(0, 255).map(lambda bits: max(1, (1 << bits) % _ORDER))
+
+
+@given(r=NUMBERS, s=NUMBERS)
+def test_numbers_are_handed_on_as_the_library_itself_writes_them(r: int, s: int) -> None:
+    handed: list[bytes] = []
+
+    class Recorder:
+        def verify(self, signature: bytes, *_: object) -> None:
+            handed.append(signature)
+
+    verify = bind_verify(Recorder(), "ES256")  # type: ignore[arg-type] # the one method that is called
+    assert verify(b"m", r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+    assert handed == [encode_dss_signature(r, s)]
 
 
 def test_only_p256_ed25519_and_rsa_of_2048_bits_have_algorithms() -> None:

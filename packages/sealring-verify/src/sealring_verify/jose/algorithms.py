@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from sealring_verify.jose.roca import has_roca_fingerprint
@@ -31,7 +31,8 @@ MINIMUM_SECRET_OCTETS = 32  # RFC 7518 §3.2: as long as the hash, or longer
 MINIMUM_RSA_BITS = 2048  # RFC 7518 §3.3, §3.5: "A key of size 2048 bits or larger MUST be used"
 
 _ECDSA_SHA256 = ec.ECDSA(SHA256())
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_P256_ORDER = bytes.fromhex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551")
+_ZERO = bytes(32)
 _PKCS1 = padding.PKCS1v15()
 # RFC 7518 §3.5: MGF1 with the same hash, and a salt as long as its output; no other length is taken.
 _PSS = padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=32)
@@ -96,19 +97,45 @@ def bind_verify(material: PublicMaterial, alg: str) -> Verify:
     """Make the verifying function of material that `alg` may be used with."""
     if isinstance(material, rsa.RSAPublicKey):
         return _bind_verify_rsa(material, alg)
+    raw_verify: Callable[..., None] = material.verify
 
     def verify_es256(message: bytes, signature: bytes) -> bool:
         # RFC 7518 §3.4: exactly 64 octets, r then s, each in 1..n-1. DER or longer integers are other spellings.
-        if len(signature) != 64:
+        r, s = signature[:32], signature[32:]
+        if len(s) != 32 or not (_ZERO < r < _P256_ORDER and _ZERO < s < _P256_ORDER):
             return False
-        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-        in_range = 0 < r < _P256_ORDER and 0 < s < _P256_ORDER
-        return in_range and _holds(material.verify, encode_dss_signature(r, s), message, _ECDSA_SHA256)
+        try:
+            raw_verify(_der_signature(r, s), message, _ECDSA_SHA256)
+        except InvalidSignature:
+            return False
+        return True
 
     def verify_ed25519(message: bytes, signature: bytes) -> bool:
-        return _holds(material.verify, signature, message)
+        try:
+            raw_verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
 
     return verify_ed25519 if isinstance(material, ed25519.Ed25519PublicKey) else verify_es256
+
+
+def _der_signature(r: bytes, s: bytes) -> bytes:
+    """Write two positive integers of 32 octets as `cryptography` wants them (RFC 3279 §2.2.3).
+
+    It takes a third of the time that the library's own way over numbers does.
+    """
+    if 0 < r[0] < 0x80 and 0 < s[0] < 0x80:
+        return b"0D\x02 " + r + b"\x02 " + s
+    r, s = _der_integer(r), _der_integer(s)
+    return b"0%c%b%b" % (len(r) + len(s), r, s)
+
+
+def _der_integer(octets: bytes) -> bytes:
+    digits = octets.lstrip(b"\x00")
+    if digits[0] >= 0x80:
+        digits = b"\x00" + digits
+    return b"\x02%c%b" % (len(digits), digits)
 
 
 def bind_secret(secret: bytes) -> tuple[Sign, Verify]:
@@ -133,17 +160,16 @@ def _bind_sign_rsa(material: rsa.RSAPrivateKey, alg: str) -> Sign:
 def _bind_verify_rsa(material: rsa.RSAPublicKey, alg: str) -> Verify:
     scheme: padding.PKCS1v15 | padding.PSS = _PSS if alg == "PS256" else _PKCS1
     octets = (material.key_size + 7) // 8
+    raw_verify = material.verify
 
     def verify_rsa(message: bytes, signature: bytes) -> bool:
         # RFC 8017 §8.1.2, §8.2.2: a signature is as long as the modulus, leading zeros included.
-        return len(signature) == octets and _holds(material.verify, signature, message, scheme, _SHA256)
+        if len(signature) != octets:
+            return False
+        try:
+            raw_verify(signature, message, scheme, _SHA256)
+        except InvalidSignature:
+            return False
+        return True
 
     return verify_rsa
-
-
-def _holds(check: Callable[..., None], *arguments: object) -> bool:
-    try:
-        check(*arguments)
-    except InvalidSignature:
-        return False
-    return True

@@ -11,7 +11,7 @@ from sealring_verify.jose.jwk import PublicKey, parse_jwk
 class KeySet:
     """An issuer's usable public keys. `skipped` says in words which keys of the document are not among them.
 
-    `trusted_headers` belongs to `jws`: headers, by their encoded form, whose signature held under one of these keys.
+    `trusted_headers` belongs to `jws`: headers, by their encoded form, and the key under which their signature held.
     `without_ids`: the keys were given without ids, so an id in a token says nothing; the only key of its algorithm is
     meant.
     """
@@ -28,7 +28,7 @@ class KeySet:
         self._alone = {
             key.alg: key for key in self.keys if counts[key.alg] == 1 and (key.alg != "HS256" or without_ids)
         }
-        self.trusted_headers: dict[bytes, Header] = {}
+        self.trusted_headers: dict[bytes, tuple[Header, PublicKey]] = {}
 
     def find(self, kid: str | None, alg: str) -> PublicKey | None:
         """Find the key with that id; for a token without an id, the only key of its algorithm, if there is one."""

@@ -16,7 +16,7 @@ MAX_HEADER_LENGTH = 4 * 1024
 _MAX_TRUSTED_HEADERS = 64
 
 
-class VerifiedJws(msgspec.Struct, frozen=True, kw_only=True):
+class VerifiedJws(msgspec.Struct, frozen=True, gc=False):
     """A token whose signature held: its header, its payload's octets, and the key that it held under."""
 
     header: Header
@@ -44,9 +44,36 @@ def verify_compact(
     Raises InvalidToken: token_too_large, token_malformed, duplicate_member, critical_header, algorithm_not_allowed,
     unknown_key, bad_signature; nothing else, whatever the octets.
     """
-    encoded_header, encoded_payload, encoded_signature, signing_input = _split(token, max_length)
+    if len(token) > max_length:
+        raise InvalidToken("token_too_large")
+    try:
+        octets = token.encode("ascii") if isinstance(token, str) else token
+        encoded_header, encoded_payload, encoded_signature = octets.split(b".", 3)
+    except ValueError:  # no ASCII, or not three parts
+        raise InvalidToken("token_malformed") from None
+    if len(encoded_header) > MAX_HEADER_LENGTH:
+        raise InvalidToken("token_too_large")
     trusted = keys.trusted_headers.get(encoded_header)
-    header = trusted or parse_header(_decode(encoded_header))
+    header, key = trusted or _find_key(encoded_header, keys, algorithms)
+    if header.alg not in algorithms:
+        raise InvalidToken("algorithm_not_allowed")
+    try:
+        signing_input = octets[: -1 - len(encoded_signature)]
+        if not key.verify(signing_input, base64url.decode(encoded_signature)):
+            raise InvalidToken("bad_signature")
+        # Only now: kept before its signature held, forged headers would push out the true ones.
+        if trusted is None and len(keys.trusted_headers) < _MAX_TRUSTED_HEADERS:
+            keys.trusted_headers[encoded_header] = header, key
+        return VerifiedJws(header, base64url.decode(encoded_payload), key)
+    except ValueError:
+        raise InvalidToken("token_malformed") from None
+
+
+def _find_key(encoded_header: bytes, keys: KeySet, algorithms: Collection[str]) -> tuple[Header, PublicKey]:
+    try:
+        header = parse_header(base64url.decode(encoded_header))
+    except ValueError:
+        raise InvalidToken("token_malformed") from None
     if header.alg not in algorithms:
         raise InvalidToken("algorithm_not_allowed")
     alg = OTHER_NAMES.get(header.alg, header.alg)
@@ -56,32 +83,4 @@ def verify_compact(
     # RFC 8725 §3.1: the key knows its algorithm; the header may only agree.
     if alg != key.alg:
         raise InvalidToken("algorithm_not_allowed")
-    if not key.verify(signing_input, _decode(encoded_signature)):
-        raise InvalidToken("bad_signature")
-    # Only now: kept before its signature held, forged headers would push out the true ones.
-    if trusted is None and len(keys.trusted_headers) < _MAX_TRUSTED_HEADERS:
-        keys.trusted_headers[encoded_header] = header
-    return VerifiedJws(header=header, payload=_decode(encoded_payload), key=key)
-
-
-def _split(token: str | bytes, max_length: int) -> tuple[bytes, bytes, bytes, bytes]:
-    if len(token) > max_length:
-        raise InvalidToken("token_too_large")
-    try:
-        octets = token.encode("ascii") if isinstance(token, str) else token
-    except UnicodeEncodeError:
-        raise InvalidToken("token_malformed") from None
-    parts = octets.split(b".", 3)
-    if len(parts) != 3:
-        raise InvalidToken("token_malformed")
-    header, payload, signature = parts
-    if len(header) > MAX_HEADER_LENGTH:
-        raise InvalidToken("token_too_large")
-    return header, payload, signature, octets[: -1 - len(signature)]
-
-
-def _decode(part: bytes) -> bytes:
-    try:
-        return base64url.decode(part)
-    except ValueError:
-        raise InvalidToken("token_malformed") from None
+    return header, key
