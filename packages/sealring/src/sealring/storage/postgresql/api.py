@@ -7,6 +7,7 @@ from sealring.protocol.api import Api
 from sealring.protocol.audit_event import AuditEvent
 from sealring.storage.journal import Journal
 from sealring.storage.postgresql.database import PostgresqlDatabase
+from sealring.storage.postgresql.group_commit import Act
 from sealring.storage.postgresql.transaction import Transaction
 from sealring.storage.rows.api import api_of, api_row
 from sealring.storage.sql import api as sql
@@ -17,6 +18,7 @@ class PostgresqlApis:
 
     def __init__(self, database: PostgresqlDatabase) -> None:
         self._database = database
+        self._recent = database.keep_recent(self._read)
 
     async def add(self, api: Api, *, events: Sequence[AuditEvent]) -> bool:
         """Register an API; False where the identifier is taken."""
@@ -24,8 +26,7 @@ class PostgresqlApis:
 
     async def find(self, identifier: str) -> Api | None:
         """Read an API."""
-        row = await self._database.read(sql.FIND_API, {"identifier": identifier})
-        return None if row is None else api_of(row[0])
+        return await self._recent.find(identifier)
 
     async def list_all(self) -> tuple[Api, ...]:
         """List all APIs."""
@@ -45,7 +46,7 @@ class PostgresqlApis:
             journal.record(events)
             return True
 
-        return bool(await self._database.act(act, key=api.identifier))
+        return bool(await self._act(act, key=api.identifier))
 
     async def delete(self, identifier: str, *, events: Sequence[AuditEvent]) -> bool:
         """Delete an API; False for an unknown one."""
@@ -58,4 +59,14 @@ class PostgresqlApis:
             journal.record(events)
             return True
 
-        return bool(await self._database.act(act, key=values["identifier"]))
+        return bool(await self._act(act, key=values["identifier"]))
+
+    async def _read(self, identifier: str) -> Api | None:
+        row = await self._database.read(sql.FIND_API, {"identifier": identifier})
+        return None if row is None else api_of(row[0])
+
+    async def _act(self, act: Act, *, key: str) -> Any:  # noqa: ANN401 -- an act's own result
+        try:
+            return await self._database.act(act, key=key)
+        finally:
+            self._recent.forget()

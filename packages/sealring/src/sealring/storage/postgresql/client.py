@@ -10,6 +10,7 @@ from sealring.protocol.client import Client, TokenDelivery
 from sealring.protocol.instant import Instant
 from sealring.storage.journal import Journal
 from sealring.storage.postgresql.database import PostgresqlDatabase
+from sealring.storage.postgresql.group_commit import Act
 from sealring.storage.postgresql.transaction import Transaction
 from sealring.storage.rows.client import client_of, client_row
 from sealring.storage.rows.revocation import revocation_of_client
@@ -24,6 +25,7 @@ class PostgresqlClients:
 
     def __init__(self, database: PostgresqlDatabase) -> None:
         self._database = database
+        self._recent = database.keep_recent(self._read)
 
     async def add(self, client: Client, *, events: Sequence[AuditEvent]) -> bool:
         """Register a client; False where a client or a person has the id."""
@@ -55,13 +57,12 @@ class PostgresqlClients:
             journal.record(events)
             return "registered"
 
-        outcome: Registering = await self._database.act(act, key=client.client_id)
+        outcome: Registering = await self._act(act, key=client.client_id)
         return outcome
 
     async def find(self, client_id: str) -> Client | None:
         """Read a client."""
-        row = await self._database.read(sql.FIND_CLIENT, {"client_id": client_id})
-        return None if row is None else client_of(*row)
+        return await self._recent.find(client_id)
 
     async def list_all(self) -> tuple[Client, ...]:
         """List all clients."""
@@ -78,7 +79,7 @@ class PostgresqlClients:
             journal.record(events)
             return True
 
-        return bool(await self._database.act(act, key=client.client_id))
+        return bool(await self._act(act, key=client.client_id))
 
     async def set_disabled(
         self, client_id: str, *, disabled: bool, now: Instant, events: Sequence[AuditEvent]
@@ -128,7 +129,7 @@ class PostgresqlClients:
             journal.record(events)
             return True
 
-        return bool(await self._database.act(act, key=values["client_id"]))
+        return bool(await self._act(act, key=values["client_id"]))
 
     async def _end_with(
         self,
@@ -157,8 +158,18 @@ class PostgresqlClients:
             journal.record(events)
             return ended
 
-        ended: int | None = await self._database.act(act, key=client_id)
+        ended: int | None = await self._act(act, key=client_id)
         return ended
+
+    async def _read(self, client_id: str) -> Client | None:
+        row = await self._database.read(sql.FIND_CLIENT, {"client_id": client_id})
+        return None if row is None else client_of(*row)
+
+    async def _act(self, act: Act, *, key: str) -> Any:  # noqa: ANN401 -- an act's own result
+        try:
+            return await self._database.act(act, key=key)
+        finally:
+            self._recent.forget()
 
 
 async def _hold(transaction: Transaction, client_id: str) -> Client | None:

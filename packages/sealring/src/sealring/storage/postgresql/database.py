@@ -1,6 +1,7 @@
 """One PostgreSQL database: a writing connection behind group commit, a pool that reads, its migrations (DESIGN §4)."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
@@ -14,6 +15,7 @@ from sealring.storage.migrations.apply_postgresql import apply_due, is_migrated,
 from sealring.storage.postgresql.audit_writer import AuditWriter
 from sealring.storage.postgresql.feed_watch import FeedWatch
 from sealring.storage.postgresql.group_commit import Act, Batch, GroupCommit
+from sealring.storage.postgresql.recent_reads import RecentReads
 from sealring.storage.postgresql.refusal import CONFLICTS, CUT, OUT_OF_REACH
 from sealring.storage.postgresql.transaction import NO_VALUES, Transaction, Values
 from sealring.storage.sql import revocation as revocation_sql
@@ -105,7 +107,14 @@ class PostgresqlDatabase:
     def __init__(self, pool: DatabasePool, audit: AuditWriter) -> None:
         self._pool = pool
         self.watch = FeedWatch(self._read_feed_number)
-        self._group = GroupCommit(pool.connect, audit, tell_feed_growth=self.watch.tell)
+        self._group = GroupCommit(pool.connect, audit, tell_feed_growth=self._tell_feed_growth)
+        self._recent: list[RecentReads[Any]] = []
+
+    def keep_recent(self, read: Callable[[str], Awaitable[_Read | None]]) -> RecentReads[_Read]:
+        """Keep what `read` finds for a moment, as long as this node ends nothing, which may raise a client's epoch."""
+        kept = RecentReads(read, monotonic=time.monotonic)
+        self._recent.append(kept)
+        return kept
 
     async def act(self, act: Act, *, key: str | bytes | None = None) -> Any:  # noqa: ANN401 -- an act's own result
         """Run an act in a transaction of its own; see GroupCommit.act."""
@@ -132,6 +141,11 @@ class PostgresqlDatabase:
         await self._group.close()
         await self.watch.close()
         await self._pool.close()
+
+    def _tell_feed_growth(self) -> None:
+        self.watch.tell()
+        for kept in self._recent:
+            kept.forget()
 
     async def _read_feed_number(self) -> int:
         _, number, _ = await self.read(revocation_sql.FIND_HEAD)
