@@ -175,8 +175,19 @@ def outcome(read: Callable[[bytes], AccessToken], payload: bytes) -> object:
         return refusal.code, refusal.claim
 
 
-def test_a_usual_token_is_read_in_one_go() -> None:
-    assert claims_module._read_usual_claims(written(USUAL)) == read_claims(parse_claims_set(written(USUAL)))
+def test_a_usual_token_is_read_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_care = read_claims(parse_claims_set(written(USUAL)))
+    monkeypatch.delattr(claims_module, "read_claims")
+    assert parse_access_token(written(USUAL)) == with_care
+    assert parse_access_token(written(USUAL)) == with_care  # its scope is known by now
+
+
+def test_scopes_without_end_are_not_kept_for_ever() -> None:
+    for number in range(1000):
+        parse_access_token(written(USUAL | {"scope": f"orders:{number}"}))
+    parse_access_token(written(USUAL | {"scope": "x" * 600}))
+    assert len(claims_module._scopes_seen) <= 256
+    assert max(map(len, claims_module._scopes_seen)) <= 512
 
 
 @given(

@@ -97,10 +97,10 @@ def check_claims(access_token: AccessToken, *, issuer: str, audience: str, leewa
     # RFC 7800 §3, RFC 9449 §7.1: without the proof, a bound token is only a stolen one.
     if "cnf" in access_token.claims:
         raise InvalidToken("proof_of_possession_required", "cnf")
-    check_time(access_token, leeway=leeway, now=now)
+    check_time(access_token, leeway, now)
 
 
-def check_time(access_token: AccessToken, *, leeway: int, now: float) -> None:
+def check_time(access_token: AccessToken, leeway: int, now: float) -> None:
     """Refuse a token outside of its time. Raises InvalidToken: token_expired, token_not_yet_valid."""
     if now >= access_token.exp + leeway:
         raise InvalidToken("token_expired", "exp")

@@ -75,7 +75,7 @@ class _UsualClaims(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Tru
     roles: tuple[str, ...] = ()
 
 
-_usual_claims = msgspec.json.Decoder(_UsualClaims)
+_decode_usual = msgspec.json.Decoder(_UsualClaims).decode
 _encode = msgspec.json.Encoder().encode
 _MOST_SCOPES_SEEN = 256
 _LONGEST_SCOPE_SEEN = 512  # characters
@@ -88,26 +88,15 @@ def parse_access_token(payload: bytes) -> AccessToken:
 
     Raises InvalidToken: token_malformed, duplicate_member, missing_claim, invalid_claim (with the claim's name).
     """
-    return _read_usual_claims(payload) or read_claims(parse_claims_set(payload))
-
-
-def _read_usual_claims(payload: bytes) -> AccessToken | None:
-    """Read the claims of a usual token in one go; None for any other, which is read with more care.
-
-    What these claims are written as has each member once: octets that equal it are free of duplicates and of all that
-    two readers may take differently.
-    """
+    # A usual token is read in one go, any other with more care. What these claims are written as has each member once:
+    # octets that equal it are free of duplicates and of all that two readers may take differently.
     try:
-        usual = _usual_claims.decode(payload)
+        usual = _decode_usual(payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    if _encode(usual) != payload:
-        return None
-    scope = _scopes_seen.get(usual.scope)
-    if scope is None:
-        if not _SCOPE.fullmatch(usual.scope):
-            return None
-        scope = _note_scope(usual.scope)
+        return read_claims(parse_claims_set(payload))
+    scope = _scopes_seen.get(usual.scope) or _note_scope(usual.scope)
+    if scope is None or _encode(usual) != payload:
+        return read_claims(parse_claims_set(payload))
     return AccessToken(
         iss=usual.iss,
         sub=usual.sub,
@@ -127,8 +116,10 @@ def _read_usual_claims(payload: bytes) -> AccessToken | None:
     )
 
 
-def _note_scope(text: str) -> frozenset[str]:
-    """Make the set of a scope, and keep it for the next token: few scopes are asked for again and again."""
+def _note_scope(text: str) -> frozenset[str] | None:
+    """Make the set of a scope, and keep it for the next token: few are asked for again and again. None: it is none."""
+    if not _SCOPE.fullmatch(text):
+        return None
     scope = frozenset(text.split(" "))
     if len(text) <= _LONGEST_SCOPE_SEEN:
         if len(_scopes_seen) >= _MOST_SCOPES_SEEN:

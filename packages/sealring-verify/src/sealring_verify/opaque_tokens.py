@@ -89,7 +89,7 @@ class OpaqueTokens:
             raise InvalidToken("wrong_issuer", "iss")
 
     def _live(self, found: VerifiedToken) -> VerifiedToken:
-        check_time(found.access_token, leeway=self._leeway, now=self._clock())
+        check_time(found.access_token, self._leeway, self._clock())
         return found
 
     def _judged(self, status: int, body: bytes) -> VerifiedToken:

@@ -76,7 +76,7 @@ class SignedTokens:
         now = self._clock()
         remembered = self._remembered.recall(digest, keys=keys)
         if remembered is not None:
-            check_time(remembered.access_token, leeway=self._leeway, now=now)
+            check_time(remembered.access_token, self._leeway, now)
             return remembered
         try:
             access_token, kid = check_access_token(

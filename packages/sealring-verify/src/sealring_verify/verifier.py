@@ -196,7 +196,8 @@ class Verifier:
         except TokenRefused as refusal:
             self._guard.note(verified, client_address, refusal.code)
             raise
-        self._guard.note(verified, client_address, "accepted")
+        if self._is_watched:
+            self._guard.note(verified, client_address, "accepted")
         return verified.access_token
 
     async def verify_async(
@@ -213,7 +214,8 @@ class Verifier:
         except TokenRefused as refusal:
             self._guard.note(verified, client_address, refusal.code)
             raise
-        self._guard.note(verified, client_address, "accepted")
+        if self._is_watched:
+            self._guard.note(verified, client_address, "accepted")
         return verified.access_token
 
     def refuse_issued_before(self, instant: float, *, sub: str | None = None) -> None:

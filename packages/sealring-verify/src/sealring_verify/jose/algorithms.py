@@ -33,6 +33,13 @@ MINIMUM_RSA_BITS = 2048  # RFC 7518 §3.3, §3.5: "A key of size 2048 bits or la
 _ECDSA_SHA256 = ec.ECDSA(SHA256())
 _P256_ORDER = bytes.fromhex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551")
 _ZERO = bytes(32)
+# What stands before two numbers of 32 octets in DER: a number whose first bit is one gets a zero octet.
+_DER_HEADS = {
+    (0, 0): (b"0D\x02 ", b"\x02 "),
+    (0, 1): (b"0E\x02 ", b"\x02!\x00"),
+    (1, 0): (b"0E\x02!\x00", b"\x02 "),
+    (1, 1): (b"0F\x02!\x00", b"\x02!\x00"),
+}
 _PKCS1 = padding.PKCS1v15()
 # RFC 7518 §3.5: MGF1 with the same hash, and a salt as long as its output; no other length is taken.
 _PSS = padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=32)
@@ -125,8 +132,9 @@ def _der_signature(r: bytes, s: bytes) -> bytes:
 
     It takes a third of the time that the library's own way over numbers does.
     """
-    if 0 < r[0] < 0x80 and 0 < s[0] < 0x80:
-        return b"0D\x02 " + r + b"\x02 " + s
+    if r[0] and s[0]:  # but for one in 128
+        before_r, before_s = _DER_HEADS[r[0] >> 7, s[0] >> 7]
+        return before_r + r + before_s + s
     r, s = _der_integer(r), _der_integer(s)
     return b"0%c%b%b" % (len(r) + len(s), r, s)
 

@@ -169,7 +169,7 @@ def recall_token_of(
             checked.note(digest, VerifiedToken(claims, ids=None, keys=keys))
         return claims
     try:
-        check_time(known.access_token, leeway=0, now=now // 1000)
+        check_time(known.access_token, 0, now // 1000)
     except TokenRefused:
         return None
     return known.access_token

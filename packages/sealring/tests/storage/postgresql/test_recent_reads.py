@@ -14,10 +14,12 @@ class Rows:
         self.reads = 0
         self.gone = False
         self.now = 0.0
+        self.begun = asyncio.Event()
         self.recent = RecentReads(self.read, monotonic=lambda: self.now)
 
     async def read(self, name: str) -> str | None:
         self.reads += 1
+        self.begun.set()
         if self.gone:
             raise StoreUnavailable("gone")
         found = self.rows.get(name)
@@ -56,8 +58,8 @@ async def test_many_at_once_wait_for_one_reading(table: Rows) -> None:
 
 async def test_what_is_forgotten_is_read_anew_also_while_it_is_being_read(table: Rows) -> None:
     asking = asyncio.create_task(table.recent.find("a"))
-    while table.reads == 0:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await table.begun.wait()
     table.rows["a"] = "two"
     table.recent.forget()
     assert await table.recent.find("a") == "two"
