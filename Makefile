@@ -26,7 +26,11 @@ serve: .venv/.serve
 	@./sealring demo
 
 test: .venv/.dev
+ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
+else
+	@$(BIN)/python tests/side_by_side.py
+endif
 
 faults: .venv/.dev
 	@$(BIN)/pytest -m long --timeout 1800 $(ARGS)
