@@ -19,7 +19,7 @@ LATER: Final = {
     "restore": "put a backup in its place: everybody signs in again",
     "migrate-store": "move the whole store from SQLite to PostgreSQL; nobody is signed out",
     "gates": "add, list, update, rotate-key, remove",
-    "initial-access-tokens": "make, list, delete: let developers register clients",
+    "initial-access-tokens": "make, list, delete",
     "tokens": "issue, revoke",
     "inspect": "look into a token, offline: what it says, a reviewer's remarks, whether it is good",
     "keys": "list, rotate, rewrap, revoke",

@@ -60,6 +60,10 @@ class ClientStore(Protocol):
         """List all clients."""
         ...
 
+    async def list_initiating(self, *, limit: int) -> tuple[Client, ...]:
+        """List enabled clients with an `initiate_login_uri`, those of the operator first."""
+        ...
+
     async def replace(self, client: Client, *, read: Client, events: Sequence[AuditEvent]) -> bool:
         """Replace everything but epoch, state and birth; False where the client is no longer as it was `read`."""
         ...

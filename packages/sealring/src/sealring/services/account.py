@@ -62,22 +62,26 @@ async def see_account(session: SsoSession, *, store: Store, issuer: str, now: In
     sessions = await store.sessions.list_live(sub=session.sub, now=now, limit=_MOST)
     consents = await store.consents.list_of(session.sub)
     used = {each.client_id for each in sessions} | {each.client_id for each in consents}
-    clients = await store.clients.list_all()
+    names: dict[str, str] = {}
+    for client_id in used:
+        client = await store.clients.find(client_id)
+        if client is not None:
+            names[client_id] = _shown_name(client)
+    initiating = await store.clients.list_initiating(limit=_MOST)
     return AccountSeen(
         user=user,
         browsers=await store.sso_sessions.list_live(session.sub, now=now, limit=_MOST),
         sessions=sessions,
         consents=consents,
-        client_names={each.client_id: _shown_name(each) for each in clients if each.client_id in used},
-        applications=tuple(_applications(clients, used=used, issuer=issuer)),
+        client_names=names,
+        applications=tuple(_applications(initiating, used=used, issuer=issuer)),
     )
 
 
 def _applications(clients: Iterable[Client], *, used: Collection[str], issuer: str) -> Iterator[Application]:
     for client in clients:
         uri = client.pages.initiate_login_uri
-        known = not client.self_registered or client.client_id in used
-        if uri is not None and known and client.disabled_at is None:
+        if uri is not None and (not client.self_registered or client.client_id in used):
             yield Application(name=_shown_name(client), address=add_parameters(uri, {"iss": issuer}))
 
 

@@ -5,7 +5,7 @@ import msgspec
 
 from sealring.ports import NewSession, Store
 from sealring.protocol.audit_event import AuditEvent
-from sealring.protocol.client import Client, Gate
+from sealring.protocol.client import Client, ClientPages, Gate
 from sealring.protocol.instant import Instant, Seconds
 from sealring.protocol.user import User
 
@@ -214,3 +214,15 @@ async def test_an_epoch_step_ends_the_sessions_and_leaves_the_registration_to_wh
     assert await shop.sessions.find("sid-1", now=Instant(3000)) is None
     assert await shop.clients.raise_epoch("nobody", now=Instant(9_000_000), events=[EVENT]) is None
     assert await recorded() == [EVENT]
+
+
+async def test_clients_at_which_a_log_in_can_begin_are_listed_the_operators_first(store: Store) -> None:
+    pages = ClientPages(initiate_login_uri="https://till.example/start")
+    for name, self_registered in (("a", True), ("b", False), ("c", False), ("d", False), ("e", False)):
+        shown = ClientPages() if name == "c" else pages
+        named = msgspec.structs.replace(TILL, client_id=name, pages=shown, self_registered=self_registered)
+        assert await store.clients.add(named, events=[])
+    await store.clients.set_disabled("d", disabled=True, now=Instant(5000), events=[])
+    await store.clients.delete("e", now=Instant(5000), events=[])
+    assert [client.client_id for client in await store.clients.list_initiating(limit=10)] == ["b", "a"]
+    assert [client.client_id for client in await store.clients.list_initiating(limit=1)] == ["b"]

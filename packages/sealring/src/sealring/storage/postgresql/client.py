@@ -68,6 +68,11 @@ class PostgresqlClients:
         """List all clients."""
         return tuple(client_of(*row) for row in await self._database.read_all(sql.LIST_CLIENTS, {}))
 
+    async def list_initiating(self, *, limit: int) -> tuple[Client, ...]:
+        """List enabled clients with an `initiate_login_uri`, those of the operator first."""
+        rows = await self._database.read_all(sql.LIST_INITIATING_IN_JSON, {"limit": limit})
+        return tuple(client_of(*row) for row in rows)
+
     async def replace(self, client: Client, *, read: Client, events: Sequence[AuditEvent]) -> bool:
         """Replace everything but epoch, state and birth; False where the client is no longer as it was `read`."""
         row = client_row(client)

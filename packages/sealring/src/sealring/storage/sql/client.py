@@ -26,6 +26,13 @@ SELECT count(*) FROM clients
 WHERE deleted_at IS NULL AND json_extract(registration, '$.self_registered') = 1
 """
 LIST_CLIENTS = _SEE + " ORDER BY client_id"
+LIST_INITIATING = (
+    _SEE
+    + """
+  AND disabled_at IS NULL AND json_extract(registration, '$.pages.initiate_login_uri') IS NOT NULL
+ORDER BY json_extract(registration, '$.self_registered'), client_id LIMIT :limit
+"""
+)
 REPLACE_CLIENT = "UPDATE clients SET registration = :registration" + _IF_KNOWN
 COMPROMISE_CLIENT = "UPDATE clients SET registration = :registration," + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
 RAISE_CLIENT_EPOCH = "UPDATE clients SET" + _RAISED_EPOCH + _IF_LIVE_RETURNING_EPOCH
@@ -44,6 +51,13 @@ COUNT_SELF_REGISTERED_IN_JSON = """
 SELECT count(*) FROM clients
 WHERE deleted_at IS NULL AND CAST(registration AS JSON) ->> 'self_registered' = 'true'
 """
+LIST_INITIATING_IN_JSON = (
+    _SEE
+    + """
+  AND disabled_at IS NULL AND CAST(registration AS JSON) -> 'pages' ->> 'initiate_login_uri' IS NOT NULL
+ORDER BY CAST(registration AS JSON) ->> 'self_registered', client_id LIMIT :limit
+"""
+)
 LOCK_CLIENT = "SELECT client_id FROM clients WHERE client_id = :client_id FOR UPDATE"
 FIND_DELIVERIES_IN_JSON = """
 SELECT DISTINCT COALESCE(CAST(registration AS JSON) ->> 'token_delivery', 'body')

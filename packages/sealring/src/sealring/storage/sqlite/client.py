@@ -65,6 +65,10 @@ class SqliteClients:
         """List all clients."""
         return tuple(client_of(*row) for row in self._database.read_all(sql.LIST_CLIENTS, {}))
 
+    async def list_initiating(self, *, limit: int) -> tuple[Client, ...]:
+        """List enabled clients with an `initiate_login_uri`, those of the operator first."""
+        return tuple(client_of(*row) for row in self._database.read_all(sql.LIST_INITIATING, {"limit": limit}))
+
     async def replace(self, client: Client, *, read: Client, events: Sequence[AuditEvent]) -> bool:
         """Replace everything but epoch, state and birth; False where the client is no longer as it was `read`."""
         row = client_row(client)
