@@ -45,7 +45,9 @@ async def test_oidcc_discovery_endpoint_verification(suite: "Suite") -> None:
 
 async def test_oidcc_discovery_says_that_request_objects_are_not_read(suite: "Suite") -> None:
     assert suite.metadata["request_parameter_supported"] is False
-    assert suite.metadata["request_uri_parameter_supported"] is False  # its default is true
+    assert suite.metadata["request_uri_parameter_supported"] is True
+    assert suite.metadata["require_request_uri_registration"] is True
+    assert "none" not in suite.metadata["request_object_signing_alg_values_supported"]
     assert "none" not in suite.metadata["request_object_signing_alg_values_supported"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 if TYPE_CHECKING:
     from conformance.conftest import Suite
@@ -168,6 +168,46 @@ async def test_oidcc_server_rotate_keys(suite: "Suite") -> None:
     assert kids[0] != kids[1]
     # What was signed before is still verified.
     assert old <= {key["kid"] for key in (await suite.http.get(suite.metadata["jwks_uri"])).json()["keys"]}
+
+
+def sign_request(suite: "Suite", private: rsa.RSAPrivateKey, **claims: object) -> None:
+    """Let the suite's server have an authorization request that this key signed."""
+    asked = {**suite.request(), "iss": suite.client_id, "aud": suite.issuer, **claims}
+    suite.callback.documents["/request.jwt"] = jwt.encode(asked, private, "RS256", {"kid": "r"}).encode()
+
+
+async def test_oidcc_request_uri_signed_rs256(suite: "Suite") -> None:
+    private = rsa.generate_private_key(65537, 2048)
+    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key()))
+    uri = f"{suite.callback.origin}/request.jwt"
+    told = await suite.register(
+        request_uris=[uri],
+        request_object_signing_alg="RS256",
+        jwks={"keys": [{**public, "kid": "r", "use": "sig", "alg": "RS256"}]},
+    )
+    assert told["request_uris"] == [uri]
+    sign_request(suite, private, state="signed")
+    beside = {"client_id": suite.client_id, "response_type": "code", "scope": "openid", "request_uri": uri}
+    page = await suite.walk(suite.metadata["authorization_endpoint"], beside)
+    assert page.given is not None, page.text
+    assert page.given["state"] == "signed"
+    claims = await suite.check_id_token(await suite.redeem(page.given["code"]))
+    assert claims["nonce"] == "nonce-of-ten"
+    foreign = rsa.generate_private_key(65537, 2048)
+    sign_request(suite, foreign)
+    page = await suite.walk(suite.metadata["authorization_endpoint"], beside)
+    assert page.shows("oauth-error")
+    assert "invalid_request_object" in page.text
+
+
+async def test_oidcc_registration_says_nothing_of_unsigned_requests(suite: "Suite") -> None:
+    """As the module oidcc-request-uri-unsigned registers: it is registered, and its request refused."""
+    asked = {"redirect_uris": [suite.redirect_uri], "request_uris": [f"{suite.callback.origin}/request.jwt"]}
+    answer = await suite.http.post(
+        suite.metadata["registration_endpoint"], json={**asked, "request_object_signing_alg": "none"}
+    )
+    assert answer.status_code == 201
+    assert not {"request_uris", "request_object_signing_alg"} & answer.json().keys()
 
 
 async def test_oidcc_3rdparty_init_login_takes_no_http(suite: "Suite") -> None:

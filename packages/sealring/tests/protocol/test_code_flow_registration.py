@@ -125,3 +125,15 @@ def test_a_public_client_is_never_freed_of_pkce_by_a_change() -> None:
     outcome = changed(shop(type="public"), code_flow=CodeFlowChosen(require_pkce=False))
     assert isinstance(outcome, OAuthError)
     assert outcome.code == "invalid_registration"
+
+
+def test_signed_requests_lie_at_https_addresses_of_clients_with_keys() -> None:
+    uris = ("https://shop.example/request.jwt#hash",)
+    client = shop(**flow(request_uris=uris, request_object_signing_alg="ES256"), jwks_uri="https://shop.example/keys")
+    assert client.code_flow is not None
+    assert (client.code_flow.request_uris, client.code_flow.request_object_signing_alg) == (uris, "ES256")
+    assert isinstance(parsed(**flow(request_uris=uris)), OAuthError)
+    for wrong in ("http://shop.example/r", "https://a@shop.example/r", "urn:x", ""):
+        refused = parsed(**flow(request_uris=(wrong,)), jwks_uri="https://shop.example/keys")
+        assert isinstance(refused, OAuthError)
+        assert "request URI" in refused.description

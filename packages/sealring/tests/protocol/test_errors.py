@@ -27,6 +27,8 @@ RFC_WORDS = {
     "consent_required",
     "request_not_supported",
     "request_uri_not_supported",
+    "invalid_request_uri",
+    "invalid_request_object",
     "registration_not_supported",
     "invalid_target",
     "invalid_token",

@@ -33,6 +33,9 @@ def describe_code_flow(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--post-logout-redirect-uri", action="append", metavar="URI", help="where people may go after log-out; several"
     )
+    parser.add_argument(
+        "--request-uri", action="append", metavar="URL", help="where a request that it signed may lie; several"
+    )
     parser.add_argument("--backchannel-logout-uri", metavar="URL", help="where it hears that a session has ended")
     parser.add_argument(
         "--frontchannel-logout-uri",
@@ -52,6 +55,7 @@ def describe_code_flow_end(parser: ArgumentParser) -> None:
         "--no-redirect-uris", action="store_true", help="end the code flow, with all that belongs to it"
     )
     parser.add_argument("--no-post-logout-redirect-uris", action="store_true", help="take these addresses away")
+    parser.add_argument("--no-request-uris", action="store_true", help="take these addresses away")
 
 
 def code_flow_members(options: Namespace) -> dict[str, Any]:
@@ -64,6 +68,7 @@ def code_flow_members(options: Namespace) -> dict[str, Any]:
         "id_token_signed_response_alg": options.id_token_alg,
         "userinfo_signed_response_alg": options.userinfo_alg,
         "sector_identifier": options.sector,
+        "request_uris": options.request_uri,
     }
     logout = {
         "post_logout_redirect_uris": options.post_logout_redirect_uri,
@@ -72,6 +77,8 @@ def code_flow_members(options: Namespace) -> dict[str, Any]:
     }
     if getattr(options, "no_redirect_uris", False):
         flow["redirect_uris"] = []
+    if getattr(options, "no_request_uris", False):
+        flow["request_uris"] = []
     if getattr(options, "no_post_logout_redirect_uris", False):
         logout["post_logout_redirect_uris"] = []
     pages = {name: getattr(options, name) for name in _PAGES}
@@ -92,6 +99,7 @@ def code_flow_lines(client: dict[str, Any]) -> list[tuple[str, Any]]:
         ("ID tokens signed with", flow["id_token_signed_response_alg"]),
         ("userinfo signed with", flow["userinfo_signed_response_alg"]),
         ("sector", flow["sector_identifier"]),
+        ("signed requests at", flow["request_uris"]),
         ("after log-out", logout["post_logout_redirect_uris"]),
         ("hears of log-out at", logout["backchannel_logout_uri"]),
         ("log-out pages load", logout["frontchannel_logout_uri"]),

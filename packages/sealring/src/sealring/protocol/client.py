@@ -26,7 +26,7 @@ class CodeFlow(msgspec.Struct, frozen=True, kw_only=True):
 
     `redirect_uris`: compared exactly. `consent`: "skip" where the operator vouches for the client and nobody is asked.
     `sector_identifier`: the host that pairwise subjects are made for, None where subjects are public.
-    `default_max_age`: seconds.
+    `default_max_age`: seconds. `request_uris`: where its signed requests may lie, their fragments aside (RFC 9101).
     """
 
     redirect_uris: tuple[str, ...]
@@ -40,6 +40,8 @@ class CodeFlow(msgspec.Struct, frozen=True, kw_only=True):
     default_max_age: int | None = None
     require_auth_time: bool = False
     default_acr_values: tuple[str, ...] = ()
+    request_uris: tuple[str, ...] = ()
+    request_object_signing_alg: AssertionAlgorithm | None = None
 
 
 class ClientLogout(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,7 +80,7 @@ def decide_client_assertion(
     registered = terms.token_endpoint_auth_signing_alg
     keys = read_client_keys(document, registered)
     try:
-        verified = verify_compact(assertion.text.reveal(), keys=keys, algorithms=_algorithms(registered))
+        verified = verify_compact(assertion.text.reveal(), keys=keys, algorithms=chosen_algorithms(registered))
     except InvalidToken as refused:
         # Also where a key has the name but not the signature: it may have been replaced under that name, or none.
         fits = refused.code not in {"unknown_key", "bad_signature"}
@@ -96,7 +96,7 @@ def decide_client_assertion(
     if problem is not None:
         return refuse("client_assertion_refused", description=f"The client assertion is not valid: {problem}.")
     named = f"{assertion.client_id}\x00{claims['jti']}"
-    expires_at = Instant(math.ceil((_seconds(claims["exp"]) or 0) * 1000))
+    expires_at = Instant(math.ceil((read_seconds(claims["exp"]) or 0) * 1000))
     return AcceptedAssertion(digest=sha256(named.encode()).digest(), expires_at=expires_at)
 
 
@@ -121,7 +121,8 @@ def _with_algorithm(entry: object, registered: str | None) -> object:
     return entry
 
 
-def _algorithms(registered: str | None) -> Collection[str]:
+def chosen_algorithms(registered: str | None) -> Collection[str]:
+    """Name the algorithms that a client's signatures may have. `registered`: the one that it registered, if any."""
     if registered is None:
         return ASSERTION_ALGORITHMS
     return _ED25519 if registered in _ED25519 else {registered}
@@ -153,7 +154,7 @@ def _audience_problem(audience: object, terms: AssertionTerms, *, issuer: str) -
 
 
 def _time_problem(claims: Mapping[str, object], *, now: Instant) -> str | None:
-    expires_at, issued_at, valid_from = (_seconds(claims.get(name)) for name in ("exp", "iat", "nbf"))
+    expires_at, issued_at, valid_from = (read_seconds(claims.get(name)) for name in ("exp", "iat", "nbf"))
     at = now / 1000
     if expires_at is None:
         return "exp must be a number of seconds"
@@ -177,7 +178,7 @@ def _jti_problem(jti: object) -> str | None:
     return None
 
 
-def _seconds(value: object) -> float | None:
+def read_seconds(value: object) -> float | None:
     """Read a NumericDate (RFC 7519 §2); None for what is none, true and false included."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

@@ -23,6 +23,7 @@ from sealring.protocol.code_flow_registration import (
 from sealring.protocol.errors import OAuthError, refuse
 from sealring.protocol.https_target import parse_target
 from sealring.protocol.instant import Instant
+from sealring.protocol.request_object import REQUEST_OBJECT_ALGORITHMS
 from sealring.protocol.scope import OPENID_SCOPES, scope_text
 
 GrantType = Literal["authorization_code", "refresh_token"]
@@ -63,6 +64,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True):
     backchannel_logout_session_required: bool | None = None
     frontchannel_logout_uri: str | None = None
     frontchannel_logout_session_required: bool | None = None
+    request_uris: tuple[str, ...] | None = None
+    request_object_signing_alg: str | None = None
 
 
 _PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "initiate_login_uri", "contacts")
@@ -118,6 +121,7 @@ def client_of_metadata(
             # A public client always uses PKCE, whatever the house asks of others.
             require_pkce=require_pkce or method == "none",
             sector_identifier=sector.host,
+            **_signed_requests(metadata),
             **_named(metadata, _FLOW),
         ),
         logout=LogoutChosen(**_named(metadata, _LOGOUT)),
@@ -149,9 +153,21 @@ def client_information(client: Client) -> dict[str, object]:
     if client.logout.frontchannel_logout_uri is None:
         del members["frontchannel_logout_session_required"]
     if flow is not None:
-        members |= {name: getattr(flow, name) for name in ("redirect_uris", "application_type", *_FLOW)}
+        shown = ("redirect_uris", "application_type", "request_uris", "request_object_signing_alg", *_FLOW)
+        members |= {name: getattr(flow, name) for name in shown}
         members["subject_type"] = "public" if flow.sector_identifier is None else "pairwise"
     return {name: value for name, value in members.items() if value is not None and value != ()}
+
+
+def _signed_requests(metadata: ClientMetadata) -> dict[str, Any]:
+    """Say where a client's signed requests lie. Unsigned ones are not taken: what is said of them is not kept."""
+    if metadata.jwks is None and metadata.jwks_uri is None:
+        return {}
+    alg = metadata.request_object_signing_alg
+    return {
+        "request_uris": metadata.request_uris,
+        "request_object_signing_alg": alg if alg in REQUEST_OBJECT_ALGORITHMS else None,
+    }
 
 
 def _grants_problem(metadata: ClientMetadata) -> str | None:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterable
 from typing import Final, Literal
+from urllib.parse import urldefrag
 
 import msgspec
 
 from sealring.protocol.client import (
     ApplicationType,
+    AssertionAlgorithm,
     Client,
     ClientLogout,
     ClientPages,
@@ -42,6 +44,8 @@ class CodeFlowChosen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     default_max_age: int | None = None
     require_auth_time: bool | None = None
     default_acr_values: tuple[str, ...] | None = None
+    request_uris: tuple[str, ...] | None = None
+    request_object_signing_alg: AssertionAlgorithm | None = None
 
 
 class LogoutChosen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,7 +135,17 @@ def _flow_problem(flow: CodeFlow, client: Client) -> str | None:
         return "A sector is a host in lower case, as in app.example."
     if flow.default_max_age is not None and not 0 <= flow.default_max_age <= _LONGEST_MAX_AGE:
         return "The default max_age is 0 seconds to ten years."
-    return _words_problem("acr values", flow.default_acr_values)
+    return _request_uris_problem(flow.request_uris, client) or _words_problem("acr values", flow.default_acr_values)
+
+
+def _request_uris_problem(uris: tuple[str, ...], client: Client) -> str | None:
+    if len(uris) > _MOST_URIS:
+        return f"A client has at most {_MOST_URIS} addresses of a kind, each once."
+    if any(parse_target(urldefrag(uri).url) is None for uri in uris):
+        return "A request URI is an https address without user name."
+    if uris and client.jwks is None and client.jwks_uri is None:
+        return "A client that signs its requests needs its public keys: jwks, or a jwks_uri that publishes them."
+    return None
 
 
 def _logout_problem(logout: ClientLogout, flow: CodeFlow) -> str | None:

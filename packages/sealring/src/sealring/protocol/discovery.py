@@ -8,6 +8,7 @@ import msgspec
 from sealring.protocol.client_assertion import ASSERTION_ALGORITHMS
 from sealring.protocol.id_token import ID_TOKEN_ALGORITHMS
 from sealring.protocol.pkce import CODE_CHALLENGE_METHODS
+from sealring.protocol.request_object import REQUEST_OBJECT_ALGORITHMS
 from sealring.protocol.scope import OPENID_SCOPES
 from sealring.protocol.sso_session import PASSWORD_ACR
 from sealring.protocol.subject_identifier import SUBJECT_TYPES
@@ -100,9 +101,9 @@ def authorization_server_metadata(issuer: str, *, registration: bool, frontchann
         "claims_supported": sorted(STANDARD_CLAIMS | _CLAIMS_OF_EVERY_LOG_IN),
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
-        # Stated, so that nobody takes an unsigned request object for one that is read here.
-        "request_object_signing_alg_values_supported": ["RS256"],
+        "request_uri_parameter_supported": True,
+        "require_request_uri_registration": True,
+        "request_object_signing_alg_values_supported": list(REQUEST_OBJECT_ALGORITHMS),
         "sealring_revocation_endpoint": f"{issuer}/revocations",
         "sealring_revocation_jwks_uri": f"{issuer}/revocations/jwks",
     }

@@ -109,7 +109,13 @@ CODES: Mapping[str, _Meaning] = MappingProxyType(
         "unsupported_response_type": _Meaning("unsupported_response_type", 400, "There is no response type but code."),
         "code_challenge_required": _Meaning("invalid_request", 400, "Send a code_challenge of the method S256."),
         "request_not_supported": _Meaning("request_not_supported", 400, "Request objects are not taken here."),
-        "request_uri_not_supported": _Meaning("request_uri_not_supported", 400, "Request URIs are not taken here."),
+        "request_uri_not_supported": _Meaning(
+            "request_uri_not_supported", 400, "This client registered no request URIs with keys to its signatures."
+        ),
+        "invalid_request_uri": _Meaning(
+            "invalid_request_uri", 400, "The request URI is not the client's, or nothing could be had from there."
+        ),
+        "invalid_request_object": _Meaning("invalid_request_object", 400, "The request object is not valid."),
         "registration_not_supported": _Meaning(
             "registration_not_supported", 400, "Clients do not register in a request here."
         ),

@@ -20,6 +20,7 @@ from sealring.protocol.authorization import (
 from sealring.protocol.authorization_code import AuthorizationCode
 from sealring.protocol.authorization_request import (
     AuthorizationRequest,
+    Parameters,
     ReturnAddress,
     find_client_id,
     find_return_address,
@@ -109,6 +110,16 @@ async def find_authorization_request(encoded: bytes, *, store: Store, issuer: st
     if client.self_registered:
         return Shown(refusal=request)
     return Returned(address=address, parameters=error_response(request, address, issuer=issuer))
+
+
+def send_back(refusal: OAuthError, parameters: Parameters, client: Client, *, issuer: str) -> Shown | Returned:
+    """Refuse a request before it was understood: to where it says, if that is its client's, else by a page of ours."""
+    uris = parameters.get("redirect_uri", ())
+    registered = () if client.code_flow is None else client.code_flow.redirect_uris
+    if client.self_registered or len(uris) != 1 or find_redirect_uri(uris[0], registered=registered) is None:
+        return Shown(refusal=refusal)
+    address = find_return_address(parameters, redirect_uri=uris[0])
+    return Returned(address=address, parameters=error_response(refusal, address, issuer=issuer))
 
 
 async def answer_authorization(

@@ -21,6 +21,7 @@ from sealring.services.authorization import (
     find_authorization_request,
 )
 from sealring.services.house import House
+from sealring.services.request_object import resolve_request_uri
 from sealring.web.exchange import Answer, Headers, Request
 from sealring.web.form import is_form
 from sealring.web.pages.browser import find_session, read_browser
@@ -39,7 +40,9 @@ async def get_authorize(request: Request, house: House) -> Answer:
     interaction = find_interaction(request.query, browser, house)
     if isinstance(interaction, OAuthError):
         return error_page(interaction, house)
-    encoded = request.query if interaction is None else interaction.query.encode()
+    encoded = await _arrive(request.query, house) if interaction is None else interaction.query.encode()
+    if not isinstance(encoded, bytes):
+        return show(encoded, house)
     asked = await find_authorization_request(encoded, store=house.store, issuer=house.issuer)
     if not isinstance(asked, Asked):
         return show(asked, house)
@@ -78,6 +81,17 @@ async def post_authorize(request: Request, house: House) -> Answer:
     if isinstance(parameters, OAuthError):
         return error_page(parameters, house)
     return ask_by_get("authorize", parameters, house)
+
+
+async def _arrive(query: bytes, house: House) -> bytes | Shown | Returned:
+    return await resolve_request_uri(
+        query,
+        store=house.store,
+        outgoing=house.outgoing,
+        keys=house.client_keys,
+        issuer=house.issuer,
+        now=house.clock(),
+    )
 
 
 def ask_by_get(page: str, parameters: Parameters, house: House) -> Answer:
