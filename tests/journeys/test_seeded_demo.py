@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import suppress
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from conftest import CertificateAuthority
 
 SEALRING: Final = Path(sys.executable).with_name("sealring")
+PAGE: Final = Path(__file__).parents[2] / "docs/reference/command-line.md"
 READY_SECONDS: Final = 30
 SUITE: Final = "https://localhost:9443/test/a/sealring"
 SEED: Final = {
@@ -55,12 +57,19 @@ async def test_a_demo_serves_a_suite_over_tls(tmp_path: Path, authority: "Certif
     folder.mkdir(mode=0o700)
     certificate, key = authority.issue("localhost")
     issuer = f"https://localhost:{port}"
-    (folder / "sealring.toml").write_text(
-        f'issuer = "{issuer}"\n[server]\nhost = "127.0.0.1"\nport = {port}\n'
-        f'[tls]\ncertificate_file = "{certificate}"\nkey_file = "{key}"\n'
-        f'[outgoing]\nca_file = "{authority.file}"\nallow = ["localhost:9443"]\n'
-        '[registration]\nmode = "open"\nrequire_pkce = false\n'
-    )
+    settings = re.search(r"## Test benches.*?```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert settings is not None
+    shown = {
+        "8443": f"{port}",
+        "/suite/server.pem": f"{certificate}",
+        "/suite/server.key": f"{key}",
+        "/suite/authority.pem": f"{authority.file}",
+    }
+    written = settings[1]
+    for placeholder, real in shown.items():
+        assert placeholder in written
+        written = written.replace(placeholder, real)
+    (folder / "sealring.toml").write_text(written)
     seed = folder / "seed.json"
     seed.write_text(json.dumps(SEED))
     ports = ("--port", str(port), "--api-port", str(free_port()))
@@ -78,6 +87,11 @@ async def test_a_demo_serves_a_suite_over_tls(tmp_path: Path, authority: "Certif
             assert (sown.returncode, out.decode()) == (0, "seeded 1 user, 1 client\n"), err.decode()
             metadata = (await http.get("/.well-known/openid-configuration")).json()
             assert metadata["issuer"] == issuer
+            assert metadata["frontchannel_logout_supported"]
+            # A suite registers a client for each of its modules.
+            for _ in range(25):
+                asked = {"redirect_uris": [f"{SUITE}/callback"]}
+                assert (await http.post(metadata["registration_endpoint"], json=asked)).status_code == 201
             assert metadata["registration_endpoint"] == f"{issuer}/register"
             assert "RS256" in {each["alg"] for each in (await http.get("/jwks")).json()["keys"]}
             asked = {"client_id": "client", "redirect_uri": f"{SUITE}/callback", "response_type": "code"}

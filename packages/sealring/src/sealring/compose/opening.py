@@ -48,6 +48,7 @@ from sealring.web.routes import Methods
 from sealring_verify.verified_tokens import VerifiedTokens
 
 _LARGEST_LOGO: Final = 256 * 1024
+_DEMO_REGISTRATIONS: Final = 1000
 
 
 class DemoTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,8 +77,7 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
         store = unlocked.store
         identity = await store.state.identity()
         remembered = IncarnationFile(incarnation_path(settings))
-        hashing = _start_hashing(settings)
-        stack.callback(hashing.close)
+        hashing = _start_hashing(stack, settings)
         await _register_issuer(store, settings.issuer, clock=clock)
         terms = key_terms(settings, master_key=unlocked.master_key)
         keyring = await open_keys(unlocked, settings, terms=terms, incarnation=identity.incarnation, clock=clock)
@@ -107,8 +107,9 @@ async def open_house(settings: Settings, *, demo: DemoTerms | None = None) -> As
             frontchannel_logout=settings.logout.front_channel,
         )
         desk = _desk_of(house, settings, unlocked=unlocked, terms=terms)
+        registration = _registration_desk(house, desk, settings, demo=demo is not None)
         opened = OpenHouse(
-            house=msgspec.structs.replace(house, registration=_registration_desk(house, desk, settings)),
+            house=msgspec.structs.replace(house, registration=registration),
             desk=desk,
             service_clock=service_clock,
             incarnation_file=remembered,
@@ -163,14 +164,16 @@ def _is_rolled_back(identity: StoreIdentity, remembered: IncarnationFile) -> boo
     return rolled_back
 
 
-def _start_hashing(settings: Settings) -> HashingThreads:
-    return HashingThreads(
+def _start_hashing(stack: AsyncExitStack, settings: Settings) -> HashingThreads:
+    hashing = HashingThreads(
         parameters=hash_parameters(settings),
         threads=settings.password.threads or max(1, (os.cpu_count() or 2) - 1),
         queue=settings.password.queue,
         reserved=reserved_places(settings),
         randomness=os.urandom,
     )
+    stack.callback(hashing.close)
+    return hashing
 
 
 def _read_style(settings: Settings) -> PageStyle:
@@ -242,16 +245,18 @@ def _desk_of(house: House, settings: Settings, *, unlocked: UnlockedStore, terms
     )
 
 
-def _registration_desk(house: House, desk: Desk, settings: Settings) -> RegistrationDesk | None:
+def _registration_desk(house: House, desk: Desk, settings: Settings, *, demo: bool) -> RegistrationDesk | None:
     if settings.registration.mode == "off":
         return None
+    # All callers of a demo are this machine, and a conformance suite registers a client for each of its modules.
+    per_network = max(settings.registration.per_network, _DEMO_REGISTRATIONS if demo else 0)
     return RegistrationDesk(
         store=house.store,
         keys=desk.keys,
         outgoing=house.outgoing,
         frontchannel_logout=house.frontchannel_logout,
         needs_token=settings.registration.mode == "token",
-        limit=MemoryRegistrationLimit(per_network=settings.registration.per_network),
+        limit=MemoryRegistrationLimit(per_network=per_network),
         clock=house.clock,
         randomness=house.randomness,
         require_pkce=settings.registration.require_pkce,
