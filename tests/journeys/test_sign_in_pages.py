@@ -272,6 +272,7 @@ async def test_with_the_front_channel_the_applications_page_is_loaded_before_the
     await visit.ask()
     await visit.sign_in()
     await visit.page.click("#consent-allow")
+    await visit.page.wait_for_selector("#submission_complete")
     told = await tokens(served, application, (await visit.brought())["code"][0])
     bye = {"id_token_hint": told["id_token"], "post_logout_redirect_uri": f"{application.origin}/bye"}
     await visit.page.goto(f"{served.issuer}/logout?{urlencode(bye)}")
@@ -292,12 +293,14 @@ async def test_an_account_is_chosen_by_one_press_and_a_log_in_begins_from_the_ac
     await visit.ask()
     await visit.sign_in()
     await visit.page.click("#consent-allow")
+    await visit.page.wait_for_selector("#submission_complete")
     await visit.brought()
     await asyncio.sleep(0.01)
     await visit.ask(prompt="select_account")
     await visit.fits()
     await visit.page.focus("#login-continue")
     await visit.page.keyboard.press("Enter")
+    await visit.page.wait_for_selector("#submission_complete")
     assert "code" in await visit.brought()
 
     await visit.page.goto(f"{served.issuer}/account")
