@@ -52,8 +52,7 @@ WANTED = [
     Wanted(
         name=f"{REFRESH} on PostgreSQL",
         at_least=3,
-        time="A refresh waits for two readings, of client and API, and for its batch: three round trips to PostgreSQL, "
-        "which shares this core. Client and API in one statement would move it.",
+        time="A refresh waits for its batch, one round trip to PostgreSQL, which shares this core.",
     ),
     Wanted(
         name=f"{INTROSPECTION} of JWTs that were seen before",
